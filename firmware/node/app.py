@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Reads what provisioning left on flash, builds the parts of one node, and runs its steps.
+
+The only file that wires stages together. Without a valid policy or key it raises: a node that may
+not tell anything does not measure anything either.
+"""
+
+import os
+
+from node.crypto.seal_chain import draw_series
+from node.cycle import Node
+from node.device import flash_file, power
+from node.device.clock import Clock
+from node.device.hardware import Hardware
+from node.device.keys import Keys
+from node.device.log import say
+from node.drivers.registry import driver_class
+from node.errors import LamppostError, PolicyError
+from node.link.mqtt import MQTTClient
+from node.link.time_sync import TimeSync
+from node.link.tls_context import make_context
+from node.link.wifi import Wifi
+from node.pipeline.minimise import Minimiser
+from node.pipeline.outbox import Outbox
+from node.pipeline.publish import Publisher
+from node.pipeline.receipt import ReceiptOpener
+from node.pipeline.sample import Sensor
+from node.pipeline.seal import Sealer
+from node.policy.rules import DAY_S, Policy
+
+_RETRY_MS = 60_000  # after an error that only a technician, or a new start, can mend
+
+
+def _random_below(limit: int) -> int:
+    return int.from_bytes(os.urandom(4), "big") % limit
+
+
+def _load_policy() -> Policy:
+    compiled = flash_file.read("policy.cbor")
+    if compiled is None:
+        raise PolicyError("there is no policy")
+    return Policy(compiled)
+
+
+def _driver_maker(entry: dict, hardware: Hardware):
+    def make():
+        driver = driver_class(entry["part"])
+        return driver(hardware.bus(entry["bus"], driver), **entry.get("options", {}))
+
+    return make
+
+
+def _read_certificates():
+    return make_context(
+        flash_file.read("ca.der"), flash_file.read("node.der"), flash_file.read("node.key.der")
+    )
+
+
+def build() -> Node:
+    """The node as its flash describes it; LamppostError, OSError or ValueError if it cannot be."""
+    config = flash_file.read_json("config.json")
+    kit = flash_file.read_json("kit.json")
+    hardware = Hardware(flash_file.read_json("board.json"))
+    policy = _load_policy()
+    clock = Clock(config["floor_s"])
+    keys = Keys()
+    node_id, broker = config["node"], config["broker"]
+    wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
+    wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
+    outbox = Outbox(kit["outbox_kib"] * 1024)
+    series = draw_series(os.urandom(32), keys.boots, outbox.next_number - 1)
+    link = MQTTClient(node_id, broker["host"], broker["port"], _read_certificates(), clock)
+
+    def confirm(utc_s: int):
+        clock.confirm(utc_s)
+        keys.step_to(utc_s // DAY_S - config["day0"])
+
+    publisher = Publisher(node_id, outbox, link, ReceiptOpener(keys.receipt, node_id), confirm)
+    link.set_callback(publisher.on_message)
+    link.on_puback = publisher.on_puback
+    return Node(
+        clock=clock,
+        wifi=wifi,
+        time_sync=TimeSync(config["sntp"]),
+        link=link,
+        sensors=[Sensor(entry, _driver_maker(entry, hardware)) for entry in kit["sensors"]],
+        minimiser=Minimiser(
+            policy, {q: entry["interval_s"] for entry in kit["sensors"] for q in entry["quantities"]}
+        ),
+        sealer=Sealer(keys, node_id, policy, series),
+        outbox=outbox,
+        publisher=publisher,
+        watchdog=power.start_watchdog(),
+        random_below=_random_below,
+    )
+
+
+def run():
+    """Runs the node for ever. What cannot be mended here is said on the serial port."""
+    try:
+        node = build()
+    except (LamppostError, OSError, ValueError, KeyError) as err:
+        say("app", "cannot start: " + type(err).__name__ + " " + str(err))
+        Clock(0).sleep_ms(_RETRY_MS)
+        power.reset()
+        return
+    while True:
+        node.rest(node.step())

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""AES-CCM (RFC 3610, NIST SP 800-38C) with a 13-byte nonce and a 16-byte tag.
+
+A stock ESP32 offers AES in ECB and CBC only. CCM runs at the speed of that C code: the tag is the
+last block of one zero-IV CBC call, the key stream one ECB call over all counter blocks.
+"""
+
+import cryptolib
+
+from node.crypto.hmac_sha256 import equal
+from node.errors import OpenError
+
+_ECB = 1
+_CBC = 2
+_TAG = 16
+_NONCE = 13
+_ZERO_IV = bytes(16)
+
+
+def _padding(length: int) -> bytes:
+    return bytes(-length % 16)
+
+
+def _tag(key: bytes, nonce: bytes, aad: bytes, text: bytes) -> bytes:
+    # B0 flags: AAD present (0x40), M = 16 → (16 - 2) / 2 << 3, L = 2 → L - 1.
+    blocks = b"\x79" + nonce + len(text).to_bytes(2, "big")
+    blocks += len(aad).to_bytes(2, "big") + aad + _padding(2 + len(aad))
+    blocks += text + _padding(len(text))
+    return cryptolib.aes(key, _CBC, _ZERO_IV).encrypt(blocks)[-16:]
+
+
+def _key_stream(key: bytes, nonce: bytes, length: int) -> bytes:
+    prefix = b"\x01" + nonce
+    blocks = b"".join([prefix + i.to_bytes(2, "big") for i in range((length + 31) // 16)])
+    return cryptolib.aes(key, _ECB).encrypt(blocks)
+
+
+def _xor(a: bytes, b: bytes) -> bytes:
+    return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(len(a), "big")
+
+
+def _check(nonce: bytes, aad: bytes, length: int):
+    if len(nonce) != _NONCE or not 0 < len(aad) < 0xFF00 or length > 0xFFFF:
+        raise ValueError("nonce, AAD or text length")
+
+
+def encrypt(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+    """Ciphertext and tag: len(plaintext) + 16 bytes. `aad` must not be empty."""
+    _check(nonce, aad, len(plaintext))
+    stream = _key_stream(key, nonce, len(plaintext))
+    tag = _xor(_tag(key, nonce, aad, plaintext), stream[:_TAG])
+    return _xor(plaintext, stream[_TAG : _TAG + len(plaintext)]) + tag
+
+
+def decrypt(key: bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
+    """The plaintext; OpenError when the tag does not fit."""
+    length = len(ciphertext) - _TAG
+    _check(nonce, aad, length)
+    if length < 0:
+        raise OpenError("too short")
+    stream = _key_stream(key, nonce, length)
+    plaintext = _xor(ciphertext[:length], stream[_TAG : _TAG + length])
+    tag = _xor(_tag(key, nonce, aad, plaintext), stream[:_TAG])
+    if not equal(tag, ciphertext[length:]):
+        raise OpenError("tag")
+    return plaintext

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The chain of seals, one per epoch (a UTC day), and the keys of one series under a seal.
+
+    seal_{e+1} = HMAC-SHA-256(seal_e, "lp1 next")
+    key (32) ‖ base IV (13) = HKDF-Expand(seal_e, "lp1 up" ‖ series, 45)
+
+The chain runs one way: who steals today's seal cannot open yesterday's envelopes. A series is
+drawn at each power-up, so no two runs of a node, nor two boards with one ticket, share a key.
+"""
+
+import hashlib
+
+from node.crypto.hkdf import expand
+from node.crypto.hmac_sha256 import hmac_sha256
+
+
+def next_seal(seal: bytes) -> bytes:
+    """The seal of the following epoch (32 bytes)."""
+    return hmac_sha256(seal, b"lp1 next")
+
+
+def seal_at(seal: bytes, epoch: int, wanted: int) -> bytes:
+    """The seal of epoch `wanted` ≥ `epoch`; ValueError for an earlier one, which is gone."""
+    if wanted < epoch:
+        raise ValueError("the seal of an earlier epoch is gone")
+    for _ in range(wanted - epoch):
+        seal = next_seal(seal)
+    return seal
+
+
+def draw_series(random_32: bytes, boots: int, newest_number: int) -> bytes:
+    """8 bytes that name this power-up; the counters help where the random source is weak."""
+    counters = boots.to_bytes(4, "big") + newest_number.to_bytes(8, "big")
+    return hashlib.sha256(b"lp1 series" + random_32 + counters).digest()[:8]
+
+
+def series_keys(seal: bytes, series: bytes):
+    """(key of 32 bytes, base IV of 13 bytes)."""
+    material = expand(seal, b"lp1 up" + series, 45)
+    return material[:32], material[32:]

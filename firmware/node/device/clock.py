@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""The node's clock, and what its time may be used for. The only file that imports `time`.
+
+A board wakes up without knowing the time. Three degrees of knowing:
+
+- none: no TLS byte is sent and no window closes
+- time from SNTP: good for TLS when it is not before the floor, and for closing windows up to
+  7 days above the floor; anyone on the network can forge it, so it never moves floor or epoch
+- confirmed time, from receipts alone: a lower bound of the true time; it raises the floor
+
+All instants are Unix time (since 1970), also on boards that count from 2000.
+"""
+
+import time
+
+SNTP_TRUST_S = 7 * 86_400
+
+
+class Clock:
+    """floor_s: Unix time before which it cannot be (build time, or kept from a receipt)."""
+
+    def __init__(self, floor_s: int):
+        self.floor_s = floor_s
+        self.confirmed_s = None
+        self._ticks = time.ticks_ms()
+        self._uptime_ms = 0
+        self._utc_at_start_ms = None
+
+    def uptime_ms(self) -> int:
+        """Milliseconds since start. Call it at least once in 2^29 ms (6 days): ticks wrap."""
+        ticks = time.ticks_ms()
+        self._uptime_ms += time.ticks_diff(ticks, self._ticks)
+        self._ticks = ticks
+        return self._uptime_ms
+
+    def utc_ms(self):
+        """Unix time in milliseconds; None until it is known."""
+        if self._utc_at_start_ms is None:
+            return None
+        return self._utc_at_start_ms + self.uptime_ms()
+
+    def set_utc_ms(self, utc_ms: int):
+        """Takes a time that is not authenticated. One before the floor is not believed."""
+        if utc_ms >= self.floor_s * 1000:
+            self._utc_at_start_ms = utc_ms - self.uptime_ms()
+
+    def confirm(self, utc_s: int):
+        """Takes the store's time out of a receipt: it was sent then, so it is at least that."""
+        if self.confirmed_s is None or utc_s > self.confirmed_s:
+            self.confirmed_s = utc_s
+        self.floor_s = max(self.floor_s, utc_s)
+        now_ms = self.utc_ms()
+        if now_ms is None or now_ms < utc_s * 1000:
+            self.set_utc_ms(utc_s * 1000)
+
+    def may_close_windows(self) -> bool:
+        """Whether the time is known, and not so far ahead that it is likely a forgery."""
+        now_ms = self.utc_ms()
+        return now_ms is not None and now_ms <= (self.floor_s + SNTP_TRUST_S) * 1000
+
+    def sleep_ms(self, duration_ms: int):
+        time.sleep_ms(duration_ms)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""Reset and watchdog. The watchdog is fed by progress of the cycle and by nothing else."""
+
+import machine
+
+WATCHDOG_MS = 180_000  # TLS set-up may take 30 s, a rest between two steps 60 s
+
+
+def start_watchdog():
+    """The running watchdog: call its `feed()` at least every WATCHDOG_MS."""
+    return machine.WDT(timeout=WATCHDOG_MS)
+
+
+def reset():
+    """Restarts the board as a power-up does, but for RTC memory."""
+    machine.reset()

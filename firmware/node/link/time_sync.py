@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Asks one SNTP server for the time (RFC 4330), without waiting.
+
+The answer is not authenticated: anyone on the way can forge it. What it may be used for is decided
+in device/clock.py. A random transmit timestamp, echoed by the server, keeps out those who cannot
+see the request.
+"""
+
+import os
+import socket
+
+_PORT = 123
+_TO_UNIX_S = 2_208_988_800  # from 1900, where NTP counts from, to 1970
+_ANSWER_WITHIN_MS = 3000
+_RETRY_MS = 10_000
+_AGAIN_MS = 6 * 3_600_000  # a quartz of 20 ppm drifts by half a second in this time
+
+
+class TimeSync:
+    """host: name or address of the SNTP server."""
+
+    def __init__(self, host: str):
+        self._host = host
+        self._socket = None
+        self._cookie = b""
+        self._sent_ms = 0
+        self._next_ms = 0
+
+    def step(self, now_ms: int):
+        """The server's Unix time in ms when an answer has come, else None. now_ms: uptime."""
+        try:
+            if self._socket is not None:
+                return self._take(now_ms)
+            if now_ms >= self._next_ms:
+                self._ask(now_ms)
+        except OSError:
+            self._close(now_ms + _RETRY_MS)
+        return None
+
+    def waiting(self) -> bool:
+        """Whether an answer is under way."""
+        return self._socket is not None
+
+    def _ask(self, now_ms: int):
+        address = socket.getaddrinfo(self._host, _PORT, 0, socket.SOCK_DGRAM)[0][-1]
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._cookie = os.urandom(8)
+        self._sent_ms = now_ms
+        self._socket.sendto(b"\x23" + bytes(39) + self._cookie, address)  # version 4, client
+
+    def _take(self, now_ms: int):
+        try:
+            answer = self._socket.recv(48)
+        except OSError:  # nothing yet
+            answer = None
+        if answer is None:
+            if now_ms - self._sent_ms >= _ANSWER_WITHIN_MS:
+                self._close(now_ms + _RETRY_MS)
+            return None
+        if len(answer) < 48 or answer[24:32] != self._cookie:
+            return None
+        if answer[0] >> 6 == 3 or answer[0] & 7 != 4 or not 0 < answer[1] < 16:
+            self._close(now_ms + _RETRY_MS)  # unsynchronised, no server, or a kiss of death
+            return None
+        self._close(now_ms + _AGAIN_MS)
+        seconds = int.from_bytes(answer[40:44], "big")
+        if seconds < 0x80000000:  # after February 2036 (RFC 4330 §3)
+            seconds += 1 << 32
+        return (seconds - _TO_UNIX_S) * 1000 + (int.from_bytes(answer[44:48], "big") * 1000 >> 32)
+
+    def _close(self, next_ms: int):
+        self._next_ms = next_ms
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Fourth stage: envelopes wait on flash until the store says that it has them.
+
+Layout on LittleFS, below /lp/outbox/: `log` holds the 4 random bytes that name this outbox; each
+segment file is named after its first number in hex, starts with `settled` (4 bytes, the highest
+number up to which all was settled when the segment was begun) and holds entries
+
+    length (2 bytes) ‖ CRC-32 of the envelope (4 bytes) ‖ envelope
+
+of rising numbers without gaps, from 1. A number is given when its envelope is durably appended.
+Receipts permit overwriting, oldest segment first, when space is needed; they do not erase.
+"""
+
+import binascii
+import os
+
+from node.device import flash_file
+from node.errors import OutboxError
+
+_FOLDER = "outbox"
+_SEGMENT_BYTES = 8192
+_SEGMENT_HEAD = 4
+_ENTRY_HEAD = 6
+
+
+def _path(first: int) -> str:
+    return flash_file.ROOT + _FOLDER + "/%08x" % first
+
+
+class Outbox:
+    """limit_bytes: how much flash the segments may take; the oldest go when it is reached."""
+
+    def __init__(self, limit_bytes: int):
+        self._limit_bytes = limit_bytes
+        flash_file.make_folder(_FOLDER)
+        self.log = flash_file.read(_FOLDER + "/log")
+        if self.log is None:
+            self.log = os.urandom(4)
+            flash_file.replace(_FOLDER + "/log", self.log)
+        self._segments = []  # [first number, size in bytes], oldest first
+        self._beyond = []  # settled ranges [first, last] above settled_upto, rising
+        self.settled_upto = 0
+        self.next_number = 1
+        self._newest = None  # the envelope appended last, so that it need not be read again
+        for name in flash_file.names(_FOLDER):
+            if len(name) == 8:
+                self._mount(int(name, 16))
+
+    def _mount(self, first: int):
+        number = first
+        with open(_path(first), "rb") as file:
+            head = file.read(_SEGMENT_HEAD)
+            size = _SEGMENT_HEAD
+            for entry in _entries(file):
+                number += 1
+                size += _ENTRY_HEAD + len(entry)
+        self._segments.append([first, size])
+        self.next_number = number
+        self.settled_upto = max(self.settled_upto, int.from_bytes(head, "big"), self.floor - 1)
+
+    @property
+    def floor(self) -> int:
+        """The oldest number still held."""
+        return self._segments[0][0] if self._segments else self.next_number
+
+    def append(self, envelope: bytes):
+        """Makes `envelope` durable as `next_number`, and gives that number away."""
+        if not self._segments or self._segments[-1][1] >= _SEGMENT_BYTES:
+            self._begin_segment()
+        segment = self._segments[-1]
+        head = len(envelope).to_bytes(2, "big") + binascii.crc32(envelope).to_bytes(4, "big")
+        with open(_path(segment[0]), "ab") as file:
+            file.write(head + envelope)
+        segment[1] += _ENTRY_HEAD + len(envelope)
+        self._newest = envelope
+        self.next_number += 1
+
+    def make_room(self):
+        """Lets the oldest segments go when the next one would not fit. Call before floor is read."""
+        if self._segments and self._segments[-1][1] < _SEGMENT_BYTES:
+            return
+        used = sum([size for _, size in self._segments])
+        while len(self._segments) > 1 and used + 2 * _SEGMENT_BYTES > self._limit_bytes:
+            first, size = self._segments.pop(0)
+            flash_file.remove(_FOLDER + "/%08x" % first)
+            used -= size
+        self._settle_below(self.floor)
+
+    def _begin_segment(self):
+        self.make_room()
+        first = self.next_number
+        with open(_path(first), "wb") as file:
+            file.write(self.settled_upto.to_bytes(_SEGMENT_HEAD, "big"))
+        self._segments.append([first, _SEGMENT_HEAD])
+
+    def read(self, number: int) -> bytes:
+        """The envelope of a number that is held; OutboxError when flash does not give it back."""
+        if number == self.next_number - 1 and self._newest is not None:
+            return self._newest
+        for first, _ in reversed(self._segments):
+            if first <= number:
+                with open(_path(first), "rb") as file:
+                    file.seek(_SEGMENT_HEAD)
+                    for entry in _entries(file):
+                        if first == number:
+                            return entry
+                        first += 1
+                break
+        raise OutboxError("an envelope is not on flash")
+
+    def waiting_from(self, number: int):
+        """The lowest number ≥ `number` that is held and has no receipt; None if there is none."""
+        number = max(number, self.settled_upto + 1, self.floor)
+        for first, last in self._beyond:
+            if first <= number <= last:
+                number = last + 1
+        return number if number < self.next_number else None
+
+    def waiting(self) -> int:
+        """How many envelopes are held without a receipt."""
+        settled = sum([last - first + 1 for first, last in self._beyond])
+        return self.next_number - 1 - self.settled_upto - settled
+
+    def settle(self, upto: int, ranges: list):
+        """Takes what a receipt says is settled. OutboxError if it names a number never given."""
+        if max([upto] + [last for _, last in ranges]) >= self.next_number:
+            raise OutboxError("a receipt for a number that was never given")
+        self._beyond = sorted(self._beyond + [[first, last] for first, last in ranges])
+        self._settle_below(upto + 1)
+
+    def _settle_below(self, number: int):
+        upto = max(self.settled_upto, number - 1)
+        beyond = []
+        for first, last in self._beyond:
+            if first <= upto + 1:
+                upto = max(upto, last)
+            elif beyond and first <= beyond[-1][1] + 1:
+                beyond[-1][1] = max(beyond[-1][1], last)
+            else:
+                beyond.append([first, last])
+        self.settled_upto, self._beyond = upto, beyond
+
+
+def _entries(file):
+    """Yields the envelopes from the file's position on; ends at its end or at a torn entry."""
+    while True:
+        head = file.read(_ENTRY_HEAD)
+        if len(head) < _ENTRY_HEAD:
+            return
+        envelope = file.read(int.from_bytes(head[:2], "big"))
+        if binascii.crc32(envelope) != int.from_bytes(head[2:], "big"):
+            return
+        yield envelope

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""First stage: asks each fitted sensor at its times and gives readings, or counts a fault.
+
+Sampling times are multiples of the sensor's interval in UTC, so that they do not depend on when
+the board was started. A sensor that fails is reported and skipped; the others go on. Its driver is
+made anew at the next sampling time, which finds a part that was pulled out and put back.
+"""
+
+from node.device.log import say
+from node.errors import RANGE, SensorFault
+from node.pipeline.reading import in_range
+
+
+class Sensor:
+    """entry: one of the kit's sensors; make_driver: makes its driver, or raises as the driver."""
+
+    def __init__(self, entry: dict, make_driver):
+        self.part = entry["part"]
+        self.interval_s = entry["interval_s"]
+        self.quantities = entry["quantities"]
+        self.samples = 0
+        self.faults = 0
+        self._make_driver = make_driver
+        self._driver = None
+        self._settled_ms = 0
+        self._due_ms = None  # the next sampling time
+        self._read_ms = None  # when the measurement under way can be read
+
+    def next_ms(self) -> int:
+        """When step() has something to do, in Unix ms."""
+        return self._due_ms if self._read_ms is None else self._read_ms
+
+    def step(self, now_ms: int) -> list:
+        """The readings that are there at `now_ms` (Unix ms): [(quantity, value), …]."""
+        interval_ms = self.interval_s * 1000
+        if self._due_ms is None or self._due_ms > now_ms + interval_ms:  # clock set, or set back
+            self._due_ms = now_ms + -now_ms % interval_ms
+            self._read_ms = None
+        try:
+            if self._read_ms is None:
+                if now_ms < self._due_ms:
+                    return []
+                self._due_ms = now_ms - now_ms % interval_ms + interval_ms
+                self._read_ms = now_ms + self._start(now_ms)
+            if now_ms < self._read_ms:
+                return []
+            self._read_ms = None
+            return self._take(now_ms)
+        except Exception as err:  # noqa: BLE001 - a driver's bug must not stop the other sensors
+            self.faults += 1
+            self._driver = self._read_ms = None
+            # SensorFault carries one of the reasons in errors.py, OSError a number: no reading.
+            say(self.part, err.args[0] if isinstance(err, (SensorFault, OSError)) else type(err))
+            return []
+
+    def _start(self, now_ms: int) -> int:
+        if self._driver is None:
+            self._driver = self._make_driver()
+            self._settled_ms = now_ms + self._driver.SETTLE_MS
+        return self._driver.start()
+
+    def _take(self, now_ms: int) -> list:
+        values = self._driver.read()
+        if values is None or now_ms < self._settled_ms:
+            return []
+        readings = []
+        for quantity, value in zip(self._driver.QUANTITIES, values):
+            if quantity in self.quantities:
+                if not in_range(quantity, value):
+                    raise SensorFault(RANGE)
+                readings.append((quantity, value))
+        self.samples += 1
+        return readings

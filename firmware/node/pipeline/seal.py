@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Third stage: records become an envelope that only a holder of the node's seal can open.
+
+The plaintext is padded to a length that the policy alone decides, so a quiet street and a busy one
+look alike. The counter in the nonce starts at 0 with each series and epoch and lives in RAM; the
+series is drawn at power-up, so no power cut can repeat a key and nonce.
+"""
+
+from node import cbor
+from node.crypto import ccm, seal_chain
+from node.errors import KeyMissing
+from node.pipeline import envelope
+
+_COUNTER_END = 1 << 32
+
+
+class Sealer:
+    """series: the 8 bytes drawn at this power-up. Keys may step on to another epoch at any time."""
+
+    def __init__(self, keys, node_id: str, policy, series: bytes):
+        self._keys = keys
+        self._policy = policy
+        self._series = series
+        self._aad = envelope.enc_structure(envelope.aad(node_id, "up", policy.digest))
+        self._epoch = None
+
+    def _begin_epoch(self):
+        self._epoch = self._keys.epoch
+        self._key, self._base_iv = seal_chain.series_keys(self._keys.seal, self._series)
+        self._kid = envelope.kid(self._epoch, self._series, self._policy.digest)
+        self._counter = 0
+
+    def seal(self, log: bytes, number: int, floor: int, records: list, instant_s) -> bytes:
+        """The envelope of the records released at `instant_s` (Unix time; None: no records)."""
+        if self._epoch != self._keys.epoch:
+            self._begin_epoch()
+        if self._counter >= _COUNTER_END:
+            raise KeyMissing("counter")
+        plaintext = cbor.encode([log, number, floor, records])
+        length = self._policy.padded_length(instant_s)
+        if len(plaintext) > length:
+            raise KeyMissing("padding")  # a bug: the length would tell; the reason must not
+        nonce = envelope.nonce(self._base_iv, self._counter)
+        counter = self._counter
+        self._counter += 1  # before the use: a failure below must not give the nonce again
+        plaintext += bytes(length - len(plaintext))
+        ciphertext = ccm.encrypt(self._key, nonce, plaintext, self._aad)
+        return envelope.pack(self._kid, counter, ciphertext)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The bench on which one simulated board lies: its clock, wires, radio and persistent memory.
+
+All state of the look-alikes is here, in one object per process. A look-alike module may be loaded
+under two names (by path and by package); this module is only ever `simulator.hal.bench`.
+
+Simulated time belongs to the conductor (simulator/conductor.py). This process may run until
+`until_ms`; there it says that it has arrived and waits for the next grant. Computing takes no
+simulated time; sleeping skips it; waiting on a socket lets it run 1:1 with real time.
+"""
+
+import json
+import sys
+
+try:
+    from utime import ticks_diff, ticks_us  # MicroPython: the original
+except ImportError:
+    from time import monotonic_ns
+
+    def ticks_us():
+        return monotonic_ns() // 1000
+
+    def ticks_diff(a, b):
+        return a - b
+
+
+MARK = "\x01"  # starts the lines that are for the conductor; all others are the board's serial port
+
+
+class Bench:
+    """Filled by simulator/node_process.py before the firmware starts."""
+
+    def __init__(self):
+        self.start_s = 0  # Unix time of simulated millisecond 0
+        self.now_ms = 0
+        self.until_ms = 0
+        self.booted_ms = 0
+        self._part_us = 0  # microseconds of waiting that are not yet a millisecond
+        self.folder = ""  # nvs.json and flash.img of this board
+        self.reset_cause = 1
+        self.watchdog_ms = None  # its timeout, and when it bites
+        self.watchdog_bites_ms = 0
+        self.signals = None
+        self.i2c = {}  # peripheral id: I2CBus
+        self.uart = {}  # peripheral id: chip
+        self.counters = {}  # pin: chip
+        self.pin_levels = {}  # pin: 0 or 1, as driven from outside
+        self.pins = {}  # pin: machine.Pin look-alike with an irq
+        self.analog_uv = {}  # pin: microvolts
+        self.air = {"ssid": None, "password": None, "hosts": {}, "sntp": True}
+        self.wifi_joined = False
+        self.heap_used = None  # function that tells the heap in use, on MicroPython
+
+    # time
+
+    def now(self) -> int:
+        """Simulated milliseconds since the world's start."""
+        return self.now_ms
+
+    def sleep_ms(self, duration_ms: int):
+        """Skips simulated time, and meets the others where this process may not run on."""
+        target_ms = self.now_ms + max(0, duration_ms)
+        while True:
+            self._move(min(target_ms, max(self.until_ms, self.now_ms)))
+            if self.now_ms >= self.until_ms:
+                self._arrive()
+            if self.now_ms >= target_ms:
+                return
+
+    def waited_since(self, began_us: int):
+        """Lets the clock run for the real time since `began_us`, a value of ticks_us()."""
+        self._part_us += max(0, ticks_diff(ticks_us(), began_us))
+        whole_ms = self._part_us // 1000
+        self._part_us -= whole_ms * 1000
+        self._move(self.now_ms + whole_ms)
+
+    def _move(self, to_ms: int):
+        if self.watchdog_ms is not None and to_ms >= self.watchdog_bites_ms:
+            self.now_ms = self.watchdog_bites_ms
+            self.reset("wdt", 0)
+        self.now_ms = to_ms
+
+    # the conductor
+
+    def _say(self, line: str):
+        sys.stdout.write(MARK + line + "\n")
+        if hasattr(sys.stdout, "flush"):
+            sys.stdout.flush()
+
+    def _arrive(self):
+        heap = self.heap_used() if self.heap_used else 0
+        self._say("arrived %d %d" % (self.now_ms, heap))
+        self.take_grant()
+
+    def take_grant(self):
+        """Reads one line of the conductor: how far to run, and what the city does until then."""
+        line = sys.stdin.readline()
+        if not line or line == "stop\n":
+            raise SystemExit
+        grant = json.loads(line)
+        self.air = grant.get("air", self.air)
+        for index, changes in grant.get("chips", {}).items():
+            for name in changes:
+                setattr(self.chips[int(index)], name, changes[name])
+        self.signals.extend(grant["until"], grant["levels"], grant["events"])
+        self.until_ms = grant["until"]
+
+    def reset(self, cause: str, sleep_ms: int):
+        """Ends this run of the firmware; the conductor powers the board up again."""
+        self._say("reset %s %d %d" % (cause, self.now_ms, sleep_ms))
+        raise SystemExit
+
+
+bench = Bench()

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Extends MicroPython's `select`: simulated time runs 1:1 with real time while poll() waits."""
+
+import uselect
+from simulator.hal.bench import bench, ticks_us
+from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401
+
+
+class poll:
+    """The original's methods."""
+
+    def __init__(self):
+        poller = uselect.poll()
+        self.register = poller.register
+        self.unregister = poller.unregister
+        self.modify = poller.modify
+        self._poll = poller.poll
+
+    def poll(self, timeout=-1) -> list:
+        if timeout == 0:
+            return self._poll(0)
+        began_us = ticks_us()
+        found = self._poll(timeout)
+        bench.waited_since(began_us)
+        return found
+
+    ipoll = poll
