@@ -37,7 +37,9 @@ class Bench:
         self.booted_ms = 0
         self._part_us = 0  # microseconds of waiting that are not yet a millisecond
         self.folder = ""  # nvs.json and flash.img of this board
-        self.reset_cause = 1
+        self.reset_cause = "power"
+        self.rtc = None  # seconds since 2000 when it was set, and the simulated ms of that moment
+        self.rtc_memory = b""
         self.watchdog_ms = None  # its timeout, and when it bites
         self.watchdog_bites_ms = 0
         self.signals = None

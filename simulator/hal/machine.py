@@ -13,7 +13,6 @@ from simulator.hal.bench import bench
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 PIN_WAKE, TIMER_WAKE = 2, 4
 _CAUSES = {"power": PWRON_RESET, "hard": HARD_RESET, "wdt": WDT_RESET, "deepsleep": 4, "soft": 5}
-_rtc_memory = []
 
 
 class Pin:
@@ -153,10 +152,10 @@ class RTC:
 
     def memory(self, data=None):
         if data is None:
-            return _rtc_memory[0] if _rtc_memory else b""
+            return bench.rtc_memory
         if len(data) > 2048:
             raise ValueError("buffer too long")
-        _rtc_memory[:] = [bytes(data)]
+        bench.rtc_memory = bytes(data)
 
 
 class WDT:

@@ -5,7 +5,6 @@ from simulator.hal.bench import bench
 
 _PERIOD = 1 << 30
 _EPOCH_S = 946_684_800  # 2000-01-01 in Unix time
-_rtc = [None, 0]  # seconds since 2000 when it was set, and the simulated ms of that moment
 
 
 def sleep_ms(ms):
@@ -40,14 +39,13 @@ def ticks_diff(end, start) -> int:
 
 
 def set_rtc(seconds: int):
-    _rtc[0], _rtc[1] = seconds, bench.now_ms
+    bench.rtc = (seconds, bench.now_ms)
 
 
 def time() -> int:
     """Seconds since 2000: from power-up on, until the RTC is set."""
-    if _rtc[0] is None:
-        return (bench.now_ms - bench.booted_ms) // 1000
-    return _rtc[0] + (bench.now_ms - _rtc[1]) // 1000
+    seconds, at_ms = bench.rtc or (0, bench.booted_ms)
+    return seconds + (bench.now_ms - at_ms) // 1000
 
 
 def time_ns() -> int:

@@ -23,9 +23,13 @@ class ReceiptOpener:
         fields = cbor.decode(ccm.decrypt(self._key, iv, ciphertext, self._aad))
         try:
             time_s, log, upto, ranges = fields
+            numbers = [time_s, upto]
             for first, last in ranges:
+                numbers += [first, last]
                 if not 0 < first <= last:
                     raise FormatError("range")
         except (TypeError, ValueError):
+            raise FormatError("not a receipt")
+        if [1 for n in numbers if isinstance(n, bool) or not isinstance(n, int) or n < 0]:
             raise FormatError("not a receipt")
         return time_s, log, upto, ranges

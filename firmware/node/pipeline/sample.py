@@ -35,6 +35,7 @@ class Sensor:
         interval_ms = self.interval_s * 1000
         if self._due_ms is None or self._due_ms > now_ms + interval_ms:  # clock set, or set back
             self._due_ms = now_ms + -now_ms % interval_ms
+            self._driver = None  # what it knew of settling was another time
             self._read_ms = None
         try:
             if self._read_ms is None:

@@ -74,9 +74,8 @@ class _FirmwareFinder(importlib.abc.MetaPathFinder):
 
 def install(*roots: Path):
     """Makes the packages below `roots` importable as firmware. Call before any is imported."""
-    loaded = [name for name in sys.modules if name.partition(".")[0] in FIRMWARE_PACKAGES]
-    for name in loaded:
-        del sys.modules[name]
+    if any(name.partition(".")[0] in FIRMWARE_PACKAGES for name in sys.modules):
+        raise RuntimeError("a firmware package is loaded already")
     sys.meta_path.insert(0, _FirmwareFinder(roots))
 
 

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""Owns the simulated time. Grants each node process how far it may run, and brings them together.
+
+    grant (until, what the city does until then) ──▶ node process runs main.py ──▶ "arrived"
+
+A node may run up to the next window boundary of any node. There all meet, and the conductor goes
+on when every sealed envelope is receipted, or after 2 s of real time without progress (a fault is
+being played). So the time between two meetings is the time at which things are seen from outside.
+"""
+
+import collections
+import contextlib
+import json
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from simulator.hal.bench import MARK
+
+GRANT_MAX_MS = 900_000  # a grant is one line that a small heap must hold
+PATIENCE_S = 2.0
+_PACE_S = 0.25  # real time between two meetings when the speed is limited
+_LOG_LINES = 200
+
+
+class NodeProcess:
+    """One node: its process, what it last said of itself, and whether it has arrived."""
+
+    def __init__(self, node_id: str, folder: Path, kit: dict, board: dict, command: list, air):
+        self.node_id = node_id
+        self.folder = folder
+        self.kit = kit
+        self.board = board
+        self.air = air  # function that tells what the access point offers: see sntp_socket.py
+        self.status = dict.fromkeys(("samples", "faults", "records", "envelopes", "waiting"), 0)
+        self.before = dict(self.status)  # of earlier runs of this board
+        self.heap_peak = None
+        self.log = collections.deque(maxlen=_LOG_LINES)
+        self.resets = 0
+        self.arrived = True
+        self.ended = False
+        self.arrived_ms = 0
+        self.pending_chips = {}
+        self._command = command
+        self._process = None
+        self._reset = None
+
+    def total(self, name: str) -> int:
+        """A count of the status line, over all runs of this board ("waiting": of the present)."""
+        return self.status[name] + (0 if name == "waiting" else self.before[name])
+
+    def power_up(self, start_s: int, now_ms: int, cause: str, changed: threading.Condition):
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+        )
+        first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
+        self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
+        thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
+        thread.start()
+
+    def grant(self, until_ms: int, signals: dict):
+        self.arrived = False
+        message = {"until": until_ms, "air": self.air(), **signals}
+        if self.pending_chips:
+            message["chips"], self.pending_chips = self.pending_chips, {}
+        self._write(json.dumps(message, separators=(",", ":")))
+
+    def stop(self):
+        if self._process is None:
+            return
+        with contextlib.suppress(OSError):
+            self._write("stop")
+            self._process.stdin.close()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def take_reset(self):
+        """(cause, at_ms, sleep_ms) when the board was reset since the last call, else None."""
+        reset, self._reset = self._reset, None
+        return reset
+
+    def _write(self, line: str):
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def _listen(self, process, changed):
+        for line in process.stdout:
+            with changed:
+                self._take(line.rstrip("\n"))
+                changed.notify_all()
+        process.wait()
+        with changed:
+            if process is self._process and self._reset is None:
+                self.ended = True
+                self.arrived = True
+            changed.notify_all()
+
+    def _take(self, line: str):
+        if line.startswith(MARK + "arrived "):
+            _, at_ms, heap = line.split()
+            self.arrived_ms = int(at_ms)
+            if int(heap):
+                self.heap_peak = max(self.heap_peak or 0, int(heap))
+            self.arrived = True
+        elif line.startswith(MARK + "reset "):
+            _, cause, at_ms, sleep_ms = line.split()
+            self._reset = (cause, int(at_ms), int(sleep_ms))
+        elif line.startswith("status "):
+            self.status.update(
+                {k: int(v) for k, v in (item.split("=") for item in line.split()[1:])}
+            )
+        else:
+            self.log.append(line)
+
+    def begin_again(self):
+        for name in self.before:
+            self.before[name] += self.status[name]
+            self.status[name] = 0
+
+
+class Conductor:
+    """world: signals(index, from_ms, to_ms); windows_s: all window lengths of all nodes' policies.
+
+    settled() tells whether every sealed envelope of every node is receipted; progress() gives any
+    value that changes when an envelope or a receipt moves.
+    """
+
+    def __init__(self, world, nodes: list, windows_s: list, start_s: int, speed=None,
+                 settled=lambda: True, progress=lambda: None):  # fmt: skip
+        self.nodes = nodes
+        self.start_s = start_s
+        self.now_ms = 0
+        self.changed = threading.Condition()
+        self._world = world
+        self._windows_ms = sorted({w * 1000 for w in windows_s})
+        self._speed = speed
+        self._settled = settled
+        self._progress = progress
+        self._stopped = False
+        self._real_start_s = None
+
+    def now_s(self) -> int:
+        """Unix time in the simulated city: never later than any node's."""
+        return self.start_s + self.now_ms // 1000
+
+    def start(self):
+        for node in self.nodes:
+            node.power_up(self.start_s, self.now_ms, "power", self.changed)
+
+    def stop(self):
+        """Ends all node processes; a run() in another thread returns."""
+        self._stopped = True
+        with self.changed:
+            self.changed.notify_all()
+        for node in self.nodes:
+            node.stop()
+
+    def run(self, until_ms: int, each_meeting=lambda: None) -> bool:
+        """Runs the city up to `until_ms`; False when it was stopped or a node's process ended."""
+        while self.now_ms < until_ms and not self._stopped:
+            target_ms = min(self._next_meeting_ms(), until_ms)
+            self._grant(target_ms)
+            if not self._meet():
+                return False
+            self._power_up_again()
+            self.now_ms = target_ms
+            each_meeting()
+            self._pace()
+        return not self._stopped
+
+    def drain(self, done, patience_s: float = 30.0) -> bool:
+        """Lets time run in small steps until done(); False after `patience_s` without progress."""
+        seen, since = None, time.monotonic()
+        while not done():
+            if not self.run(self.now_ms + 1000):
+                return False
+            now = (self._progress(), [node.status["waiting"] for node in self.nodes])
+            if now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > patience_s:
+                return False
+        return True
+
+    def _next_meeting_ms(self) -> int:
+        limit_ms = GRANT_MAX_MS
+        if self._speed is not None:
+            limit_ms = min(limit_ms, max(1000, int(self._speed * 1000 * _PACE_S)))
+        utc_ms = self.start_s * 1000 + self.now_ms
+        boundary_ms = min(w - utc_ms % w for w in self._windows_ms)
+        return self.now_ms + min(boundary_ms, limit_ms)
+
+    def _grant(self, target_ms: int):
+        for index, node in enumerate(self.nodes):
+            if not node.ended:
+                node.grant(target_ms, self._world.signals(index, self.now_ms, target_ms))
+
+    def _meet(self) -> bool:
+        """Waits until all have arrived and everything sealed is receipted."""
+        with self.changed:
+            while not all(node.arrived or node._reset for node in self.nodes):
+                self.changed.wait(0.5)
+                if self._stopped:
+                    return False
+        seen, since = self._progress(), time.monotonic()
+        while not self._settled() and not self._stopped:
+            with self.changed:
+                self.changed.wait(0.02)
+            now = self._progress()
+            if now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > PATIENCE_S:
+                break
+        return not self._stopped and not any(node.ended for node in self.nodes)
+
+    def _power_up_again(self):
+        for node in self.nodes:
+            reset = node.take_reset()
+            if reset:
+                cause, at_ms, sleep_ms = reset
+                node.resets += 1
+                node.stop()
+                node.begin_again()
+                node.power_up(self.start_s, at_ms + sleep_ms, cause, self.changed)
+                node.arrived = True
+
+    def _pace(self):
+        """Holds simulated time back to `speed` times real time."""
+        if self._speed is None:
+            return
+        if self._real_start_s is None:
+            self._real_start_s = time.monotonic()
+        pause = self._real_start_s + self.now_ms / 1000 / self._speed - time.monotonic()
+        with self.changed:
+            until = time.monotonic() + pause
+            while not self._stopped and time.monotonic() < until:
+                self.changed.wait(until - time.monotonic())

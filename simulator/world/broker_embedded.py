@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""A broker in this process, so that the simulator needs nothing installed: amqtt.
+
+amqtt 0.12.1 is mended here where it would lose messages or let the wrong client in; each place
+says what it does without. Keepalive is not enforced, on purpose: while the simulated clock stands
+still, a node cannot ping.
+"""
+
+import asyncio
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from amqtt.broker import Broker
+from amqtt.contexts import Action, BrokerConfig, ListenerConfig
+from amqtt.errors import MQTTError
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.session import OUTGOING, Session
+
+from simulator.world.broker_rules import host_name, may_connect, may_read, may_write
+
+_HERE = "simulator.world.broker_embedded"
+_TAKE_OVER_S = 2
+
+
+def _identity(session: Session) -> tuple[str, str]:
+    """(CN, OU) of the client's certificate; empty where there is not exactly one."""
+    subject = (session.ssl_object.getpeercert() or {}).get("subject", ())
+    parts = [part for group in subject for part in group]
+    names = [value for key, value in parts if key == "commonName"]
+    roles = [value for key, value in parts if key == "organizationalUnitName"]
+    return (names[0], roles[0]) if len(names) == len(roles) == 1 else ("", "")
+
+
+class CertificatePlugin(BaseAuthPlugin):
+    """Lets in who broker_rules lets in, and remembers the role in the session."""
+
+    async def authenticate(self, *, session: Session) -> bool:
+        name, role = _identity(session) if session.ssl_object else ("", "")
+        session.attributes["role"] = role
+        return may_connect(name, role, session.client_id)
+
+
+class TopicPlugin(BaseTopicPlugin):
+    """Refuses the topics that broker_rules refuses. A forbidden publish is dropped silently."""
+
+    async def topic_filtering(self, *, session=None, topic=None, action=None) -> bool:
+        return _allowed(session, topic, may_write if action == Action.PUBLISH else may_read)
+
+
+def _allowed(session: Session, topic: str, rule: Callable) -> bool:
+    return rule(session.client_id, session.attributes["role"], topic)
+
+
+class _Handler(BrokerProtocolHandler):
+    """Keeps a QoS 1 message until it is acknowledged.
+
+    As it is, amqtt drops one when its acknowledgement takes 5 s or the client disconnects, and
+    serves a client that reconnects only after all that was kept for it is acknowledged.
+    """
+
+    async def _handle_qos1_message_flow(self, app_message):
+        if app_message.direction != OUTGOING:
+            return await super()._handle_qos1_message_flow(app_message)
+        self.session.inflight_out[app_message.packet_id] = app_message
+        packet = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
+        app_message.publish_packet = packet
+        await self._send_packet(packet)
+
+    async def handle_puback(self, puback):
+        self.session.inflight_out.pop(puback.variable_header.packet_id, None)
+
+
+class _Broker(Broker):
+    def __init__(self, config: BrokerConfig, on_publish: Callable | None):
+        super().__init__(config)
+        self._on_publish = on_publish
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @staticmethod
+    def _create_ssl_context(listener: ListenerConfig) -> ssl.SSLContext:
+        """As a stock ESP32 needs it, and closed to clients without a certificate of our CA."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(listener.cafile)
+        context.load_cert_chain(listener.certfile, listener.keyfile)
+        return context
+
+    async def stream_connected(self, reader, writer, listener_name):
+        self._writers.add(writer)  # asyncio has set TCP_NODELAY
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _initialize_client_session(self, reader, writer, remote_address, remote_port):
+        """Checks the certificate before the client gets a session.
+
+        As it is, amqtt clears, takes over or reuses the session of this client id first, and
+        checks the certificate that the session was made with.
+        """
+        first, asked = await _Handler.init_from_connect(reader, writer, self.plugins_manager)
+        if not await self._authenticate(asked, None):
+            first.attach(asked, reader, writer)
+            await first.mqtt_connack_authorize(False)
+            await writer.close()
+            raise MQTTError("refused by its certificate")
+        kept, handler = self._sessions.get(asked.client_id, (None, None))
+        if kept is not None:
+            await self._end(kept, handler)
+        if kept is None or kept.clean_session or asked.clean_session:
+            await self._delete_session(asked.client_id)
+            asked.parent = 0
+            return first, asked
+        for name in ("will_flag", "will_message", "will_topic", "will_qos", "will_retain"):
+            setattr(kept, name, getattr(asked, name))
+        kept.keep_alive, kept.ssl_object = asked.keep_alive, asked.ssl_object
+        kept.attributes = asked.attributes
+        kept.parent = 1
+        return first, kept
+
+    async def _end(self, session: Session, handler: BrokerProtocolHandler):
+        """Ends the older connection of a client id, and waits until its session says so.
+
+        As it is, the older connection's end marks the newer one as disconnected.
+        """
+        async with asyncio.timeout(_TAKE_OVER_S):
+            while session.transitions.is_connected():
+                if handler.writer is not None:
+                    handler.writer._writer.transport.abort()
+                await asyncio.sleep(0.001)
+
+    async def _broadcast_message(self, session, topic, data, force_qos=None):
+        # Wills come here unchecked.
+        if session is not None and not _allowed(session, topic, may_write):
+            return
+        if self._on_publish is not None:
+            self._on_publish(topic, bytes(data))
+        await super()._broadcast_message(session, topic, data, force_qos)
+
+    async def _run_broadcast(self, running_tasks):
+        """Hands one message to all who subscribed to it.
+
+        As it is, amqtt awaits within its loop over the subscriptions, and fails when one is added.
+        """
+        message = await self._broadcast_queue.get()
+        topic, data = message["topic"], message["data"]
+        for topic_filter, subscriptions in self._subscriptions.items():
+            if not self._matches(topic, topic_filter):
+                continue
+            for session, subscribed_qos in subscriptions:
+                qos = message.get("qos", subscribed_qos)
+                if not _allowed(session, topic, may_read):
+                    continue
+                if session.transitions.is_connected():
+                    publishing = self._get_handler(session).mqtt_publish(topic, data, qos, False)
+                    running_tasks.append(asyncio.ensure_future(publishing))
+                elif qos and not session.clean_session:
+                    self._keep(session, topic, data, qos)
+
+    def _keep(self, session: Session, topic: str, data: bytes, qos: int):
+        """Puts a message with those that wait for an acknowledgement: sent on reconnect."""
+        handler = _Handler(self.plugins_manager, session)
+        sending = handler.mqtt_publish(topic, data, qos, False)  # without a writer: only kept
+        asyncio.ensure_future(sending)
+
+
+class EmbeddedBroker:
+    """ca, certificate, key: PEM files. on_publish: called in the broker's thread with (topic,
+    payload) of each message that the rules let through.
+
+    amqtt has no shared subscriptions ($share); they are refused.
+    """
+
+    def __init__(
+        self,
+        ca: Path,
+        certificate: Path,
+        key: Path,
+        on_publish: Callable[[str, bytes], None] | None = None,
+    ):
+        listener = ListenerConfig(
+            bind="127.0.0.1:0", ssl=True, cafile=ca, certfile=certificate, keyfile=key
+        )
+        self._config = BrokerConfig(
+            listeners={"default": listener},
+            plugins={f"{_HERE}.CertificatePlugin": {}, f"{_HERE}.TopicPlugin": {}},
+        )
+        self.host_name = host_name(certificate)
+        self._on_publish = on_publish
+        self._broker: _Broker | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="embedded broker", daemon=True
+        )
+        self._trouble: str | None = None
+
+    def start(self) -> tuple[str, int]:
+        """(host, port) at which the broker listens."""
+        logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+        logging.getLogger("transitions").setLevel(logging.CRITICAL)
+        self._loop.set_exception_handler(self._note)
+        self._thread.start()
+        return "127.0.0.1", self._do(self._start())
+
+    def stop(self):
+        """Breaks all connections, and forgets all sessions and messages."""
+        if self._thread.is_alive():
+            self._do(self._stop())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def trouble(self) -> str | None:
+        """What went wrong within the broker, in one line; None if nothing did."""
+        return self._trouble
+
+    def _note(self, loop, context: dict):
+        self._trouble = f"{context['message']}: {context.get('exception')!r}"
+
+    def _do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    async def _start(self) -> int:
+        self._broker = _Broker(self._config, self._on_publish)
+        await self._broker.start()
+        return self._broker._servers["default"].instance.sockets[0].getsockname()[1]
+
+    async def _stop(self):
+        if self._broker is not None:
+            for writer in self._broker._writers:
+                writer.transport.abort()
+            await self._broker.shutdown()
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""node/pipeline/minimise.py: windows, statistics in integers, and what is withheld."""
+
+import unittest
+
+from node import cbor
+from node.pipeline.minimise import Minimiser
+from node.policy.rules import Policy
+
+NOON = 1_800_000_000 - 1_800_000_000 % 86_400 + 43_200
+
+
+def policy(*streams):
+    return Policy(cbor.encode(["lp1 policy", "test", 1, "air", [list(s) for s in streams]]))
+
+
+ALL = [1, "temperature_mc", 300, ["count", "sum", "mean", "min", "max", "last"], 100,
+       -40_000, 60_000, "test"]  # fmt: skip
+
+
+def watched(stream, values, interval_s=30, start_s=NOON):
+    """The record of one window whose samples are `values`."""
+    minimiser = Minimiser(policy(stream), {stream[1]: interval_s})
+    minimiser.follow(start_s)
+    for value in values:
+        minimiser.add(stream[1], value)
+    return minimiser.close()
+
+
+class TestStatistics(unittest.TestCase):
+    def test_all_six_rounded_half_up_to_the_resolution(self):
+        values = [20_149, 20_250, 20_350, 19_950, 20_049, 20_050, 20_000, 20_001, 20_002, 20_051]
+        records = watched(ALL, values)
+        slot = NOON // 300
+        # sum 200 852 is clamped to the range's end, as every published value is
+        self.assertEqual(records, [[1, slot, 10, 600, 201, 200, 204, 201]])
+
+    def test_negative_values_round_half_up_too(self):
+        stream = [1, "temperature_mc", 300, ["mean"], 100, -40_000, 60_000, "test"]
+        self.assertEqual(watched(stream, [-150] * 10)[0][2], -1)
+        self.assertEqual(watched(stream, [-151] * 10)[0][2], -2)
+        self.assertEqual(watched(stream, [-49] * 10)[0][2], 0)
+
+    def test_values_are_clamped_to_the_range(self):
+        stream = [1, "temperature_mc", 300, ["min", "max"], 100, 0, 1000, "test"]
+        self.assertEqual(watched(stream, [-700, 5000] * 5)[0][2:], [0, 10])
+
+    def test_too_few_samples_give_null(self):
+        stream = [1, "temperature_mc", 300, ["mean", "count", "sum"], 1, 0, 60_000, "test"]
+        self.assertEqual(watched(stream, [10] * 7)[0][2:], [None, 7, None])
+        self.assertEqual(watched(stream, [10] * 8)[0][2:], [10, 8, None])
+        self.assertEqual(watched(stream, [10] * 10)[0][2:], [10, 10, 100])
+
+    def test_an_unnamed_quantity_goes_nowhere(self):
+        minimiser = Minimiser(policy(ALL), {"temperature_mc": 30})
+        minimiser.follow(NOON)
+        minimiser.add("co2_ppm", 400)
+        self.assertEqual(minimiser.close()[0][2:], [0, None, None, None, None, None])
+
+
+class TestWindows(unittest.TestCase):
+    def setUp(self):
+        self.short = [1, "co2_ppm", 300, ["count"], 1, 0, 5000, "test"]
+        self.long = [2, "co2_ppm", 900, ["count"], 1, 0, 5000, "test"]
+        self.minimiser = Minimiser(policy(self.short, self.long), {"co2_ppm": 30})
+
+    def test_a_partial_first_window_is_discarded(self):
+        self.minimiser.follow(NOON + 100)
+        self.assertEqual(self.minimiser.next_instant_s, NOON + 300)
+        self.assertIsNone(self.minimiser.close())
+        self.assertEqual(self.minimiser.close(), [[1, (NOON + 300) // 300, 0]])
+        # the long window was watched only in part: named, so that the length tells nothing, but null
+        self.assertEqual(
+            self.minimiser.close(), [[1, (NOON + 600) // 300, 0], [2, NOON // 900, None]]
+        )
+
+    def test_all_windows_of_an_instant_come_together(self):
+        self.minimiser.follow(NOON)
+        for _ in range(5):
+            self.minimiser.add("co2_ppm", 400)
+        self.assertEqual(self.minimiser.close(), [[1, NOON // 300, 5]])
+        self.minimiser.close()
+        self.assertEqual(
+            self.minimiser.close(), [[1, (NOON + 600) // 300, 0], [2, NOON // 900, 5]]
+        )
+
+    def test_after_a_jump_ahead_windows_begin_anew(self):
+        self.minimiser.follow(NOON)
+        self.minimiser.add("co2_ppm", 400)
+        self.minimiser.follow(NOON + 86_400)
+        self.assertEqual(self.minimiser.next_instant_s, NOON + 86_700)
+        self.assertEqual(self.minimiser.close(), [[1, (NOON + 86_400) // 300, 0]])
+
+    def test_after_a_step_back_no_slot_comes_twice(self):
+        self.minimiser.follow(NOON)
+        seen = [self.minimiser.close()[0][1]]
+        self.minimiser.follow(NOON - 7200)
+        for _ in range(30):
+            self.minimiser.follow(self.minimiser.next_instant_s)
+            records = self.minimiser.close()
+            if records:
+                seen.append(records[0][1])
+        self.assertEqual(seen, sorted(set(seen)))
+
+
+if __name__ == "__main__":
+    unittest.main()

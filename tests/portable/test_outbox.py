@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""node/pipeline/outbox.py on a real LittleFS."""
+
+import unittest
+
+from flash_fixture import fresh_flash
+
+from node.device import flash_file
+from node.errors import OutboxError
+from node.pipeline.outbox import Outbox
+
+def envelope(number):
+    return b"envelope %d " % number + bytes(range(150))
+
+def filled(count, limit=64 * 1024):
+    fresh_flash()
+    outbox = Outbox(limit)
+    for number in range(1, count + 1):
+        outbox.make_room()
+        outbox.append(envelope(number))
+    return outbox
+
+class TestOutbox(unittest.TestCase):
+    def test_numbers_have_no_gaps_and_survive_a_restart(self):
+        log = filled(120).log
+        outbox = Outbox(64 * 1024)
+        self.assertEqual(outbox.log, log)
+        self.assertEqual(outbox.next_number, 121)
+        self.assertEqual(outbox.floor, 1)
+        for number in (1, 2, 60, 119, 120):
+            self.assertEqual(outbox.read(number), envelope(number))
+
+    def test_receipts_settle_and_ranges_merge(self):
+        outbox = filled(20)
+        self.assertEqual(outbox.waiting(), 20)
+        outbox.settle(3, [[5, 6], [9, 10]])
+        self.assertEqual(outbox.waiting(), 13)
+        self.assertEqual(outbox.waiting_from(0), 4)
+        self.assertEqual(outbox.waiting_from(5), 7)
+        outbox.settle(0, [[4, 4]])  # an older receipt takes nothing back
+        self.assertEqual(outbox.settled_upto, 6)
+        outbox.settle(0, [[7, 8], [11, 20]])
+        self.assertEqual(outbox.waiting(), 0)
+        self.assertIsNone(outbox.waiting_from(0))
+
+    def test_a_receipt_for_a_number_never_given_is_refused(self):
+        outbox = filled(5)
+        for upto, ranges in ((6, []), (0, [[3, 6]])):
+            with self.assertRaises(OutboxError):
+                outbox.settle(upto, ranges)
+        self.assertEqual(outbox.waiting(), 5)
+
+    def test_what_is_settled_stays_until_space_is_needed(self):
+        outbox = filled(20)
+        outbox.settle(20, [])
+        self.assertEqual(outbox.floor, 1)
+        self.assertEqual(outbox.read(1), envelope(1))
+
+    def test_when_full_the_oldest_go_and_floor_says_so(self):
+        outbox = filled(400, limit=32 * 1024)
+        self.assertTrue(outbox.floor > 1)
+        self.assertEqual(outbox.next_number, 401)
+        self.assertEqual(outbox.read(outbox.floor), envelope(outbox.floor))
+        self.assertEqual(outbox.waiting(), 401 - outbox.floor)
+        with self.assertRaises(OutboxError):
+            outbox.read(outbox.floor - 1)
+        again = Outbox(32 * 1024)
+        self.assertEqual((again.floor, again.next_number), (outbox.floor, 401))
+
+    def test_a_torn_last_entry_is_not_an_envelope(self):
+        outbox = filled(3)
+        whole = flash_file.read("outbox/00000001")
+
+        flash_file.replace("outbox/00000001", whole[:-5])
+
+        outbox = Outbox(64 * 1024)
+        self.assertEqual(outbox.next_number, 3)
+        self.assertEqual(outbox.read(2), envelope(2))
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""node/pipeline/publish.py: what is sent, sent again, and freed; the link is scripted here."""
+
+import unittest
+
+from flash_fixture import fresh_flash
+
+from node import cbor
+from node.crypto import ccm
+from node.pipeline import envelope
+from node.pipeline.outbox import Outbox
+from node.pipeline.publish import Publisher
+from node.pipeline.receipt import ReceiptOpener
+
+NODE = "abcdefghjk"
+KEY = bytes(range(32))
+
+
+class Link:
+    """Notes what is published; PUBACKs are given by the test."""
+
+    def __init__(self):
+        self.sent = []  # (packet id, body, retry)
+        self.subscribed = []
+        self.room = 3
+        self._id = 0
+
+    def subscribe(self, topic):
+        self.subscribed.append(topic)
+
+    def can_publish(self):
+        return self.room > 0
+
+    def publish_qos1(self, topic, payload, dup_id=None):
+        if dup_id is None:
+            self._id += 1
+            self.room -= 1
+        packet_id = self._id if dup_id is None else dup_id
+        self.sent.append((packet_id, bytes(payload), dup_id is not None))
+        return packet_id
+
+    def take(self):
+        sent, self.sent = self.sent, []
+        return sent
+
+
+def receipt(fields, key=KEY, direction="receipt", kid=b"r"):
+    iv = bytes(13)
+    aad = envelope.enc_structure(envelope.aad(NODE, direction, None))
+    return envelope.pack_down(kid, iv, ccm.encrypt(key, iv, cbor.encode(fields), aad))
+
+
+class TestPublisher(unittest.TestCase):
+    def setUp(self):
+        fresh_flash()
+        self.outbox = Outbox(64 * 1024)
+        for number in range(1, 6):
+            self.outbox.append(b"envelope %d" % number)
+        self.link = Link()
+        self.times = []
+        self.publisher = Publisher(
+            NODE, self.outbox, self.link, ReceiptOpener(KEY, NODE), self.times.append
+        )
+        self.publisher.on_connect()
+        self.down = ("lp/" + NODE + "/down").encode()
+
+    def ack(self, *packet_ids):
+        for packet_id in packet_ids:
+            self.publisher.on_puback(packet_id)
+            self.link.room += 1
+
+    def receive(self, *fields, **options):
+        self.publisher.on_message(self.down, receipt(list(fields), **options))
+
+    def test_as_many_as_may_be_in_flight_in_order(self):
+        self.publisher.step(0)
+        self.assertEqual([body for _, body, _ in self.link.take()],
+                         [b"envelope 1", b"envelope 2", b"envelope 3"])  # fmt: skip
+        self.publisher.step(1)
+        self.assertEqual(self.link.take(), [])
+        self.ack(2, 1)
+        self.publisher.step(2)
+        self.assertEqual(self.link.take(), [(4, b"envelope 4", False), (5, b"envelope 5", False)])
+
+    def test_a_puback_frees_nothing_a_receipt_does(self):
+        self.publisher.step(0)
+        self.ack(1, 2, 3)
+        self.publisher.step(1)
+        self.ack(4, 5)
+        self.assertEqual(self.outbox.waiting(), 5)
+        self.receive(1_800_000_000, self.outbox.log, 4, [[5, 5]])
+        self.assertEqual(self.outbox.waiting(), 0)
+        self.assertEqual(self.times, [1_800_000_000])
+
+    def test_after_ten_minutes_without_receipt_the_same_bytes_again(self):
+        self.link.room = 10
+        self.publisher.step(0)
+        self.ack(1, 2, 3, 4, 5)
+        self.receive(1, self.outbox.log, 2, [[4, 4]])
+        self.link.take()
+        self.publisher.step(1000)
+        self.publisher.step(600_999)
+        self.assertEqual(self.link.take(), [])
+        self.publisher.step(601_000)
+        self.assertEqual([body for _, body, _ in self.link.take()], [b"envelope 3", b"envelope 5"])
+
+    def test_on_reconnect_what_was_in_flight_keeps_its_packet_id(self):
+        self.publisher.step(0)
+        self.link.take()
+        self.ack(1)
+        self.publisher.on_connect()
+        self.assertEqual(self.link.take(), [(2, b"envelope 2", True), (3, b"envelope 3", True)])
+        self.assertEqual(self.link.subscribed, [self.down, self.down])
+        self.link.room = 10
+        self.publisher.step(1)
+        self.assertEqual([body for _, body, _ in self.link.take()],
+                         [b"envelope 1", b"envelope 4", b"envelope 5"])  # fmt: skip
+
+    def test_forged_and_foreign_receipts_settle_nothing(self):
+        log = self.outbox.log
+        self.receive(1, log, 5, [], key=bytes(32))
+        self.receive(1, log, 5, [], direction="command")
+        self.receive(1, log, 5, [], kid=b"c")
+        self.receive(1, log, 6, [])  # a number that was never given
+        self.receive(1, log, 0, [[4, 2]])
+        self.receive(1, log)
+        for fields in ((1, log, None, []), (1, log, -1, []), (1, log, 0, 5), (None, log, 5, []),
+                       (1, log, 0, [[1]]), (1, log, 0, [[True, 2]]), (1, log, "5", [])):  # fmt: skip
+            self.receive(*fields)
+        self.publisher.on_message(self.down, b"not COSE")
+        self.publisher.on_message(b"lp/another/down", receipt([1, log, 5, []]))
+        self.assertEqual(self.outbox.waiting(), 5)
+        self.assertEqual(self.times, [])
+        self.receive(1, b"\x00\x01\x02\x03", 5, [])  # of an earlier outbox: its time counts
+        self.assertEqual(self.outbox.waiting(), 5)
+        self.assertEqual(self.times, [1])
+
+    def test_an_answer_is_awaited_for_two_seconds(self):
+        self.assertEqual(self.publisher.expects_ms(0), 0)
+        self.publisher.step(1000)
+        self.assertEqual(self.publisher.expects_ms(1500), 1500)
+        self.assertEqual(self.publisher.expects_ms(3500), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

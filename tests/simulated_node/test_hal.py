@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""simulator/hal: the look-alikes behave as MicroPython's documentation says."""
+
+import datetime
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from littlefs import LittleFS
+
+from simulator.hal import esp32, machine, network, sntp_socket, ticks
+from simulator.hal import bench as bench_module
+from simulator.hal.bench import Bench, bench
+from simulator.hal.on_cpython import cryptolib
+from simulator.hal.on_cpython import os as flash_os
+
+
+@pytest.fixture(autouse=True)
+def fresh_bench(tmp_path):
+    before = dict(vars(bench))
+    vars(bench).update(vars(Bench()))
+    bench.until_ms = 10**9
+    bench.folder = str(tmp_path)
+    (tmp_path / "nvs.json").write_text("{}")
+    yield bench
+    vars(bench).clear()
+    vars(bench).update(before)
+
+
+class Talker:
+    BAUD = 9600
+    plugged = True
+
+    def __init__(self):
+        self.sent = b""
+        self.heard = b""
+
+    def receive(self, now_ms, data):
+        self.heard += data
+
+    def transmit(self, now_ms):
+        sent, self.sent = self.sent, b""
+        return sent
+
+
+class TestMachine:
+    def test_nobody_at_an_i2c_address_is_enodev(self):
+        bus = machine.I2C(0, scl=machine.Pin(22), sda=machine.Pin(21), freq=100_000)
+        for call in (
+            lambda: bus.writeto(0x76, b"\x00"),
+            lambda: bus.readfrom_mem(0x76, 0xD0, 1),
+            lambda: bus.readfrom_into(0x76, bytearray(2)),
+        ):
+            with pytest.raises(OSError) as caught:
+                call()
+            assert caught.value.args[0] == 19
+        assert bus.scan() == []
+
+    def test_a_uart_that_is_not_read_in_time_loses_the_newest_bytes(self):
+        chip = bench.uart[1] = Talker()
+        uart = machine.UART(1, baudrate=9600, tx=17, rx=16, rxbuf=128)
+        chip.sent = bytes(range(200))
+        assert uart.any() == 128
+        chip.sent = b"later"
+        assert uart.read() == bytes(range(128))
+        assert uart.lost_bytes == 77
+        assert uart.read() is None
+
+    def test_another_baud_rate_garbles(self):
+        chip = bench.uart[1] = Talker()
+        uart = machine.UART(1, baudrate=19_200)
+        chip.sent = b"\x42\x4d"
+        assert uart.read() != b"\x42\x4d"
+
+    def test_uart_write_and_readinto(self):
+        chip = bench.uart[2] = Talker()
+        uart = machine.UART(2, 9600)
+        assert uart.write(b"abc") == 3
+        assert chip.heard == b"abc"
+        chip.sent = b"12345"
+        buffer = bytearray(3)
+        assert (uart.readinto(buffer), bytes(buffer)) == (3, b"123")
+        assert (uart.readinto(buffer), bytes(buffer)) == (2, b"453")
+        assert uart.readinto(buffer) is None
+
+    def test_a_watchdog_that_is_not_fed_resets(self, capsys):
+        watchdog = machine.WDT(timeout=5000)
+        bench.sleep_ms(4999)
+        watchdog.feed()
+        with pytest.raises(SystemExit):
+            bench.sleep_ms(60_000)
+        assert capsys.readouterr().out == "\x01reset wdt 9999 0\n"
+
+    def test_deepsleep_and_reset_end_the_run(self, capsys):
+        with pytest.raises(SystemExit):
+            machine.deepsleep(5000)
+        with pytest.raises(SystemExit):
+            machine.reset()
+        assert capsys.readouterr().out == "\x01reset deepsleep 0 5000\n\x01reset hard 0 0\n"
+
+    def test_pin_interrupts_on_the_edges_asked_for(self):
+        seen = []
+        pin = machine.Pin(4, machine.Pin.IN)
+        pin.irq(lambda p: seen.append(p.value()), machine.Pin.IRQ_RISING)
+        for level in (1, 1, 0, 1):
+            machine.drive(4, level)
+        assert seen == [1, 1]
+
+    def test_rtc_memory_and_date(self):
+        rtc = machine.RTC()
+        rtc.datetime((2026, 7, 1, 0, 12, 30, 15, 0))
+        assert rtc.datetime()[:3] == (2026, 7, 1)
+        assert rtc.datetime()[3] == 2  # a Wednesday
+        rtc.memory(b"kept")
+        assert rtc.memory() == b"kept"
+        with pytest.raises(ValueError):
+            rtc.memory(bytes(2049))
+
+    def test_what_is_missing_raises_attribute_error(self):
+        for module, name in ((machine, "SPI"), (esp32, "Partition"), (network, "LAN")):
+            with pytest.raises(AttributeError):
+                getattr(module, name)
+        with pytest.raises(TypeError):
+            machine.I2C(0, speed=5)
+
+
+class TestEsp32:
+    def test_nvs_is_durable_at_commit_only(self):
+        nvs = esp32.NVS("space")
+        nvs.set_i32("boots", -7)
+        nvs.set_blob("key", b"\x01\x02\x03")
+        assert esp32.NVS("space")._items == {}
+        nvs.commit()
+        again = esp32.NVS("space")
+        assert again.get_i32("boots") == -7
+        buffer = bytearray(8)
+        assert again.get_blob("key", buffer) == 3
+        assert buffer[:3] == b"\x01\x02\x03"
+
+    def test_nvs_errors(self):
+        nvs = esp32.NVS("space")
+        nvs.set_blob("key", b"12345")
+        for call in (
+            lambda: nvs.get_i32("absent"),
+            lambda: nvs.get_i32("key"),
+            lambda: nvs.get_blob("key", bytearray(4)),
+            lambda: nvs.set_i32("a name too long!", 1),
+            lambda: nvs.erase_key("absent"),
+        ):
+            with pytest.raises(OSError):
+                call()
+        with pytest.raises(OverflowError):
+            nvs.set_i32("n", 1 << 31)
+
+    def test_the_counter_resets_at_its_limit(self):
+        class Pulses:
+            plugged = True
+            count = 0
+
+            def edges(self, now_ms):
+                return self.count
+
+        pulses = bench.counters[34] = Pulses()
+        counter = esp32.PCNT(0, pin=machine.Pin(34), rising=esp32.PCNT.INCREMENT, min=0, max=100)
+        pulses.count = 250
+        assert counter.value() == 50
+        assert counter.value(0) == 50
+        pulses.count = 260
+        assert counter.value() == 10
+        with pytest.raises(ValueError):
+            esp32.PCNT(8, pin=machine.Pin(34))
+        with pytest.raises(ValueError):
+            esp32.PCNT(0, pin=machine.Pin(34), max=40_000)
+
+
+class TestNetwork:
+    def test_joining_takes_two_seconds_and_the_right_password(self):
+        bench.air = {"ssid": "city", "password": "secret", "hosts": {"broker": ["127.0.0.1", 1]},
+                     "sntp": True}  # fmt: skip
+        wlan = network.WLAN(network.STA_IF)
+        with pytest.raises(OSError):
+            wlan.connect("city", "secret")
+        wlan.active(True)
+        wlan.connect("city", "wrong")
+        bench.sleep_ms(2000)
+        assert wlan.status() == network.STAT_WRONG_PASSWORD
+        assert not wlan.isconnected()
+        with pytest.raises(OSError):
+            sntp_socket.lookup("broker", 8883)
+        wlan.connect("city", "secret")
+        assert wlan.status() == network.STAT_CONNECTING
+        bench.sleep_ms(2000)
+        assert wlan.isconnected()
+        assert sntp_socket.lookup("broker", 8883) == ("127.0.0.1", 1)
+        assert sntp_socket.lookup("10.0.0.1", 8883) == ("10.0.0.1", 8883)
+
+
+class TestTicks:
+    @given(st.integers(0, 2**31))
+    def test_gmtime_is_the_calendar(self, seconds):
+        moment = datetime.datetime(2000, 1, 1) + datetime.timedelta(seconds=seconds)
+        fields = ticks.gmtime(seconds)
+        assert fields[:6] == moment.timetuple()[:6]
+        assert fields[6] == moment.weekday()
+        assert fields[7] == moment.timetuple().tm_yday
+        assert ticks.mktime(fields) == seconds
+
+    @given(st.integers(0, 2**30 - 1), st.integers(-(2**29), 2**29 - 1))
+    def test_differences_wrap(self, start, delta):
+        assert ticks.ticks_diff(ticks.ticks_add(start, delta), start) == delta
+
+    def test_sleep_skips_time(self):
+        before = ticks.ticks_ms()
+        ticks.sleep_ms(86_400_000)
+        assert ticks.ticks_diff(ticks.ticks_ms(), before) == 86_400_000
+        assert ticks.time() == 86_400  # the board counts from 2000 until its clock is set
+
+    def test_waiting_runs_with_real_time(self, monkeypatch):
+        real_us = iter((1_000, 4_600, 5_000, 5_500))
+        monkeypatch.setattr(bench_module, "ticks_us", lambda: next(real_us))
+        bench.waited_since(bench_module.ticks_us())
+        assert bench.now_ms == 3
+        bench.waited_since(bench_module.ticks_us())  # 0.6 ms were left over
+        assert bench.now_ms == 4
+
+
+class TestGrants:
+    def test_a_process_stops_where_its_grant_ends(self, monkeypatch, capsys):
+        class Signals:
+            def extend(self, until_ms, levels, events):
+                pass
+
+        bench.until_ms = 1000
+        bench.signals = Signals()
+        lines = iter([json.dumps({"until": 3000, "levels": {}, "events": {}}) + "\n", "stop\n"])
+        monkeypatch.setattr("sys.stdin", type("In", (), {"readline": lambda self: next(lines)})())
+        bench.sleep_ms(1500)
+        assert bench.now_ms == 1500
+        with pytest.raises(SystemExit):
+            bench.sleep_ms(1500)
+        assert capsys.readouterr().out == "\x01arrived 1000 0\n\x01arrived 3000 0\n"
+
+
+class TestCryptolib:
+    def test_only_what_a_stock_esp32_has(self):
+        for key, mode in ((bytes(24), 1), (bytes(16), 6), (bytes(5), 2)):
+            with pytest.raises(ValueError):
+                cryptolib.aes(key, mode, bytes(16))
+        with pytest.raises(ValueError):
+            cryptolib.aes(bytes(16), 1).encrypt(b"short")
+        cipher = cryptolib.aes(bytes(16), 1)
+        cipher.encrypt(bytes(16))
+        with pytest.raises(ValueError):
+            cipher.decrypt(bytes(16))
+
+
+class TestFlash:
+    @pytest.fixture(autouse=True)
+    def image(self, tmp_path):
+        fs = LittleFS(
+            block_size=4096, block_count=32, read_size=32, prog_size=32, lookahead_size=32
+        )
+        (tmp_path / "flash.img").write_bytes(fs.context.buffer)
+        flash_os.mount_image(str(tmp_path / "flash.img"))
+        self.path = tmp_path / "flash.img"
+
+    def code(self, function, *args):
+        with pytest.raises(OSError) as caught:
+            function(*args)
+        return caught.value.args[0]
+
+    def test_errors_are_micropythons(self):
+        assert self.code(flash_os.open, "/lp/absent", "rb") == 2
+        assert self.code(flash_os.open, "/etc/passwd", "rb") == 2
+        assert self.code(flash_os.remove, "/lp/absent") == 2
+        assert self.code(flash_os.stat, "/lp/absent") == 2
+        flash_os.mkdir("/lp/folder")
+        assert self.code(flash_os.mkdir, "/lp/folder") == 17
+        assert self.code(flash_os.listdir, "/lp/absent") == 2
+
+    def test_a_full_flash_is_enospc(self):
+        def fill():
+            with flash_os.open("/lp/big", "wb") as file:
+                for _ in range(200):
+                    file.write(bytes(4096))
+
+        assert self.code(fill) == 28
+
+    def test_what_is_closed_is_in_the_image(self):
+        with flash_os.open("/lp/a.new", "wb") as file:
+            file.write(b"content")
+        flash_os.rename("/lp/a.new", "/lp/a")
+        flash_os.mount_image(str(self.path))
+        with flash_os.open("/lp/a", "rb") as file:
+            assert file.read() == b"content"
+        assert flash_os.listdir("/lp") == ["a"]
+        assert flash_os.stat("/lp/a")[6] == 7
