@@ -54,7 +54,11 @@ class Node:
 
     def rest(self, duration_ms: int):
         """Sleeps; while an answer of the broker or the store is expected, wakes up when it comes."""
-        awaited_ms = self.publisher.expects_ms(self.clock.uptime_ms()) if self.link.connected else 0
+        awaited_ms = 0
+        if self.link.connected:
+            awaited_ms = self.publisher.expects_ms(self.clock.uptime_ms())
+            if self.link.awaits_answer():
+                awaited_ms = duration_ms
         if not awaited_ms:
             self.clock.sleep_ms(duration_ms)
             return

@@ -18,7 +18,7 @@ from amqtt.contexts import Action, BrokerConfig, ListenerConfig
 from amqtt.errors import MQTTError
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
-from amqtt.session import OUTGOING, Session
+from amqtt.session import OUTGOING, OutgoingApplicationMessage, Session
 
 from simulator.world.broker_rules import host_name, may_connect, may_read, may_write
 
@@ -94,6 +94,8 @@ class _Broker(Broker):
         self._writers.add(writer)  # asyncio has set TCP_NODELAY
         try:
             await super().stream_connected(reader, writer, listener_name)
+        except OSError:
+            pass  # the client has gone
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
@@ -164,10 +166,12 @@ class _Broker(Broker):
                     self._keep(session, topic, data, qos)
 
     def _keep(self, session: Session, topic: str, data: bytes, qos: int):
-        """Puts a message with those that wait for an acknowledgement: sent on reconnect."""
-        handler = _Handler(self.plugins_manager, session)
-        sending = handler.mqtt_publish(topic, data, qos, False)  # without a writer: only kept
-        asyncio.ensure_future(sending)
+        """Puts a message with those that have no acknowledgement: sent when the client is back."""
+        message = OutgoingApplicationMessage(session.next_packet_id, topic, qos, data, False)
+        session.inflight_out[message.packet_id] = message
+
+    async def retain_message(self, *_):
+        """Nothing is retained."""
 
 
 class EmbeddedBroker:

@@ -109,6 +109,8 @@ class _TlsStream:
             return None
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             return b""
+        except ssl.SSLCertVerificationError:  # the handshake may be left to the first write
+            raise ValueError("the certificate is not accepted") from None
         except ssl.SSLError:
             raise OSError(_EIO) from None
         except OSError as err:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Brings two MicroPython libraries that pip cannot install, once, into the user's cache.
+
+umqtt.simple is frozen in every stock ESP32 build; a simulated node takes PyPI's. Each sdist is
+checked against the SHA-256 below before a byte of it is used.
+"""
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import platformdirs
+from pypi_simple import PyPISimple
+
+from host_tools.errors import ToolError
+
+# project: (version, SHA-256 of the sdist, file in it, file in the cache)
+_SOURCES = {
+    "micropython-umqtt.simple": (
+        "1.3.4",
+        "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f",
+        "umqtt/simple.py",
+        "umqtt/simple.py",
+    ),
+    "micropython-unittest": (
+        "0.3.2",
+        "1fc599c2a51a3d92de0c974abb1d85ff2ba480388c35de2ca3cfea8742f777ae",
+        "unittest.py",
+        "unittest/__init__.py",
+    ),
+}
+
+
+def umqtt_path() -> Path:
+    """A folder for the search path, with `umqtt.simple` 1.3.4 in it."""
+    return _fetched("micropython-umqtt.simple")
+
+
+def unittest_path() -> Path:
+    """A folder for MicroPython's search path, with `unittest` 0.3.2 in it. Not for CPython's."""
+    return _fetched("micropython-unittest")
+
+
+def _fetched(project: str) -> Path:
+    version, digest, source, target = _SOURCES[project]
+    folder = platformdirs.user_cache_path("lamppost") / f"{project}-{version}"
+    if (folder / target).is_file():
+        return folder
+    text = _unpack(_download(project, version), digest, f"{project}-{version}/{source}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        (fresh / target).parent.mkdir(parents=True)
+        (fresh / target).write_bytes(text)
+        os.chmod(fresh, 0o755)
+        os.rename(fresh, folder)  # whole or not at all
+    except OSError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if not (folder / target).is_file():  # else another process was first
+            raise
+    return folder
+
+
+def _download(project: str, version: str) -> bytes:
+    name = f"{project}-{version}.tar.gz"
+    try:
+        with PyPISimple() as index, tempfile.TemporaryDirectory() as folder:
+            for package in index.get_project_page(project).packages:
+                if package.filename == name:
+                    index.download_package(package, Path(folder) / name, verify=False)
+                    return (Path(folder) / name).read_bytes()
+    except Exception as err:  # requests' and pypi_simple's own, and OSError
+        raise ToolError(
+            f"{name} cannot be fetched from PyPI", "connect to the network once; it is kept"
+        ) from err
+    raise ToolError(f"PyPI has no {name}", "check the index that pip is set to use")
+
+
+def _unpack(sdist: bytes, digest: str, member: str) -> bytes:
+    if hashlib.sha256(sdist).hexdigest() != digest:
+        raise ToolError(f"{member} is not what it was", "PyPI, or someone on the way, changed it")
+    with tarfile.open(fileobj=io.BytesIO(sdist)) as archive:
+        return archive.extractfile(member).read()
