@@ -5,5 +5,5 @@ try:
     from node.device.keys import count_boot
 
     count_boot()
-except Exception as err:  # noqa: BLE001 - see above
+except Exception as err:
     print("boot: " + type(err).__name__)

@@ -3,7 +3,7 @@
 
 
 class ToolError(Exception):
-    """message: one line, names the file or part; hint: what to do; exit_code: 1 failed, 2 usage."""
+    """message: one line, names the file; hint: what to do; exit_code: 1 failed, 2 usage."""
 
     def __init__(self, message: str, hint: str = "", exit_code: int = 1):
         super().__init__(message)

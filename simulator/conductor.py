@@ -19,6 +19,7 @@ from pathlib import Path
 
 from simulator.hal.bench import MARK
 
+AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
 GRANT_MAX_MS = 900_000  # a grant is one line that a small heap must hold
 PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
@@ -36,12 +37,13 @@ class NodeProcess:
         self.air = air  # function that tells what the access point offers: see sntp_socket.py
         self.status = dict.fromkeys(("samples", "faults", "records", "envelopes", "waiting"), 0)
         self.before = dict(self.status)  # of earlier runs of this board
-        self.heap_peak = None
+        self.heap_peak = self.heap_last = None
         self.log = collections.deque(maxlen=_LOG_LINES)
         self.resets = 0
         self.arrived = True
         self.ended = False
         self.arrived_ms = 0
+        self.told_ms = 0  # up to where it knows what the city does
         self.pending_chips = {}
         self._command = command
         self._process = None
@@ -62,14 +64,16 @@ class NodeProcess:
             errors="replace",
             env=environment,
         )
+        self.told_ms = now_ms
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
         thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
         thread.start()
 
-    def grant(self, until_ms: int, signals: dict):
+    def grant(self, until_ms: int, known_ms: int, signals: dict):
         self.arrived = False
-        message = {"until": until_ms, "air": self.air(), **signals}
+        self.told_ms = known_ms
+        message = {"until": until_ms, "known": known_ms, "air": self.air(), **signals}
         if self.pending_chips:
             message["chips"], self.pending_chips = self.pending_chips, {}
         self._write(json.dumps(message, separators=(",", ":")))
@@ -113,7 +117,8 @@ class NodeProcess:
             _, at_ms, heap = line.split()
             self.arrived_ms = int(at_ms)
             if int(heap):
-                self.heap_peak = max(self.heap_peak or 0, int(heap))
+                self.heap_last = int(heap)
+                self.heap_peak = max(self.heap_peak or 0, self.heap_last)
             self.arrived = True
         elif line.startswith(MARK + "reset "):
             _, cause, at_ms, sleep_ms = line.split()
@@ -182,17 +187,21 @@ class Conductor:
         return not self._stopped
 
     def drain(self, done, patience_s: float = 30.0) -> bool:
-        """Lets time run in small steps until done(); False after `patience_s` without progress."""
+        """Lets time run in small steps, at least one, until done().
+
+        False after `patience_s` of real time without progress.
+        """
         seen, since = None, time.monotonic()
-        while not done():
+        while True:
             if not self.run(self.now_ms + 1000):
                 return False
+            if done():
+                return True
             now = (self._progress(), [node.status["waiting"] for node in self.nodes])
             if now != seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > patience_s:
                 return False
-        return True
 
     def _next_meeting_ms(self) -> int:
         limit_ms = GRANT_MAX_MS
@@ -205,7 +214,9 @@ class Conductor:
     def _grant(self, target_ms: int):
         for index, node in enumerate(self.nodes):
             if not node.ended:
-                node.grant(target_ms, self._world.signals(index, self.now_ms, target_ms))
+                known_ms = target_ms + AHEAD_MS
+                signals = self._world.signals(index, node.told_ms, known_ms)
+                node.grant(target_ms, known_ms, signals)
 
     def _meet(self) -> bool:
         """Waits until all have arrived and everything sealed is receipted."""

@@ -101,7 +101,7 @@ def run():
         node = build()
     except (LamppostError, OSError, ValueError, KeyError) as err:
         say("app", "cannot start: " + type(err).__name__ + " " + str(err))
-        Clock(0).sleep_ms(_RETRY_MS)
+        Clock.sleep_ms(_RETRY_MS)
         power.reset()
         return
     while True:

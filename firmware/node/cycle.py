@@ -8,7 +8,7 @@ from node.errors import KeyMissing, LinkError, OutboxError
 REST_MAX_MS = 60_000  # the watchdog wants a step well before it bites
 _LATE_MS = 1000
 _JOIN_POLL_MS = 1000
-_ANSWER_POLL_MS = 100
+_ANSWER_POLL_MS = 20  # half of it is the error of the clock
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
 
@@ -50,6 +50,8 @@ class Node:
         self._tell()
         if not online:
             rest_ms = min(rest_ms, self._retry_ms)
+        if self.time_sync.waiting():
+            rest_ms = min(rest_ms, _ANSWER_POLL_MS)
         return max(1, rest_ms)
 
     def rest(self, duration_ms: int):
@@ -114,7 +116,6 @@ class Node:
         if utc_ms is not None:
             self.clock.set_utc_ms(utc_ms)
         if self.clock.utc_ms() is None:  # certificates cannot be checked: not one TLS byte
-            self._retry_ms = _ANSWER_POLL_MS if self.time_sync.waiting() else _JOIN_POLL_MS
             return False
         if not self.link.connected and now_ms >= self._connect_at_ms:
             self._connect()

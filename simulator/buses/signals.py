@@ -15,28 +15,33 @@ Three kinds, by what a chip can ask:
 
 
 class Signals:
-    """Levels and events of one node, up to `until_ms`. Beyond it, levels keep their last value."""
+    """Levels and events of one node, up to `until_ms`, until which it may run.
+
+    They are known a little beyond, up to `known_ms`, because who walks by is seen before they
+    cross. Beyond what is known, levels keep their last value.
+    """
 
     def __init__(self):
-        self.until_ms = 0
+        self.until_ms = self.known_ms = 0
         self._levels = {}  # name: [(time_ms, value or None), ...], rising times
         self._events = {}  # name: [(time_ms, ...), ...], rising times
 
-    def extend(self, until_ms: int, levels: dict, events: dict):
-        """Takes the next piece: points and events up to `until_ms`, and forgets the piece before.
+    def extend(self, until_ms: int, levels: dict, events: dict, known_ms=None):
+        """Takes the next piece, from what was known to `known_ms`, and forgets what is past.
 
         levels: {name: [[time_ms, value or None], ...]}; events: {name: [[time_ms, ...], ...]}.
         One older point per level stays, and a minute of older events, because a chip may be asked
         late.
         """
         for name, points in levels.items():
-            have = self._levels.get(name, [])
+            # A piece starts at or before the end of the piece before, with points of its own.
+            have = [p for p in self._levels.get(name, ()) if p[0] < points[0][0]]
             self._levels[name] = have[-1:] + points
         keep_from = self.until_ms - 60_000
         for name in list(self._events) + [n for n in events if n not in self._events]:
             have = [e for e in self._events.get(name, []) if e[0] > keep_from]
             self._events[name] = have + events.get(name, [])
-        self.until_ms = until_ms
+        self.until_ms, self.known_ms = until_ms, known_ms or until_ms
 
     def level(self, name: str, now_ms: int, default=None):
         """The level's value at `now_ms`; `default` where the world has no such level.

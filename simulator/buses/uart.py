@@ -22,7 +22,7 @@ class UartLine:
         return self._chip is not None and self._chip.plugged
 
     def _garbled(self, data: bytes) -> bytes:
-        if self._chip.BAUD == self._baudrate:
+        if self._baudrate == self._chip.BAUD:
             return data
         return bytes([b ^ 0x55 for b in data])
 

@@ -90,7 +90,7 @@ class LD2450:
         self._learn()
         last_ms = first_ms + (count - 1) * _PERIOD_MS
         frames = _EMPTY * count
-        if self._in_view or self._coming and self._coming[0][0] <= last_ms:
+        if self._in_view or (self._coming and self._coming[0][0] <= last_ms):
             frames = bytearray(frames)
             self._draw(frames, first_ms, last_ms)
             frames = bytes(frames)
@@ -103,9 +103,9 @@ class LD2450:
     def _learn(self):
         """Takes the people whom the world has told of since."""
         known_ms = self._known_ms
-        if self._signals.until_ms <= known_ms:
+        if self._signals.known_ms <= known_ms:
             return
-        self._known_ms = self._signals.until_ms
+        self._known_ms = self._signals.known_ms
         for event in self._signals.events("people", known_ms, self._known_ms):
             time_ms, direction, speed_mmps, distance_mm = event
             begin_ms = max(time_ms - _VIEW_UM // speed_mmps, known_ms)

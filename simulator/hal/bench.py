@@ -104,7 +104,7 @@ class Bench:
         for index, changes in grant.get("chips", {}).items():
             for name in changes:
                 setattr(self.chips[int(index)], name, changes[name])
-        self.signals.extend(grant["until"], grant["levels"], grant["events"])
+        self.signals.extend(grant["until"], grant["levels"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
 
     def reset(self, cause: str, sleep_ms: int):

@@ -7,9 +7,18 @@ counted, and held up or cut when a fault is played. One thread carries all wires
 """
 
 import asyncio
+import socket
+import struct
 import threading
 
 _CONNECT_S = 5
+
+
+def _reset(transport: asyncio.Transport):
+    """Ends a connection with RST instead of FIN, and drops what it still had to send."""
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class _End(asyncio.Protocol):
@@ -70,7 +79,7 @@ class _Wire:
 
     def node_came(self, end: _End):
         if self.refused:
-            end.transport.abort()
+            _reset(end.transport)
             return
         task = asyncio.get_running_loop().create_task(self._reach_broker(end))
         self._tasks.add(task)
@@ -82,14 +91,16 @@ class _Wire:
             async with asyncio.timeout(_CONNECT_S):
                 await loop.create_connection(lambda: _End(self, 1, end), *self.broker)
         except OSError:  # TimeoutError is one
-            end.transport.abort()
+            if not end.transport.is_closing():
+                _reset(end.transport)
             return
         if end.transport.is_closing():  # the node did not wait
             end.other.transport.abort()
 
     def cut(self):
         for end in tuple(self.ends):
-            end.transport.abort()
+            if not end.transport.is_closing():
+                _reset(end.transport)
 
     def stall(self, stalled: bool):
         self.stalled = stalled

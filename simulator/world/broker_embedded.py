@@ -122,7 +122,6 @@ class _Broker(Broker):
         for name in ("will_flag", "will_message", "will_topic", "will_qos", "will_retain"):
             setattr(kept, name, getattr(asked, name))
         kept.keep_alive, kept.ssl_object = asked.keep_alive, asked.ssl_object
-        kept.attributes = asked.attributes
         kept.parent = 1
         return first, kept
 

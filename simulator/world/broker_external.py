@@ -61,12 +61,13 @@ class ExternalBroker:
             message = f"{where}: its certificate is not good for {self.host_name}"
             raise ToolError(f"{message}: {err.verify_message}", "check CA and name") from err
         except (ssl.SSLError, ConnectionError) as err:
-            reason = getattr(err, "reason", "") or ""
-            if "ALERT" in reason and "VERSION" not in reason:
-                hint = "its CA must be the one that issued our certificates"
-                raise ToolError(f"{where}: refuses our certificate ({reason})", hint) from err
-            hint = "give the port of its TLS listener, with TLS 1.2 allowed"
-            raise ToolError(f"{where}: does not speak TLS 1.2", hint) from err
+            reason = getattr(err, "reason", None) or "connection broken"
+            if reason in ("WRONG_VERSION_NUMBER", "TLSV1_ALERT_PROTOCOL_VERSION"):
+                hint = "give the port of its TLS listener, with TLS 1.2 allowed"
+                raise ToolError(f"{where}: does not speak TLS 1.2", hint) from err
+            hint = "it may not know the CA of our certificates, or this may not be its TLS port"
+            message = f"{where}: breaks off the TLS handshake ({reason})"
+            raise ToolError(message, hint) from err
 
     def stop(self):
         """Nothing of ours is running there."""

@@ -15,7 +15,8 @@ from simulator.world.broker_rules import host_name, mosquitto_acl
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _START_WITHIN_S = 10
 _TRIES = 5
-
+# max_queued_messages 0, though documented as "no limit", makes 2.0.11 drop the connection of a
+# client whose publish the rules refuse.
 _CONFIG = """\
 listener {port} 127.0.0.1
 cafile {ca}
@@ -29,7 +30,7 @@ allow_anonymous false
 acl_file {folder}/mosquitto.acl
 set_tcp_nodelay true
 max_inflight_messages 0
-max_queued_messages 0
+max_queued_messages 100000
 retain_available false
 persistence false
 log_dest stderr
@@ -37,6 +38,17 @@ log_type error
 log_type warning
 log_type notice
 log_type information
+"""
+
+# Its tls_version is the lowest that it takes; the highest can only be said to OpenSSL.
+_OPENSSL_CONFIG = """\
+openssl_conf = main
+[main]
+ssl_conf = ssl
+[ssl]
+system_default = limits
+[limits]
+MaxProtocol = TLSv1.2
 """
 
 
@@ -114,12 +126,14 @@ class MosquittoBroker:
         if os.name == "posix" and os.geteuid() == 0:
             config += f"user {getpass.getuser()}\n"  # else it becomes one who may not read keys
         (self._folder / "mosquitto.conf").write_text(config)
+        (self._folder / "openssl.cnf").write_text(_OPENSSL_CONFIG)
         acl = self._folder / "mosquitto.acl"
         acl.write_text(self._acl)
         acl.chmod(0o600)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [program, "-c", self._folder / "mosquitto.conf"],
+                env={**os.environ, "OPENSSL_CONF": str(self._folder / "openssl.cnf")},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

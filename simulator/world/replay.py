@@ -10,11 +10,12 @@ import csv
 import math
 from bisect import bisect_right
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 from host_tools.errors import ToolError
-from simulator.world.city import MINUTE_MS, City, person, spread, vehicle
+from simulator.world.city import City, person, spread, vehicle
 
 _DAY_S = 86_400
 _HOUR_S = 3600
@@ -49,7 +50,7 @@ class _Column:
 
     def __init__(self, times: list[int], values: list, period_s: int):
         self.times, self.values, self.period_s = times, values, period_s
-        apart = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+        apart = sorted(b - a for a, b in pairwise(times))
         self._step_s = apart[len(apart) // 2] if apart else period_s
 
     def around(self, second: int) -> tuple:
@@ -161,7 +162,7 @@ def _read(file: Path) -> dict[str, _Column]:
         if now <= before:
             problem = "the same time as" if now == before else "a time before"
             raise ToolError(f"{file}:{line}: {problem} the row above", "sort the rows by time")
-    step_s = min((b - a for a, b in zip(times, times[1:], strict=False)), default=_DAY_S)
+    step_s = min((b - a for a, b in pairwise(times)), default=_DAY_S)
     midnight_s = times[0] - times[0] % _DAY_S
     times = [t - midnight_s for t in times]
     period_s = -(-(times[-1] + min(step_s, _HOUR_S)) // _DAY_S) * _DAY_S

@@ -5,7 +5,7 @@ umqtt.simple 1.3.4, the node's client (both on MicroPython), and mosquitto_pub."
 import datetime
 import getpass
 import json
-import shutil
+import os
 import socket
 import statistics
 import subprocess
@@ -24,10 +24,13 @@ from host_tools.umqtt_source import umqtt_path
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = "0123456789"
-IN_FLIGHT = 16  # the firmware's default
+IN_FLIGHT = 10  # the firmware's default
 STOCK_COUNT = 60
 COUNT = 20_000
 REPEATS = 3
+PUB_TIMES = 5  # mosquitto_pub gets more messages: its start and end take 0.2 s
+TIMES_STOCK = 300
+SHARE_OF_PUB = 0.25
 _HEAP = "160k"
 
 
@@ -91,7 +94,7 @@ def free_port() -> int:
 
 
 class Broker:
-    """A mosquitto on a free port of 127.0.0.1, with certificates made for it; a context manager."""
+    """A mosquitto on a free port of 127.0.0.1, and its certificates; a context manager."""
 
     def __init__(self, folder: Path, broker_days: int = 1):
         self.folder = folder
@@ -113,6 +116,11 @@ set_tcp_nodelay true
 max_inflight_messages 200
 """
         )
+        # mosquitto's tls_version is a minimum; this is the maximum, which is what a board speaks.
+        (folder / "openssl.cnf").write_text(
+            "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+            "[c]\nMaxProtocol = TLSv1.2\n"
+        )
 
     def __enter__(self):
         self.start()
@@ -124,6 +132,7 @@ max_inflight_messages 200
     def start(self):
         self.process = subprocess.Popen(
             ["mosquitto", "-c", self.folder / "mosquitto.conf"],
+            env={**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -174,12 +183,6 @@ max_inflight_messages 200
         return time.perf_counter() - began
 
 
-def missing() -> str:
-    """What this machine lacks for this benchmark; empty if nothing."""
-    names = [name for name in ("mosquitto", "mosquitto_pub") if not shutil.which(name)]
-    return ", ".join(names)
-
-
 def run(count: int = COUNT, in_flight: int = IN_FLIGHT, repeats: int = REPEATS) -> dict:
     """Messages per second of each; of ours and mosquitto_pub the median of `repeats` runs."""
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
@@ -189,9 +192,11 @@ def run(count: int = COUNT, in_flight: int = IN_FLIGHT, repeats: int = REPEATS) 
             node = broker.run_node("ours", count, in_flight)
             ours.append(count * 1_000_000 / node["took_us"])
             # Start and handshake are not what is measured: they are taken off.
-            pub.append((count - 1) / (broker.publish_lines(count) - broker.publish_lines(1)))
+            more = PUB_TIMES * count
+            pub.append((more - 1) / (broker.publish_lines(more) - broker.publish_lines(1)))
     stock_s = STOCK_COUNT * 1_000_000 / stock["took_us"]
     ours_s, pub_s = statistics.median(ours), statistics.median(pub)
+    times, share = ours_s / stock_s, ours_s / pub_s
     return {
         "stock_per_s": round(stock_s, 1),
         "ours_per_s": round(ours_s),
@@ -200,6 +205,20 @@ def run(count: int = COUNT, in_flight: int = IN_FLIGHT, repeats: int = REPEATS) 
         "mosquitto_pub_runs_per_s": [round(value) for value in pub],
         "in_flight": in_flight,
         "messages": count,
-        "times_stock": round(ours_s / stock_s),
-        "share_of_mosquitto_pub": round(ours_s / pub_s, 2),
+        "times_stock": round(times),
+        "share_of_mosquitto_pub": round(share, 2),
+        "figures": [
+            {
+                "figure": f"QoS 1 over mutual TLS, {in_flight} in flight, against umqtt.simple",
+                "measured": f"{ours_s:.0f} / {stock_s:.1f} per s = {times:.0f} ×",
+                "wanted": f"≥ {TIMES_STOCK} ×",
+                "met": times >= TIMES_STOCK,
+            },
+            {
+                "figure": "the same against mosquitto_pub",
+                "measured": f"{ours_s:.0f} / {pub_s:.0f} per s = {share:.2f}",
+                "wanted": f"≥ {SHARE_OF_PUB}",
+                "met": share >= SHARE_OF_PUB,
+            },
+        ],
     }

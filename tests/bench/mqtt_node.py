@@ -11,10 +11,11 @@ import json
 import sys
 import time
 
+from umqtt.simple import MQTTClient as StockClient
+
 from node.device.clock import Clock
 from node.link.mqtt import MQTTClient
 from node.link.tls_context import make_context
-from umqtt.simple import MQTTClient as StockClient
 
 NODE = "0123456789"
 TOPIC = b"lp/0123456789/up"

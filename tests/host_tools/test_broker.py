@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from host_tools.errors import ToolError
 from simulator.world.broker_embedded import EmbeddedBroker
 from simulator.world.broker_external import ExternalBroker, parse_address
@@ -206,11 +207,15 @@ def refused(client):
     return not client.come_in.wait(0.5)
 
 
-def test_no_certificate(join, collector):
+def test_no_certificate(broker, authority, join):
     assert refused(join(NODE, files=None))
+    context = ssl.create_default_context(cafile=authority.file)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(broker.address) as plain, pytest.raises(OSError):
+        context.wrap_socket(plain, server_hostname=broker.host_name)
 
 
-def test_certificate_of_another_authority(join, collector, tmp_path):
+def test_certificate_of_another_authority(join, tmp_path):
     assert refused(join(NODE, files=Authority(tmp_path).issue(NODE, "node")))
 
 
@@ -384,7 +389,27 @@ def test_capture_sees_what_is_let_through(authority, embedded):
     node.say(up(OTHER_NODE), b"forged")
     node.say(up(NODE), b"true")
     node.leave()
+    deadline = time.monotonic() + WITHIN_S
+    while not embedded.seen and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert embedded.seen == [(up(NODE), b"true")]
+
+
+def test_a_new_certificate_of_another_role_counts_at_once(authority, embedded):
+    name, options = "worker-1", {"clean": False}
+    files = authority.issue(name, "collector")
+    worker = Client(embedded, files, name, authority.file, **options).subscribe("lp/+/up")
+    files = authority.issue(name, "vault")
+    again = Client(embedded, files, name, authority.file, **options)
+    assert again.come_in.wait(WITHIN_S)
+    node = Client(embedded, getattr(authority, NODE), NODE, authority.file)
+    node.say(up(NODE), b"secret")
+    node.subscribe(down(NODE))
+    again.say(down(NODE), b"command")
+    assert node.next() == (down(NODE), b"command")
+    assert again.heard.empty() and worker.heard.empty()
+    for client in (worker, node, again):
+        client.leave()
 
 
 def test_a_late_acknowledgement_loses_nothing_and_waiting_costs_nothing(authority, embedded):
@@ -498,7 +523,7 @@ def test_external_broker_is_checked(authority, tmp_path):
         assert "not good for wrong.name" in complaint(address, name="wrong.name")
         assert "not good for" in complaint(address, ca=strange.file)
         files = strange.issue("collector-1", "collector")
-        assert "refuses our certificate" in complaint(address, files=files)
+        assert "breaks off the TLS handshake" in complaint(address, files=files)
     assert "cannot be reached" in complaint(address)
     assert "no such host" in complaint(("nowhere.invalid", 1))
     with socket.create_server(("127.0.0.1", 0)) as plain:

@@ -9,6 +9,7 @@ from node.device import flash_file
 from node.errors import OutboxError
 from node.pipeline.outbox import Outbox
 
+
 def envelope(number):
     return b"envelope %d " % number + bytes(range(150))
 

@@ -12,6 +12,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
+from pycose.headers import IV
+from pycose.keys import SymmetricKey
+from pycose.messages import Enc0Message
+
 from node import cbor
 from node.crypto import ccm
 from node.crypto.hkdf import expand
@@ -21,9 +25,6 @@ from node.errors import FormatError, OpenError
 from node.pipeline import envelope
 from node.pipeline.seal import Sealer
 from node.policy.rules import Policy
-from pycose.headers import IV
-from pycose.keys import SymmetricKey
-from pycose.messages import Enc0Message
 
 keys = st.binary(min_size=32, max_size=32)
 nonces = st.binary(min_size=13, max_size=13)

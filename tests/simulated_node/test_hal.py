@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from littlefs import LittleFS
 
-from simulator.hal import esp32, machine, network, sntp_socket, ticks
 from simulator.hal import bench as bench_module
+from simulator.hal import esp32, machine, network, sntp_socket, ticks
 from simulator.hal.bench import Bench, bench
 from simulator.hal.on_cpython import cryptolib
 from simulator.hal.on_cpython import os as flash_os
@@ -228,12 +228,12 @@ class TestTicks:
 class TestGrants:
     def test_a_process_stops_where_its_grant_ends(self, monkeypatch, capsys):
         class Signals:
-            def extend(self, until_ms, levels, events):
+            def extend(self, until_ms, levels, events, known_ms):
                 pass
 
         bench.until_ms = 1000
         bench.signals = Signals()
-        lines = iter([json.dumps({"until": 3000, "levels": {}, "events": {}}) + "\n", "stop\n"])
+        lines = iter([json.dumps({"until": 3000, "known": 11_000, "levels": {}, "events": {}}) + "\n", "stop\n"])
         monkeypatch.setattr("sys.stdin", type("In", (), {"readline": lambda self: next(lines)})())
         bench.sleep_ms(1500)
         assert bench.now_ms == 1500

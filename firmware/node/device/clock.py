@@ -13,14 +13,20 @@ All instants are Unix time (since 1970), also on boards that count from 2000.
 
 import time
 
-SNTP_TRUST_S = 7 * 86_400
+from node.device import flash_file
+
+DAY_S = 86_400
+SNTP_TRUST_S = 7 * DAY_S
+_STEP_MS = 1000
+_FLOOR_FILE = "floor"
 
 
 class Clock:
-    """floor_s: Unix time before which it cannot be (build time, or kept from a receipt)."""
+    """floor_s: Unix time before which it cannot be (build time); a later one kept on flash counts."""
 
     def __init__(self, floor_s: int):
-        self.floor_s = floor_s
+        kept = flash_file.read(_FLOOR_FILE) or b""
+        self.floor_s = max(floor_s, int.from_bytes(kept, "big"))
         self.confirmed_s = None
         self._ticks = time.ticks_ms()
         self._uptime_ms = 0
@@ -40,15 +46,25 @@ class Clock:
         return self._utc_at_start_ms + self.uptime_ms()
 
     def set_utc_ms(self, utc_ms: int):
-        """Takes a time that is not authenticated. One before the floor is not believed."""
-        if utc_ms >= self.floor_s * 1000:
+        """Takes a time that is not authenticated. One before the floor is not believed.
+
+        A difference under a second is left alone: windows do not need better, and a step would
+        disturb the measurements under way.
+        """
+        if utc_ms < self.floor_s * 1000:
+            return
+        now_ms = self.utc_ms()
+        if now_ms is None or abs(utc_ms - now_ms) >= _STEP_MS:
             self._utc_at_start_ms = utc_ms - self.uptime_ms()
 
     def confirm(self, utc_s: int):
         """Takes the store's time out of a receipt: it was sent then, so it is at least that."""
         if self.confirmed_s is None or utc_s > self.confirmed_s:
             self.confirmed_s = utc_s
-        self.floor_s = max(self.floor_s, utc_s)
+        if utc_s > self.floor_s:
+            if utc_s // DAY_S > self.floor_s // DAY_S:  # one write a day spares the flash
+                flash_file.replace(_FLOOR_FILE, utc_s.to_bytes(5, "big"))
+            self.floor_s = utc_s
         now_ms = self.utc_ms()
         if now_ms is None or now_ms < utc_s * 1000:
             self.set_utc_ms(utc_s * 1000)
@@ -58,5 +74,6 @@ class Clock:
         now_ms = self.utc_ms()
         return now_ms is not None and now_ms <= (self.floor_s + SNTP_TRUST_S) * 1000
 
-    def sleep_ms(self, duration_ms: int):
+    @staticmethod
+    def sleep_ms(duration_ms: int):
         time.sleep_ms(duration_ms)

@@ -57,16 +57,15 @@ class LD2450:
         uart.read()  # frames of before
 
     def start(self) -> int:
-        if not self._setting_up:
-            return 0
-        self._uart.write(_ENABLE)  # each time: the module may leave this mode by itself
-        return 100
+        if self._setting_up:
+            self._uart.write(_ENABLE)  # each time: the module may leave this mode by itself
+        return 100 if self._setting_up else 0
 
     def read(self):
         if self._setting_up:
             answer = self._uart.read()
             self._setting_up -= 1
-            if not answer or not self._setting_up and _BLUETOOTH_ACK not in answer:
+            if not answer or (not self._setting_up and _BLUETOOTH_ACK not in answer):
                 raise SensorFault(FRAME if answer else SILENT)
             self._uart.write(_BLUETOOTH_OFF if self._setting_up else _RESTART)
             return None
@@ -92,8 +91,7 @@ class LD2450:
                 at += _SIZE
                 frames += 1
             else:  # bytes were lost or made up: go on at the next header, or where one may begin
-                at = self._buffer.find(_HEADER, at + 1, end)
-                at = end - 3 if at < 0 else at
+                at = max(0, self._buffer.find(_HEADER, at + 1, end)) or end - 3
         self._kept = end - at
         view[: self._kept] = view[at:end]
         return frames
@@ -112,9 +110,8 @@ class LD2450:
                     return False
                 targets.append((slot, x, y))
         self._number += 1
-        slots = [target[0] for target in targets]
-        same = slots == self._slots
-        self._slots = slots
+        before, self._slots = self._slots, [target[0] for target in targets]
+        same = before == self._slots
         # First who is known, then who is new: they take the track not seen for longest.
         for target in [t for t in targets if not self._follow(t, self._find(t, same))]:
             oldest = min([(track[3], index) for index, track in enumerate(self._tracks)])[1]

@@ -15,7 +15,7 @@ from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
 _READ_INPUT = const(0x04)
 
 
-def crc16(data: "ReadableBuffer") -> int:
+def crc16(data: bytes) -> int:
     crc = 0xFFFF
     for byte in data:
         crc ^= byte

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""MQTT 3.1.1 over mutual TLS, on top of umqtt.simple: same class name, same verbs, no unbounded wait.
+"""MQTT 3.1.1 over mutual TLS, on top of umqtt.simple: the same verbs, and no wait without end.
 
 What the stock client lacks: each packet is one write and so one TLS record; TCP_NODELAY; packet
 ids that wrap, outlive a connection and skip those in flight; several messages in flight, whose
@@ -18,6 +18,7 @@ import select
 import socket
 
 import umqtt.simple
+
 from node.errors import LinkError
 
 _TCP_NODELAY = (6, 1, 1)  # level IPPROTO_TCP, option, on: the same numbers on Linux and lwIP
@@ -25,12 +26,16 @@ _ROUNDS = 8  # reads in one poll(): a broker that never pauses must not hold the
 _SLICE_MS = 100
 
 
+def _octets(text):
+    return text.encode() if isinstance(text, str) else text
+
+
 class MQTTClient(umqtt.simple.MQTTClient):
     """server: name or address in the broker's certificate; context: see tls_context; clock: has
     uptime_ms(). A packet longer than `receive_size` or `send_size` (at most 16 KiB) is refused."""
 
     def __init__(
-        self, client_id, server, port, context, clock, keepalive_s=120, max_in_flight=16,
+        self, client_id, server, port, context, clock, keepalive_s=120, max_in_flight=10,
         receive_size=1024, send_size=1536, connect_ms=15_000, answer_ms=10_000,
     ):  # fmt: skip
         super().__init__(client_id, server, port=port, keepalive=keepalive_s)
@@ -114,14 +119,14 @@ class MQTTClient(umqtt.simple.MQTTClient):
         if qos not in (0, 1):
             raise ValueError("qos")
         if qos == 0:
-            self._publish(0x30 | retain, topic, msg, 0)
+            self._publish(0x30 | retain, _octets(topic), _octets(msg), 0)
             return
-        packet_id = self.publish_qos1(topic, msg, None, retain)
+        packet_id = self.publish_qos1(_octets(topic), _octets(msg), None, retain)
         while packet_id in self._in_flight:
             self._poll_until(self._in_flight[packet_id] + self._answer_ms)
 
     def subscribe(self, topic, qos=1) -> int:
-        """Asks for a topic and does not wait: a refusal, or none at all, raises in poll or tick."""
+        """Asks for a topic and does not wait: a refusal, or no answer, raises in poll or tick."""
         return self._request(0x82, topic, qos)
 
     def unsubscribe(self, topic) -> int:
@@ -139,6 +144,8 @@ class MQTTClient(umqtt.simple.MQTTClient):
             if not self._receive():
                 break
             came = True
+            if self.sock is None:  # a callback closed it
+                return came
         if not came and timeout_ms > 0:
             # What TLS had decrypted is read by now, so the TCP socket tells all there is to tell.
             self._readable.poll(timeout_ms)
@@ -223,36 +230,32 @@ class MQTTClient(umqtt.simple.MQTTClient):
 
     def _pack_text(self, at, text) -> int:
         """A length and that many bytes (§1.5.3); returns where they end."""
-        if isinstance(text, str):
-            text = text.encode()
-        size = len(text)
-        self._tx[at] = size >> 8
-        self._tx[at + 1] = size & 0xFF
-        self._tx[at + 2 : at + 2 + size] = text
-        return at + 2 + size
+        at = self._pack_16(at, len(text))
+        self._tx[at : at + len(text)] = text
+        return at + len(text)
 
-    def _pack_id(self, at, packet_id) -> int:
-        self._tx[at] = packet_id >> 8
-        self._tx[at + 1] = packet_id & 0xFF
+    def _pack_16(self, at, number) -> int:
+        self._tx[at] = number >> 8
+        self._tx[at + 1] = number & 0xFF
         return at + 2
 
     def _pack_connect(self, clean_session) -> int:
-        texts = [self.client_id]
+        texts = [_octets(self.client_id)]
         flags = clean_session << 1
         if self.lw_topic:
-            texts += [self.lw_topic, self.lw_msg]
+            texts += [_octets(self.lw_topic), _octets(self.lw_msg)]
             flags |= 0x04 | self.lw_qos << 3 | self.lw_retain << 5
         at = self._pack_head(0x10, 10 + sum([2 + len(text) for text in texts]))
-        self._tx[at : at + 10] = b"\0\x04MQTT\x04" + bytes([flags]) + self.keepalive.to_bytes(2, "big")
-        at += 10
+        self._tx[at : at + 8] = b"\0\x04MQTT\x04" + bytes([flags])
+        at = self._pack_16(at + 8, self.keepalive)
         for text in texts:
             at = self._pack_text(at, text)
         return at
 
     def _request(self, first, topic, qos) -> int:
-        packet_id = self._next_id()
+        packet_id, topic = self._next_id(), _octets(topic)
         at = self._pack_head(first, 4 + len(topic) + (qos is not None))
-        at = self._pack_text(self._pack_id(at, packet_id), topic)
+        at = self._pack_text(self._pack_16(at, packet_id), topic)
         if qos is not None:
             self._tx[at] = qos
             at += 1
@@ -261,16 +264,13 @@ class MQTTClient(umqtt.simple.MQTTClient):
         return packet_id
 
     def _publish(self, first, topic, payload, packet_id):
-        tx = self._tx
         size = 2 + len(topic) + len(payload)
         at = self._pack_head(first, size + 2 if packet_id else size)
         at = self._pack_text(at, topic)
         if packet_id:
-            tx[at] = packet_id >> 8
-            tx[at + 1] = packet_id & 0xFF
-            at += 2
+            at = self._pack_16(at, packet_id)
         end = at + len(payload)
-        tx[at:end] = payload
+        self._tx[at:end] = payload
         self._send(end)
 
     def _send(self, size, deadline_ms=None):
@@ -377,14 +377,16 @@ class MQTTClient(umqtt.simple.MQTTClient):
 
     def _take(self, qos, at, topic_end, end):
         """A PUBLISH: tells the callback, then acknowledges."""
-        body = topic_end + 2 if qos else topic_end
+        rx, body = self._rx, topic_end + 2 if qos else topic_end
         if qos > 1 or at > end or body > end:
             raise self._lost("malformed")
-        packet_id = self._rx[topic_end] << 8 | self._rx[topic_end + 1] if qos else 0
+        packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else 0
+        if qos and not packet_id:
+            raise self._lost("malformed")
         if self.cb is not None:
             self.cb(bytes(self._rx_view[at:topic_end]), bytes(self._rx_view[body:end]))
         if qos and self.sock is not None:
-            self._send(self._pack_id(self._pack_head(0x40, 2), packet_id))
+            self._send(self._pack_16(self._pack_head(0x40, 2), packet_id))
 
     def _lost(self, reason) -> LinkError:
         """Closes the connection; what to raise."""

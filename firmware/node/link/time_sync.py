@@ -67,7 +67,9 @@ class TimeSync:
         seconds = int.from_bytes(answer[40:44], "big")
         if seconds < 0x80000000:  # after February 2036 (RFC 4330 §3)
             seconds += 1 << 32
-        return (seconds - _TO_UNIX_S) * 1000 + (int.from_bytes(answer[44:48], "big") * 1000 >> 32)
+        sent_utc_ms = (seconds - _TO_UNIX_S) * 1000
+        sent_utc_ms += int.from_bytes(answer[44:48], "big") * 1000 >> 32
+        return sent_utc_ms + (now_ms - self._sent_ms) // 2  # the way back took half of the time
 
     def _close(self, next_ms: int):
         self._next_ms = next_ms

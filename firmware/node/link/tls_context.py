@@ -5,6 +5,7 @@
 """
 
 import tls
+
 from node.errors import LinkError
 
 SUITES = [
@@ -18,12 +19,14 @@ def make_context(ca_der: bytes, cert_der: bytes, key_der: bytes):
 
     All three are DER. LinkError("certificate") if one of them is missing or cannot be read.
     """
+    if not (ca_der and cert_der and key_der):
+        raise LinkError("certificate")
     try:
         context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
         context.verify_mode = tls.CERT_REQUIRED
         context.set_ciphers(SUITES)
         context.load_verify_locations(ca_der)
         context.load_cert_chain(cert_der, key_der)
-    except (OSError, TypeError, ValueError):
+    except (OSError, ValueError):
         raise LinkError("certificate")  # the library's text may quote a name or a date
     return context

@@ -47,7 +47,7 @@ class Sensor:
                 return []
             self._read_ms = None
             return self._take(now_ms)
-        except Exception as err:  # noqa: BLE001 - a driver's bug must not stop the other sensors
+        except Exception as err:
             self.faults += 1
             self._driver = self._read_ms = None
             # SensorFault carries one of the reasons in errors.py, OSError a number: no reading.

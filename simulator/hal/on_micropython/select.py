@@ -2,8 +2,9 @@
 """Extends MicroPython's `select`: simulated time runs 1:1 with real time while poll() waits."""
 
 import uselect
-from simulator.hal.bench import bench, ticks_us
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401
+
+from simulator.hal.bench import bench, ticks_us
 
 
 class poll:

@@ -2,8 +2,9 @@
 """Extends MicroPython's `socket`: TCP is the original's, names and UDP the access point's."""
 
 import usocket
-from simulator.hal.sntp_socket import DatagramSocket, lookup
 from usocket import *  # noqa: F403
+
+from simulator.hal.sntp_socket import DatagramSocket, lookup
 
 IPPROTO_TCP, TCP_NODELAY = 6, 1
 

@@ -7,6 +7,7 @@
 import sys
 
 import tls
+
 from simulator.hal.bench import bench, ticks_us
 
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""The command `lamppost`: one verb per file in commands/, loaded when it is used.
+
+Exit code 0 done, 1 failed, 2 wrong usage.
+"""
+
+import importlib
+import os
+import sys
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.errors import ToolError
+
+# verb: what it does, in the words of `lamppost --help`. Its command is commands/<verb>.py:<verb>.
+VERBS = {
+    "demo": "Run a city of simulated nodes and show what arrives.",
+    "read": "Show what a collector has stored.",
+}
+
+
+class _Verbs(click.RichGroup):
+    """Lists all verbs and imports only the one that is asked for."""
+
+    def list_commands(self, context):
+        return list(VERBS)
+
+    def get_command(self, context, name):
+        return click.RichCommand(name, short_help=VERBS[name]) if name in VERBS else None
+
+    def resolve_command(self, context, args):
+        name, _, rest = super().resolve_command(context, args)
+        module = importlib.import_module("host_tools.commands." + name)
+        return name, getattr(module, name), rest
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lamppost", message="%(prog)s %(version)s")
+def lamppost():
+    """Smart-city sensor nodes without surveillance."""
+
+
+def run(args: list | None = None) -> int:
+    """Runs one command line; returns the exit code."""
+    try:
+        code = lamppost.main(args, prog_name="lamppost", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.UsageError as err:
+        context = err.ctx.command_path if err.ctx else "lamppost"
+        console.complain(ToolError(err.format_message(), f"{context} --help"))
+        return 2
+    except click.ClickException as err:
+        console.complain(ToolError(err.format_message()))
+        return err.exit_code
+    except ToolError as err:
+        console.complain(err)
+        return err.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        console.complain(ToolError("interrupted"))
+        return 1
+    except BrokenPipeError:  # who reads stdout has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def main():
+    sys.exit(run())

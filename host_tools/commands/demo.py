@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost demo`: a city in this computer, from the sensors' pins to an opened record."""
+
+import re
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.errors import ToolError
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _duration(context, parameter, text):
+    match = re.fullmatch(r"(\d+)([smhd])", text or "")
+    if not match or not int(match[1]):
+        raise click.BadParameter("a time is a number and one of s, m, h, d: 90m, 24h")
+    return int(match[1]) * _UNITS_S[match[2]]
+
+
+def _speed(context, parameter, text):
+    if text in (None, "max"):
+        return text
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0
+    if not 0 < speed < float("inf"):
+        raise click.BadParameter("a speed is a number above 0, or max")
+    return speed
+
+
+def _heap(context, parameter, text):
+    if not re.fullmatch(r"[1-9]\d*[kKmM]?", text):
+        raise click.BadParameter("a heap is a number of bytes, or with k or M: 128k")
+    return text
+
+
+def _start(context, parameter, text):
+    from host_tools.times import parse_instant
+
+    return None if text is None else parse_instant(text, "--start")
+
+
+@click.command()
+@click.option("--for", "for_s", default="1h", metavar="TIME", callback=_duration,
+              help="Simulated time to run: 90m, 24h, 2d. Default 1h.")  # fmt: skip
+@click.option("--speed", callback=_speed, metavar="N|max",
+              help="Times real time. Default 120 on a terminal, else max.")  # fmt: skip
+@click.option("--kit", "kits", multiple=True, metavar="KIT",
+              help="A kit's name, or the path of your own. Again for more. Default: all.")  # fmt: skip
+@click.option("--nodes", type=click.IntRange(1, 200), help="How many nodes. Default one per kit.")
+@click.option("--replay", type=click.Path(path_type=Path), metavar="DIR",
+              help="Drive the sensors by recordings: CSV files with a time column.")  # fmt: skip
+@click.option("--seed", default=1, help="Another seed is another day. Default 1.")
+@click.option("--mood", type=click.Choice(["normal", "quiet", "busy"]), default="normal",
+              help="How much happens in the city.")  # fmt: skip
+@click.option("--start", callback=_start, metavar="TIME",
+              help="Where simulated time begins (ISO, UTC). Default: the present hour.")  # fmt: skip
+@click.option("--broker", default="embedded", metavar="embedded|mosquitto|HOST:PORT",
+              help="Default embedded.")  # fmt: skip
+@click.option("--tls-dir", type=click.Path(path_type=Path), metavar="DIR",
+              help="ca.pem and ca.key of a broker that runs, to make the city's certificates.")  # fmt: skip
+@click.option("--interpreter", type=click.Choice(["cpython", "micropython"]), default="cpython",
+              help="What runs the firmware. Default cpython.")  # fmt: skip
+@click.option("--heap", default="512k", callback=_heap, help="Heap of each MicroPython. Default 512k.")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep keys, nodes and store here. Default: keys are temporary.")  # fmt: skip
+@click.option("--headless", is_flag=True, help="No live table.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end.")
+def demo(for_s, speed, kits, nodes, headless, as_json, **options):
+    """Run a city of simulated nodes and show what arrives.
+
+    The real firmware measures at simulated chips, keeps to the kits' policies, seals, and sends
+    through a real broker over mutual TLS; a collector opens, stores and receipts.
+    """
+    from simulator.city_run import CityRun, Plan, choose_kits
+
+    live = console.is_terminal() and not headless and not as_json
+    if speed is None:
+        speed = 120.0 if live else "max"
+    plan = Plan(
+        kits=choose_kits(kits, nodes),
+        for_s=for_s,
+        speed=None if speed == "max" else speed,
+        **options,
+    )
+    with CityRun(plan) as city:
+        finished = False
+        try:
+            city.start()
+            with console.live(city.table, live) as show:
+                finished = city.run(show)
+        except KeyboardInterrupt:
+            console.note("stopped")
+        account = city.account() if city.conductor else None
+    if account is None:
+        raise ToolError("the city was stopped before it ran", "let it run, or ask for less --for")
+    if as_json:
+        console.result_json(account)
+    else:
+        console.note(city.closing_words())
+    if not finished or not city.complete(account):
+        raise ToolError(city.trouble(), "look at the account above, and at the node's log with --dir")

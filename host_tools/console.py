@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""The only file that prints: results on stdout, progress and errors on stderr."""
+
+import contextlib
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable
+
+from host_tools.errors import ToolError
+
+
+def is_terminal() -> bool:
+    """Whether a person is watching stdout."""
+    return sys.stdout.isatty()
+
+
+def result(renderable):
+    """Shows text or one of rich's tables."""
+    from rich.console import Console
+
+    Console(highlight=False).print(renderable)
+
+
+def result_json(value):
+    """One JSON object on a line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def result_csv(rows: Iterable):
+    """Rows of CSV; the first is the head."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+
+
+def note(text: str):
+    """One line of progress."""
+    print(text, file=sys.stderr)
+
+
+def complain(error: ToolError):
+    """What is wrong, and how to mend it: two lines."""
+    print("error: " + _line(error.message), file=sys.stderr)
+    if error.hint:
+        print("hint: " + _line(error.hint), file=sys.stderr)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@contextlib.contextmanager
+def live(render: Callable, on: bool = True):
+    """Gives a function that shows what render() returns now, in place of what it showed before.
+
+    With on=False it shows nothing.
+    """
+    if not on:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(render(), console=Console(highlight=False), auto_refresh=False) as display:
+        yield lambda: display.update(render(), refresh=True)

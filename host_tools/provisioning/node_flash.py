@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Makes what one node's flash and NVS hold before its first start: a folder that is whole or not
+there. A simulated node runs from it; a board's partitions have the same content."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from littlefs import LittleFS
+
+from host_tools.errors import ToolError
+from host_tools.provisioning.certificates import Identity
+from host_tools.provisioning.ticket import Ticket
+
+BLOCK_BYTES, BLOCKS = 4096, 256
+_EPOCH_0 = bytes(4)
+
+
+def make_node(
+    folder: Path, *, ticket: Ticket, identity: Identity, ca_der: bytes, broker: tuple[str, int],
+    wifi: tuple[str, str], sntp: str, floor_s: int, board: dict, kit: dict, policy: bytes,
+) -> Path:  # fmt: skip
+    """Makes FOLDER/<node>/ with flash.img and nvs.json, and returns it.
+
+    broker: (host as in its certificate, port); wifi: (ssid, password); sntp: host; floor_s: Unix
+    time before which it cannot be; policy: compiled.
+    """
+    certificate, key = identity.der()
+    config = {
+        "node": ticket.node_id,
+        "day0": ticket.day0,
+        "floor_s": floor_s,
+        "broker": {"host": broker[0], "port": broker[1]},
+        "wifi": {"ssid": wifi[0], "password": wifi[1]},
+        "sntp": sntp,
+    }
+    files = {
+        "config.json": json.dumps(config).encode(),
+        "board.json": json.dumps(board).encode(),
+        "kit.json": json.dumps(kit).encode(),
+        "policy.cbor": policy,
+        "ca.der": ca_der,
+        "node.der": certificate,
+        "node.key.der": key,
+    }
+    target = Path(folder) / ticket.node_id
+    if target.exists():
+        raise ToolError(f"{target} is there already", "remove it, or take another folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))  # for its owner only
+    try:
+        (fresh / "flash.img").write_bytes(flash_image(files))
+        (fresh / "nvs.json").write_text(json.dumps({"lamppost": _nvs(ticket)}))
+        os.rename(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return target
+
+
+def flash_image(files: dict[str, bytes]) -> bytes:
+    """A LittleFS image with these files at its top, as MicroPython's VfsLfs2 mounts it."""
+    fs = LittleFS(
+        block_size=BLOCK_BYTES, block_count=BLOCKS, read_size=32, prog_size=32, lookahead_size=32
+    )
+    for name, data in files.items():
+        with fs.open(name, "wb") as file:
+            file.write(data)
+    fs.unmount()
+    return bytes(fs.context.buffer)
+
+
+def _nvs(ticket: Ticket) -> dict:
+    return {
+        "seal": ["blob", (_EPOCH_0 + ticket.seal).hex()],
+        "receipt": ["blob", ticket.receipt.hex()],
+        "command": ["blob", ticket.command.hex()],
+        "boots": ["i32", 0],
+    }

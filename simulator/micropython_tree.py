@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""The folder that a simulated node on MicroPython runs from: everything compiled to .mpy.
+
+The firmware is compiled by the very step that flashing uses; look-alikes, buses and chips lie
+beside it, those that replace a module of MicroPython's under that module's name.
+"""
+
+import os
+from pathlib import Path
+
+from host_tools.provisioning.firmware import compile_tree, firmware_sources
+from host_tools.umqtt_source import umqtt_path
+
+_SIMULATOR = Path(__file__).parent
+# Found by path before MicroPython's own, or where it has none.
+_BY_PATH = ("machine", "network", "esp32")
+_REPLACED = ("time", "socket", "select")
+_PARTS = ("hal", "hal/on_micropython", "buses", "chips")
+
+
+def micropython_tree() -> Path:
+    """Makes the folder (cached by content) and returns it: MICROPYPATH of a node process."""
+    sources = dict(firmware_sources())
+    sources["umqtt/simple.py"] = umqtt_path() / "umqtt" / "simple.py"
+    for name in ("__init__.py", "node_process.py"):
+        sources[f"simulator/{name}"] = _SIMULATOR / name
+    for part in _PARTS:
+        for path in sorted((_SIMULATOR / part).glob("*.py")):
+            sources[f"simulator/{part}/{path.name}"] = path
+    for name in _BY_PATH:
+        sources[f"{name}.py"] = _SIMULATOR / "hal" / f"{name}.py"
+    for name in _REPLACED:
+        sources[f"{name}.py"] = _SIMULATOR / "hal" / "on_micropython" / f"{name}.py"
+    return compile_tree(sources)
+
+
+def micropython_environment(tree: Path) -> dict:
+    """The environment of a MicroPython that runs from `tree` and sees nothing else."""
+    return {**os.environ, "MICROPYPATH": str(tree)}

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Every kit on every board: buses, pins, quantities, windows, and each of a kit's policies."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import boards
+from host_tools.provisioning.compile_policy import compile_policy
+from node.drivers.registry import PARTS, driver_class
+from node.pipeline.reading import QUANTITIES
+from node.policy.rules import Policy
+from simulator.chips.registry import chip_class
+
+FOLDER = Path(boards.__path__[0])
+BOARDS = sorted(FOLDER.glob("*/board.json"))
+KITS = sorted(FOLDER.glob("kits/*/kit.json"))
+POLICIES = sorted(FOLDER.glob("kits/*/policy*.toml"))
+
+
+def load(path):
+    return json.loads(path.read_text())
+
+
+def name(path):
+    return f"{path.parent.name}-{path.stem}"
+
+
+def test_there_are_some():
+    assert BOARDS
+    assert {path.parent.name for path in KITS} >= {"air", "energy", "traffic"}
+    assert {path.name for path in POLICIES} >= {"policy.toml", "policy-dwelling.toml"}
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=name)
+@pytest.mark.parametrize("kit", KITS, ids=name)
+def test_a_kit_fits_a_board(kit, board):
+    buses = load(board)["buses"]
+    used = {}
+    for entry in load(kit)["sensors"]:
+        bus = buses[entry["bus"]]
+        driver = driver_class(entry["part"])
+        assert bus["kind"] == driver.BUS
+        address = entry.get("options", {}).get("address")
+        assert address is None or driver.BUS == "i2c"
+        if driver.BUS != "i2c":  # one part on a line of its own
+            assert entry["bus"] not in used
+        used[entry["bus"]] = bus
+    pins = [bus[key] for bus in used.values() for key in ("scl", "sda", "tx", "rx", "pin") if key in bus]
+    assert len(pins) == len(set(pins))
+
+
+@pytest.mark.parametrize("kit", KITS, ids=name)
+def test_a_kit_uses_what_its_parts_give(kit):
+    seen = []
+    for entry in load(kit)["sensors"]:
+        driver = driver_class(entry["part"])
+        assert set(entry["quantities"]) <= set(driver.QUANTITIES)
+        seen += entry["quantities"]
+    assert len(seen) == len(set(seen)), "a quantity comes from one sensor only"
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=name)
+def test_a_policy_names_what_its_kit_measures(path):
+    policy = Policy(compile_policy(path))
+    kit = load(path.parent / "kit.json")
+    assert policy.kit == kit["kit"]
+    intervals = {q: entry["interval_s"] for entry in kit["sensors"] for q in entry["quantities"]}
+    for stream in policy.streams:
+        assert stream.window_s % intervals[stream.quantity] == 0
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_has_driver_chip_test_and_quantities(part):
+    driver, chip = driver_class(part), chip_class(part)
+    assert driver.__name__ == chip.__name__ == PARTS[part]
+    assert set(driver.QUANTITIES) <= set(QUANTITIES)
+    assert driver.SETTLE_MS >= 0
+    if driver.BUS == "uart":
+        assert driver.BAUD == chip.BAUD
+    assert (FOLDER.parent / "tests" / "portable" / f"test_{part}.py").exists()
