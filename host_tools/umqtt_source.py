@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import platformdirs
-from pypi_simple import PyPISimple
+from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
 
 from host_tools.errors import ToolError
 
@@ -33,6 +33,9 @@ _SOURCES = {
         "unittest/__init__.py",
     ),
 }
+
+
+_TIMEOUT_S = 30
 
 
 def umqtt_path() -> Path:
@@ -69,11 +72,12 @@ def _download(project: str, version: str) -> bytes:
     name = f"{project}-{version}.tar.gz"
     try:
         with PyPISimple() as index, tempfile.TemporaryDirectory() as folder:
-            for package in index.get_project_page(project).packages:
+            for package in index.get_project_page(project, timeout=_TIMEOUT_S).packages:
                 if package.filename == name:
-                    index.download_package(package, Path(folder) / name, verify=False)
-                    return (Path(folder) / name).read_bytes()
-    except Exception as err:  # requests' and pypi_simple's own, and OSError
+                    path = Path(folder) / name
+                    index.download_package(package, path, verify=False, timeout=_TIMEOUT_S)
+                    return path.read_bytes()
+    except (OSError, NoSuchProjectError, UnsupportedContentTypeError) as err:
         raise ToolError(
             f"{name} cannot be fetched from PyPI", "connect to the network once; it is kept"
         ) from err

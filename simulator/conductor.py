@@ -11,7 +11,6 @@ being played). So the time between two meetings is the time at which things are 
 import collections
 import contextlib
 import json
-import os
 import subprocess
 import threading
 import time
@@ -29,7 +28,8 @@ _LOG_LINES = 200
 class NodeProcess:
     """One node: its process, what it last said of itself, and whether it has arrived."""
 
-    def __init__(self, node_id: str, folder: Path, kit: dict, board: dict, command: list, air):
+    def __init__(self, node_id: str, folder: Path, kit: dict, board: dict,
+                 command: list, environment: dict, air):  # fmt: skip
         self.node_id = node_id
         self.folder = folder
         self.kit = kit
@@ -46,6 +46,7 @@ class NodeProcess:
         self.told_ms = 0  # up to where it knows what the city does
         self.pending_chips = {}
         self._command = command
+        self._environment = environment
         self._process = None
         self._reset = None
 
@@ -54,7 +55,6 @@ class NodeProcess:
         return self.status[name] + (0 if name == "waiting" else self.before[name])
 
     def power_up(self, start_s: int, now_ms: int, cause: str, changed: threading.Condition):
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -62,7 +62,7 @@ class NodeProcess:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=environment,
+            env=self._environment,
         )
         self.told_ms = now_ms
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}

@@ -58,7 +58,7 @@ def _power_up(folder: str):
     bench.take_grant()
 
 
-def main(folder: str, firmware: str, umqtt: str = ""):
+def main(folder: str, firmware: str = "", umqtt: str = ""):
     if _MICROPYTHON:
         from simulator.hal.on_micropython import flash, tls_clock
 

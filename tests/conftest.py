@@ -2,14 +2,20 @@
 """The firmware's packages are loaded as the simulator loads them, so that tests/portable runs here
 as on MicroPython. With LAMPPOST_REQUIRE_ALL=1 a skipped test is a failure."""
 
+import contextlib
 import os
 
 import pytest
 
+from host_tools.errors import ToolError
 from host_tools.provisioning.firmware import firmware_root
+from host_tools.umqtt_source import umqtt_path
 from simulator.hal.on_cpython import loader
 
-loader.install(firmware_root())
+roots = [firmware_root()]
+with contextlib.suppress(ToolError):  # offline, and never fetched: its tests will say so
+    roots.append(umqtt_path())
+loader.install(*roots)
 
 REQUIRE_ALL = os.environ.get("LAMPPOST_REQUIRE_ALL") == "1"
 

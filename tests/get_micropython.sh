@@ -18,7 +18,7 @@ command -v apt-get >/dev/null || { echo "error: this script needs Debian's apt-g
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root" "$cache"
+mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/tree" "$cache"
 : > "$work/status"
 
 # The mirror: the first URI of the machine's own apt sources that is a Debian archive.
@@ -45,14 +45,14 @@ done
 [ -n "$release" ] || { echo "error: the mirror gave no i386 micropython; apt said:" >&2; tail -n 5 "$work/log" >&2; exit 1; }
 
 for package in "$work"/cache/archives/*.deb; do
-    dpkg-deb -x "$package" "$work/root"
+    dpkg-deb -x "$package" "$work/tree"
 done
-rm -rf "$cache/root"
-mv "$work/root" "$cache/root"
-loader=$(find "$cache/root" -name 'ld-linux.so.2' | head -n 1)
+rm -rf "$cache/tree"
+mv "$work/tree" "$cache/tree"
+loader=$(find "$cache/tree" -name 'ld-linux.so.2' | head -n 1)
 cat > "$launcher.new" <<LAUNCHER
 #!/bin/sh
-exec "$loader" --library-path "$cache/root/usr/lib/i386-linux-gnu:$cache/root/lib/i386-linux-gnu" "$cache/root/usr/bin/micropython" "\$@"
+exec "$loader" --library-path "$cache/tree/usr/lib/i386-linux-gnu:$cache/tree/lib/i386-linux-gnu" "$cache/tree/usr/bin/micropython" "\$@"
 LAUNCHER
 chmod 755 "$launcher.new"
 mv "$launcher.new" "$launcher"

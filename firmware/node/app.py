@@ -50,6 +50,10 @@ def _driver_maker(entry: dict, hardware: Hardware):
     return make
 
 
+def _intervals_s(kit: dict) -> dict:
+    return {q: entry["interval_s"] for entry in kit["sensors"] for q in entry["quantities"]}
+
+
 def _read_certificates():
     return make_context(
         flash_file.read("ca.der"), flash_file.read("node.der"), flash_file.read("node.key.der")
@@ -84,9 +88,7 @@ def build() -> Node:
         time_sync=TimeSync(config["sntp"]),
         link=link,
         sensors=[Sensor(entry, _driver_maker(entry, hardware)) for entry in kit["sensors"]],
-        minimiser=Minimiser(
-            policy, {q: entry["interval_s"] for entry in kit["sensors"] for q in entry["quantities"]}
-        ),
+        minimiser=Minimiser(policy, _intervals_s(kit)),
         sealer=Sealer(keys, node_id, policy, series),
         outbox=outbox,
         publisher=publisher,

@@ -55,7 +55,7 @@ class Node:
         return max(1, rest_ms)
 
     def rest(self, duration_ms: int):
-        """Sleeps; while an answer of the broker or the store is expected, wakes up when it comes."""
+        """Sleeps; while an answer of broker or store is expected, wakes up when it comes."""
         awaited_ms = 0
         if self.link.connected:
             awaited_ms = self.publisher.expects_ms(self.clock.uptime_ms())

@@ -24,7 +24,7 @@ except ImportError:
         return a - b
 
 
-MARK = "\x01"  # starts the lines that are for the conductor; all others are the board's serial port
+MARK = "\x01"  # starts a line for the conductor; all others are the board's serial port
 
 
 class Bench:

@@ -60,9 +60,9 @@ def drive(pin: int, level: int):
     edge = level - bench.pin_levels.get(pin, 0)
     bench.pin_levels[pin] = level
     waiting = bench.pins.get(pin)
-    if edge and waiting and waiting._handler:
-        if waiting._trigger & (Pin.IRQ_RISING if edge > 0 else Pin.IRQ_FALLING):
-            waiting._handler(waiting)
+    wanted = Pin.IRQ_RISING if edge > 0 else Pin.IRQ_FALLING
+    if edge and waiting and waiting._handler and waiting._trigger & wanted:
+        waiting._handler(waiting)
 
 
 class I2C:

@@ -15,12 +15,12 @@ def lookup(host: str, port: int):
     """(address, port) that a host name stands for; OSError when nobody answers."""
     if not bench.wifi_joined:
         raise OSError(_ENOENT_DNS)
+    known = bench.air["hosts"].get(host)
+    if known is not None:
+        return known[0], known[1] if len(known) > 1 and known[1] else port
     if host.replace(".", "").isdigit():
         return host, port
-    known = bench.air["hosts"].get(host)
-    if known is None:
-        raise OSError(_ENOENT_DNS)
-    return known[0], known[1] if len(known) > 1 and known[1] else port
+    raise OSError(_ENOENT_DNS)
 
 
 class DatagramSocket:

@@ -19,7 +19,7 @@ PARTS = {"mqtt": mqtt.run, "seal": seal.run, "heap": heap.run, "day": day.run}
 def main(names):
     unknown = set(names) - set(PARTS)
     if unknown:
-        sys.exit(f"error: no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        sys.exit(f"error: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     console = Console(stderr=True)
     table = Table("part", "figure", "measured", "wanted", "")
     results = {"machine": platform.platform(), "python": platform.python_version()}

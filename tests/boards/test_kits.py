@@ -47,7 +47,8 @@ def test_a_kit_fits_a_board(kit, board):
         if driver.BUS != "i2c":  # one part on a line of its own
             assert entry["bus"] not in used
         used[entry["bus"]] = bus
-    pins = [bus[key] for bus in used.values() for key in ("scl", "sda", "tx", "rx", "pin") if key in bus]
+    lines = ("scl", "sda", "tx", "rx", "pin")
+    pins = [bus[line] for bus in used.values() for line in lines if line in bus]
     assert len(pins) == len(set(pins))
 
 

@@ -69,7 +69,7 @@ class TestWindows(unittest.TestCase):
         self.assertEqual(self.minimiser.next_instant_s, NOON + 300)
         self.assertIsNone(self.minimiser.close())
         self.assertEqual(self.minimiser.close(), [[1, (NOON + 300) // 300, 0]])
-        # the long window was watched only in part: named, so that the length tells nothing, but null
+        # watched only in part, the long window is named, so that the length tells nothing
         self.assertEqual(
             self.minimiser.close(), [[1, (NOON + 600) // 300, 0], [2, NOON // 900, None]]
         )

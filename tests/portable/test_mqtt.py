@@ -36,13 +36,30 @@ class Clock:
         return self.now_ms
 
 
+class Poller:
+    """Waits on the broker in one direction."""
+
+    def __init__(self, broker, direction):
+        self.broker = broker
+        self.direction = direction
+
+    def poll(self, timeout_ms):
+        if timeout_ms < 0:
+            raise ValueError("a wait without end")
+        self.broker.waits.append(self.direction)
+        if not self.broker.inbox:
+            self.broker.clock.now_ms += timeout_ms
+        return []
+
+
 class Broker:
-    """Both the TLS stream and the poller of the client: notes writes, gives out what is queued."""
+    """What is below the client: a stream that notes writes and gives out what is queued."""
 
     def __init__(self, clock):
         self.clock = clock
         self.writes = []
         self.buffers = []
+        self.waits = []
         self.inbox = b""
         self.at_once = 10_000  # bytes given per read
         self.takes = 10_000  # bytes accepted per write; 0: none for the time being
@@ -73,13 +90,6 @@ class Broker:
         self.inbox = self.inbox[count:]
         return count
 
-    def poll(self, timeout_ms):
-        if timeout_ms < 0:
-            raise ValueError("a wait without end")
-        if not self.inbox:
-            self.clock.now_ms += timeout_ms
-        return []
-
     def close(self):
         self.closed = True
 
@@ -105,7 +115,8 @@ class Client(mqtt.MQTTClient):
         self.heard.append((topic, message))
 
     def _open(self, limit_ms):
-        self.sock = self._readable = self._writable = self.broker = Broker(self.clock)
+        self.sock = self.broker = Broker(self.clock)
+        self._readable, self._writable = Poller(self.broker, "in"), Poller(self.broker, "out")
         self.broker.inbox = self.hello
 
 
@@ -324,6 +335,7 @@ class TestMqtt(unittest.TestCase):
         client = connected(answer_ms=3000)
         client.broker.takes = 0
         self.raises_within(3000, client, lambda: client.publish_qos1(b"t", b"hello"))
+        self.assertEqual(set(client.broker.waits), {"out"})
         with self.assertRaises(LinkError):
             client.publish_qos1(b"t", b"hello")
 
@@ -341,12 +353,15 @@ class TestMqtt(unittest.TestCase):
             + b"\x00\x07"
             + b"\x90\x03\x00\x02\x01"
         )
-        heard = [(b"t", b"a"), (b"a/b", b"b"), (long_topic, b"")]
+        before = b"\x30\xaf\x02\x00\x01t" + b"\xff" * 300  # what an older packet leaves behind
+        heard = [(b"t", b"\xff" * 300), (b"t", b"a"), (b"a/b", b"b"), (long_topic, b"")]
         for cut in range(len(stream) + 1):
             client = connected()
             client.publish_qos1(UP, b"x")
             client.subscribe(DOWN)
             client.broker.take()
+            client.broker.inbox = before
+            client.poll()
             client.broker.inbox = stream[:cut]
             client.poll()
             client.broker.inbox += stream[cut:]
@@ -355,7 +370,7 @@ class TestMqtt(unittest.TestCase):
             self.assertEqual(client.acked, [1])
             self.assertEqual(client.broker.take(), [b"\x40\x02\x12\x34", b"\x40\x02\x00\x07"])
         client = connected()
-        client.broker.inbox = stream
+        client.broker.inbox = before + stream
         client.broker.at_once = 1
         while client.poll():
             pass
@@ -367,6 +382,10 @@ class TestMqtt(unittest.TestCase):
         client.broker.inbox = fits + fits
         client.poll()
         self.assertEqual(len(client.heard), 2)
+        client.broker.inbox = b"\x30\x12\x00\x01t" + b"x" * 15
+        client.broker.inbox += client.broker.inbox * 7  # 64 bytes end in the fourth
+        client.poll()
+        self.assertEqual(len(client.heard), 10)
         client.broker.inbox = b"\x30\x3f"
         self.raises_within(0, client, client.poll)
 
@@ -425,6 +444,10 @@ class TestMqtt(unittest.TestCase):
         client.clock.now_ms += 20_000
         client.tick()
         self.assertTrue(client.connected)
+        client.subscribe(topic)
+        client.connect()  # what was asked for before is no longer waited for
+        client.clock.now_ms += 20_000
+        client.tick()
 
     def test_the_end_of_the_stream_and_its_errors_are_link_errors(self):
         client = connected()
@@ -483,6 +506,7 @@ class TestMqtt(unittest.TestCase):
 
         client._open = open_silent
         self.raises_within(7000, client, client.connect)
+        self.assertEqual(set(client.broker.waits), {"in"})
 
     def test_silence_after_publish_subscribe_and_ping(self):
         for verb in (

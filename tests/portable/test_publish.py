@@ -124,8 +124,10 @@ class TestPublisher(unittest.TestCase):
         self.receive(1, log, 6, [])  # a number that was never given
         self.receive(1, log, 0, [[4, 2]])
         self.receive(1, log)
-        for fields in ((1, log, None, []), (1, log, -1, []), (1, log, 0, 5), (None, log, 5, []),
-                       (1, log, 0, [[1]]), (1, log, 0, [[True, 2]]), (1, log, "5", [])):  # fmt: skip
+        for fields in (
+            (1, log, None, []), (1, log, -1, []), (1, log, 0, 5), (None, log, 5, []),
+            (1, log, 0, [[1]]), (1, log, 0, [[True, 2]]), (1, log, "5", []),
+        ):  # fmt: skip
             self.receive(*fields)
         self.publisher.on_message(self.down, b"not COSE")
         self.publisher.on_message(b"lp/another/down", receipt([1, log, 5, []]))

@@ -60,7 +60,8 @@ def records(folder):
     (store,) = folder.glob("*.sqlite")
     with sqlite3.connect(store) as db:
         return db.execute(
-            "SELECT quantity, statistic, slot_start_s, window_s, value FROM value ORDER BY 1, 2, 3, 4"
+            "SELECT quantity, statistic, slot_start_s, window_s, value FROM value"
+            " ORDER BY 1, 2, 3, 4"
         ).fetchall()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The node's crypto and CBOR against independent implementations: cryptography, cbor2, pycose."""
 
+import contextlib
 import hashlib
 import hmac
 
@@ -110,10 +111,8 @@ def test_envelope_layout_there_and_back(epoch, series, counter, ciphertext):
 def test_unpack_never_raises_anything_else(data):
     for message in (data, b"\xd0\x83\x44\xa1\x01\x18\x1f\xa2\x04" + data):
         for unpack in (envelope.unpack, envelope.unpack_down):
-            try:
+            with contextlib.suppress(FormatError):
                 unpack(message)
-            except FormatError:
-                pass
 
 
 class Keys:

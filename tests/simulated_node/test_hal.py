@@ -233,7 +233,8 @@ class TestGrants:
 
         bench.until_ms = 1000
         bench.signals = Signals()
-        lines = iter([json.dumps({"until": 3000, "known": 11_000, "levels": {}, "events": {}}) + "\n", "stop\n"])
+        grant = json.dumps({"until": 3000, "known": 11_000, "levels": {}, "events": {}})
+        lines = iter([grant + "\n", "stop\n"])
         monkeypatch.setattr("sys.stdin", type("In", (), {"readline": lambda self: next(lines)})())
         bench.sleep_ms(1500)
         assert bench.now_ms == 1500

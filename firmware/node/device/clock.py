@@ -22,7 +22,7 @@ _FLOOR_FILE = "floor"
 
 
 class Clock:
-    """floor_s: Unix time before which it cannot be (build time); a later one kept on flash counts."""
+    """floor_s: Unix time before which it cannot be (build time); flash may hold a later one."""
 
     def __init__(self, floor_s: int):
         kept = flash_file.read(_FLOOR_FILE) or b""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The only maker of Pin, I2C, UART and PCNT: from a board's description to the buses of drivers."""
+"""The only maker of Pin, I2C, UART and PCNT: from a board's description to its buses."""
 
 import esp32
 import machine
@@ -16,7 +16,7 @@ class Hardware:
         self._made = {}
 
     def bus(self, name: str, driver):
-        """The bus `name` as the driver class needs it; made once. KeyError if the board has none."""
+        """The bus `name` as the driver class needs it, made once. KeyError: no such bus."""
         made = self._made.get(name)
         if made is None:
             made = self._made[name] = self._make(self._buses[name], driver)

@@ -52,7 +52,7 @@ class Keys:
         return bytes(buffer)
 
     def step_to(self, epoch: int):
-        """Moves the seal on to `epoch` and forgets the earlier one; an earlier epoch is ignored."""
+        """Moves the seal on to `epoch` and forgets the one before; earlier epochs are ignored."""
         if epoch <= self.epoch:
             return
         seal = seal_at(self.seal, self.epoch, epoch)

@@ -308,10 +308,11 @@ class MQTTClient(umqtt.simple.MQTTClient):
         if self.sock is None:
             raise LinkError("not connected")
         rx, start, end = self._rx, self._start, self._end
-        if start:  # a packet's beginning is left over: to the front with it
-            rx[: end - start] = rx[start:end]
-            self._start, self._end = 0, end - start
+        if start:
+            if start < end:  # a packet's beginning is left over: to the front with it
+                rx[: end - start] = rx[start:end]
             end -= start
+            self._start, self._end = 0, end
         try:
             count = self.sock.readinto(self._rx_view[end:] if end else rx)
         except (OSError, ValueError) as err:
@@ -346,8 +347,6 @@ class MQTTClient(umqtt.simple.MQTTClient):
             self._start = end
             self._op = rx[start]
             self._handle(rx[start], body, end)
-        if not left:
-            self._start = self._end = 0
 
     def _handle(self, first, at, end):
         rx, size = self._rx, end - at
@@ -378,7 +377,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
     def _take(self, qos, at, topic_end, end):
         """A PUBLISH: tells the callback, then acknowledges."""
         rx, body = self._rx, topic_end + 2 if qos else topic_end
-        if qos > 1 or at > end or body > end:
+        if qos > 1 or body > end:
             raise self._lost("malformed")
         packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else 0
         if qos and not packet_id:

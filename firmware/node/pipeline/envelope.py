@@ -28,7 +28,7 @@ def kid(epoch: int, series: bytes, digest: bytes) -> bytes:
 
 
 def pack(kid: bytes, counter: int, ciphertext: bytes) -> bytes:
-    """An envelope; the counter (0 .. 2^40 - 1) becomes the partial IV in as few bytes as it needs."""
+    """An envelope; the counter (below 2^40) is the partial IV, in as few bytes as it needs."""
     size = 1
     while counter >> (8 * size):
         size += 1
@@ -39,7 +39,7 @@ def pack(kid: bytes, counter: int, ciphertext: bytes) -> bytes:
 
 
 def unpack(envelope: bytes):
-    """(kid, epoch, series, digest's first 4 bytes, counter, ciphertext); FormatError if not ours."""
+    """(kid, epoch, series, digest[:4], counter, ciphertext); FormatError if it is not ours."""
     if envelope[: len(_HEAD)] != _HEAD or envelope[len(_HEAD) : _UP_KID_AT] != b"\x4e":
         raise FormatError("not an envelope")
     if envelope[_UP_IV_AT - 1 : _UP_IV_AT] != b"\x06":
@@ -86,7 +86,7 @@ def nonce(base_iv: bytes, counter: int) -> bytes:
 
 
 def aad(node_id: str, direction: str, digest) -> bytes:
-    """External AAD: ["lp1", node, "up", policy digest], or ["lp1", node, "receipt" | "command"]."""
+    """External AAD: ["lp1", node, "up", policy digest] or ["lp1", node, "receipt"|"command"]."""
     items = ["lp1", node_id, direction]
     return cbor.encode(items if digest is None else items + [digest])
 

@@ -76,7 +76,7 @@ class Outbox:
         self.next_number += 1
 
     def make_room(self):
-        """Lets the oldest segments go when the next one would not fit. Call before floor is read."""
+        """Lets the oldest segments go when the next would not fit. Call before floor is read."""
         if self._segments and self._segments[-1][1] < _SEGMENT_BYTES:
             return
         used = sum([size for _, size in self._segments])

@@ -14,7 +14,7 @@ _LINGER_MS = 2000  # how long after a send an answer is waited for with the radi
 
 
 class Publisher:
-    """outbox, link: the stages beside it; confirm(utc_s): told the store's time of each receipt."""
+    """outbox, link: the stages beside it; confirm(utc_s): told each receipt's time."""
 
     def __init__(self, node_id: str, outbox, link, receipts, confirm):
         self._topic = ("lp/" + node_id + "/up").encode()

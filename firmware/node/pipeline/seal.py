@@ -15,7 +15,7 @@ _COUNTER_END = 1 << 32
 
 
 class Sealer:
-    """series: the 8 bytes drawn at this power-up. Keys may step on to another epoch at any time."""
+    """series: the 8 bytes drawn at this power-up. Keys may step to another epoch at any time."""
 
     def __init__(self, keys, node_id: str, policy, series: bytes):
         self._keys = keys

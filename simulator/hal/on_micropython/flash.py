@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The board's flash: an image file as a block device, mounted at /lp with MicroPython's VfsLfs2."""
+"""The board's flash: an image file as a block device, mounted at /lp with VfsLfs2."""
 
 import vfs
 

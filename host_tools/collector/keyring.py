@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The keys that a store holds: per node the receipt key, the policies, and the seal of the oldest
+epoch that is still expected. Earlier seals are forgotten, so that who takes the keyring opens
+nothing that came before.
+
+One JSON file that only its owner can read. Provisioning adds nodes to it while a collector runs;
+a lock beside it keeps their changes apart.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hmac
+import json
+import os
+import stat
+from pathlib import Path
+
+from node.errors import PolicyError
+from node.pipeline.reading import QUANTITIES
+from node.policy.rules import Policy
+
+from host_tools.errors import ToolError
+from host_tools.private_file import write_private
+from host_tools.provisioning.ticket import Ticket
+
+
+@dataclasses.dataclass(repr=False)  # no key in a log or a traceback
+class NodeKeys:
+    """epoch, seal: the oldest that is held; policies: all under which records may come."""
+
+    day0: int
+    epoch: int
+    seal: bytes
+    receipt: bytes
+    policies: list[Policy]
+
+    def seal_at(self, epoch: int) -> bytes:
+        """The seal of `epoch`, which is not before the oldest that is held."""
+        seal = self.seal
+        for _ in range(epoch - self.epoch):
+            seal = hmac.digest(seal, b"lp1 next", "sha256")
+        return seal
+
+
+class Keyring:
+    """The keyring in the file `path`; an empty one where there is none."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self._seen = None
+        self._nodes: dict[str, NodeKeys] = {}
+        self.refresh()
+
+    def node(self, node_id: str) -> NodeKeys | None:
+        return self._nodes.get(node_id)
+
+    def node_ids(self) -> list[str]:
+        return sorted(self._nodes)
+
+    def refresh(self) -> bool:
+        """Reads the file again if somebody changed it; whether that was so."""
+        state = self._state()
+        if state == self._seen:
+            return False
+        self._nodes = self._read() if state else {}
+        self._seen = state
+        return True
+
+    def add_node(self, ticket: Ticket, policy: bytes):
+        """Takes a node, or takes it anew, with its compiled policy."""
+        keys = NodeKeys(ticket.day0, 0, ticket.seal, ticket.receipt, [_checked(policy)])
+        with self._changing():
+            self._nodes[ticket.node_id] = keys
+
+    def add_policy(self, node_id: str, policy: bytes):
+        """Lets records of a node come under one more policy."""
+        checked = _checked(policy)
+        with self._changing():
+            if node_id not in self._nodes:
+                raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
+            policies = self._nodes[node_id].policies
+            if all(known.digest != checked.digest for known in policies):
+                policies.append(checked)
+
+    def forget_before(self, epochs: dict[str, int]):
+        """Steps seals forward: {node: the oldest epoch that is still expected}."""
+        if all(self._nodes[node_id].epoch >= epoch for node_id, epoch in epochs.items()):
+            return
+        with self._changing():
+            for node_id, epoch in epochs.items():
+                keys = self._nodes.get(node_id)
+                if keys and keys.epoch < epoch:
+                    keys.seal, keys.epoch = keys.seal_at(epoch), epoch
+
+    @contextlib.contextmanager
+    def _changing(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.refresh()
+            yield
+            self._write()
+        finally:
+            os.close(lock)
+
+    def _state(self):
+        try:
+            info = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return info.st_ino, info.st_mtime_ns, info.st_size
+
+    def _read(self) -> dict[str, NodeKeys]:
+        if os.name == "posix" and stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+            raise ToolError(f"{self.path} can be read by others", f"chmod 600 {self.path}")
+        try:
+            content = json.loads(self.path.read_text())
+            policies = {d: _KeptPolicy(bytes.fromhex(text)) for d, text in content["policies"].items()}
+            return {
+                node_id: NodeKeys(
+                    item["day0"],
+                    item["epoch"],
+                    bytes.fromhex(item["seal"]),
+                    bytes.fromhex(item["receipt"]),
+                    [policies[digest] for digest in item["policies"]],
+                )
+                for node_id, item in content["nodes"].items()
+            }
+        except OSError as err:
+            raise ToolError(f"{self.path}: {err.strerror}", "check the path") from err
+        except (ValueError, KeyError, TypeError, AttributeError, PolicyError):
+            hint = "restore it from a backup, or provision the nodes again"
+            raise ToolError(f"{self.path} is not a keyring", hint) from None
+
+    def _write(self):
+        policies = {p.digest.hex(): p for keys in self._nodes.values() for p in keys.policies}
+        content = {
+            "policies": {digest: policy.compiled.hex() for digest, policy in policies.items()},
+            "nodes": {
+                node_id: {
+                    "day0": keys.day0,
+                    "epoch": keys.epoch,
+                    "seal": keys.seal.hex(),
+                    "receipt": keys.receipt.hex(),
+                    "policies": [policy.digest.hex() for policy in keys.policies],
+                }
+                for node_id, keys in self._nodes.items()
+            },
+        }
+        write_private(self.path, json.dumps(content).encode())
+        self._seen = self._state()
+
+
+class _KeptPolicy(Policy):
+    """A policy that keeps its compiled form."""
+
+    def __init__(self, compiled: bytes):
+        super().__init__(compiled)
+        self.compiled = compiled
+
+
+def _checked(compiled: bytes) -> Policy:
+    policy = _KeptPolicy(compiled)
+    for stream in policy.streams:
+        if stream.quantity not in QUANTITIES:
+            message = f"policy {policy.id}: nobody knows the quantity {stream.quantity!r}"
+            raise ToolError(message, "compile it with this version of Lamppost")
+    return policy

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Opens an envelope and believes none of it before it is checked: form, key, policy, length, and
+each record against the streams that were due."""
+
+import dataclasses
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from node import cbor
+from node.errors import FormatError
+from node.pipeline import envelope
+from node.policy.rules import DAY_S, Policy, Stream
+
+from host_tools.collector.keyring import Keyring, NodeKeys
+
+_NUMBER_END = 1 << 32
+_MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opened:
+    """records: [[stream, slot, value, …]]; instant_s: when they were released, None without any."""
+
+    policy: Policy
+    epoch: int
+    log: bytes
+    number: int
+    floor: int
+    records: list
+    instant_s: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """keep: a key or policy may yet come; epoch: as the envelope says, so that its seal is kept."""
+
+    reason: str
+    keep: bool = False
+    epoch: int = 0
+
+
+def open_envelope(keyring: Keyring, node_id: str, message: bytes, now_s: int) -> Opened | Refusal:
+    """The envelope that came on the topic of `node_id` at `now_s` (Unix time)."""
+    if len(message) > _MESSAGE_MAX:
+        return Refusal("too long")
+    try:
+        _, epoch, series, digest, counter, ciphertext = envelope.unpack(message)
+    except FormatError:
+        return Refusal("not an envelope")
+    keys = keyring.node(node_id)
+    if keys is None:
+        return Refusal("unknown node", True, epoch)
+    if epoch > now_s // DAY_S - keys.day0 + 1:
+        return Refusal("epoch in the future")
+    if epoch < keys.epoch:
+        return Refusal("epoch is forgotten")
+    policies = [policy for policy in keys.policies if policy.digest[:4] == digest]
+    if not policies:
+        return Refusal("unknown policy", True, epoch)
+    key, base_iv = _series_keys(keys, epoch, series)
+    nonce = envelope.nonce(base_iv, counter)
+    for policy in policies:
+        aad = envelope.enc_structure(envelope.aad(node_id, "up", policy.digest))
+        try:
+            plaintext = AESCCM(key, envelope.TAG_LENGTH).decrypt(nonce, ciphertext, aad)
+        except InvalidTag:
+            continue
+        return _checked(policy, epoch, plaintext)
+    return Refusal("does not open")
+
+
+def _series_keys(keys: NodeKeys, epoch: int, series: bytes) -> tuple[bytes, bytes]:
+    expand = HKDFExpand(SHA256(), 32 + envelope.NONCE_LENGTH, b"lp1 up" + series)
+    material = expand.derive(keys.seal_at(epoch))
+    return material[:32], material[32:]
+
+
+def _checked(policy: Policy, epoch: int, plaintext: bytes) -> Opened | Refusal:
+    try:
+        fields, used = cbor.decode_first(plaintext)  # takes deterministic CBOR only
+        log, number, floor, records = fields
+    except (FormatError, TypeError, ValueError):
+        return Refusal("plaintext")
+    if not (isinstance(log, bytes) and len(log) == 4 and _is_int(number) and _is_int(floor)):
+        return Refusal("plaintext")
+    if not (1 <= floor <= number < _NUMBER_END and isinstance(records, list)):
+        return Refusal("plaintext")
+    try:
+        instant_s = _instant_s(policy, records)
+    except ValueError:
+        return Refusal("records")
+    if len(plaintext) != policy.padded_length(instant_s) or any(plaintext[used:]):
+        return Refusal("padding")
+    return Opened(policy, epoch, log, number, floor, records, instant_s)
+
+
+def _instant_s(policy: Policy, records: list) -> int | None:
+    """When the records were released; ValueError unless they are exactly what was due then."""
+    if not records:
+        return None
+    streams = {stream.number: stream for stream in policy.streams}
+    number, slot = _head(records[0])
+    if number not in streams:
+        raise ValueError
+    instant_s = (slot + 1) * streams[number].window_s
+    due = policy.closing(instant_s)
+    if len(due) != len(records):
+        raise ValueError
+    for stream, record in zip(due, records, strict=True):
+        if _head(record) != (stream.number, instant_s // stream.window_s - 1):
+            raise ValueError
+        _check_values(stream, record[2:])
+    return instant_s
+
+
+def _head(record) -> tuple[int, int]:
+    if not isinstance(record, list) or len(record) < 2 or not all(map(_is_int, record[:2])):
+        raise ValueError
+    return record[0], record[1]
+
+
+def _check_values(stream: Stream, values: list):
+    if len(values) != len(stream.statistics):
+        raise ValueError
+    for statistic, value in zip(stream.statistics, values, strict=True):
+        low, high = stream.limits(statistic)
+        if value is not None and not (_is_int(value) and low <= value <= high):
+            raise ValueError
+
+
+def _is_int(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The folder of one simulated city, used by one run at a time.
+
+    tls/            ca.pem, ca.key and the certificates of broker and collector
+    nodes/<node>/   flash.img and nvs.json of each board
+    keyring.json    what the collector opens with
+    city.json       which nodes there are, and when the last run ended (Unix s)
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from host_tools.collector.keyring import Keyring
+from host_tools.errors import ToolError
+from host_tools.provisioning.certificates import Authority
+from host_tools.provisioning.node_flash import make_node
+from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
+
+SSID, PASSWORD = "lamppost", "a simulated city"
+SNTP_HOST = "time.lamppost.invalid"
+BROKER_NAME = "broker.lamppost.invalid"
+BROKER_PORT = 8883  # the access point leads it to where the broker really listens
+COLLECTOR = "collector-1"
+_DAY_S = 86_400
+
+
+@dataclasses.dataclass(frozen=True)
+class CityNode:
+    """A node of the city: its id, its kit, and the kit's compiled policy."""
+
+    node_id: str
+    kit: object
+    policy: bytes
+
+
+class CityFolder:
+    """Opens or makes the folder; with path None, a temporary one that close() removes."""
+
+    def __init__(self, path: Path | None):
+        self._temporary = path is None
+        self._made = False
+        self._lock = None
+        if path is None:
+            path = Path(tempfile.mkdtemp(prefix="lamppost-"))
+        self.path = path
+        self.tls = path / "tls"
+
+    def lock(self):
+        """Takes the folder for this run; ToolError when another run has it or it is no folder."""
+        try:
+            self._made = not self.path.exists()
+            self.path.mkdir(parents=True, exist_ok=True)
+            strangers = {p.name for p in self.path.iterdir()} - {"city.json", "lock"}
+            if strangers and not (self.path / "city.json").exists():
+                hint = "name a new or empty folder, or that of an earlier demo"
+                raise ToolError(f"{self.path} holds other things", hint)
+            self._lock = open(self.path / "lock", "w")  # noqa: SIM115 - held as long as the run
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._made = False
+            raise ToolError(
+                f"{self.path} is in use by another demo", "wait for it, or name another --dir"
+            ) from None
+        except OSError as err:
+            raise ToolError(f"{self.path}: {err.strerror}", "name a folder of your own") from None
+
+    def close(self):
+        """Lets the folder go; removes it when it is temporary, or was never filled."""
+        if self._lock is not None:
+            self._lock.close()
+        if self._temporary or (self._made and not (self.path / "city.json").exists()):
+            shutil.rmtree(self.path, ignore_errors=True)
+        elif not (self.path / "city.json").exists():
+            (self.path / "lock").unlink(missing_ok=True)
+
+    def last_end_s(self) -> int:
+        """When the last run in this folder ended, in Unix time; 0 if there was none."""
+        return self._read().get("end_s", 0)
+
+    def remember_end(self, end_s: int):
+        self._write({**self._read(), "end_s": end_s})
+
+    def nodes(self, wanted: list, board: dict, start_s: int, broker_name: str, tls_dir) -> list:
+        """The city's nodes, made at the first run; ToolError if other nodes were asked for.
+
+        wanted: [(kit, compiled policy), …]; broker_name: as in the broker's certificate; tls_dir:
+        where the authority of a broker that runs lies, else None.
+        """
+        if (self.path / "city.json").exists():
+            return self._known_nodes(wanted, broker_name)
+        authority = Authority.load(tls_dir) if tls_dir else Authority.create()
+        try:
+            return self._make(authority, wanted, board, start_s, broker_name)
+        except BaseException:
+            for name in ("tls", "nodes"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            for name in ("keyring.json", "keyring.json.lock"):
+                (self.path / name).unlink(missing_ok=True)
+            raise
+
+    def _make(self, authority, wanted, board, start_s, broker_name) -> list:
+        authority.save(self.tls, "ca")
+        hosts = (BROKER_NAME, "localhost", "127.0.0.1")
+        authority.issue("broker", "broker", hosts).save(self.tls, "broker")
+        authority.issue(COLLECTOR, "collector").save(self.tls, COLLECTOR)
+        ca_der, _ = authority.der()
+        keyring = Keyring(self.path / "keyring.json")
+        nodes = []
+        for kit, policy in wanted:
+            ticket = make_ticket(new_root(), new_node_id(), start_s // _DAY_S)
+            make_node(
+                self.path / "nodes",
+                ticket=ticket,
+                identity=authority.issue(ticket.node_id, "node"),
+                ca_der=ca_der,
+                broker=(broker_name, BROKER_PORT),
+                wifi=(SSID, PASSWORD),
+                sntp=SNTP_HOST,
+                floor_s=start_s,
+                board=board,
+                kit=kit.data,
+                policy=policy,
+            )
+            keyring.add_node(ticket, policy)
+            nodes.append(CityNode(ticket.node_id, kit, policy))
+        listed = [
+            {"node": n.node_id, "kit": n.kit.name, "policy": n.policy.hex()} for n in nodes
+        ]
+        self._write({"nodes": listed, "broker": broker_name})
+        return nodes
+
+    def _known_nodes(self, wanted: list, broker_name: str) -> list:
+        known = self._read()
+        nodes = known.get("nodes", [])
+        if [node["kit"] for node in nodes] != [kit.name for kit, _ in wanted]:
+            names = ", ".join(node["kit"] for node in nodes)
+            raise ToolError(f"{self.path} holds a city of {names}", "ask for these, or a new --dir")
+        if [node["policy"] for node in nodes] != [policy.hex() for _, policy in wanted]:
+            hint = "name a new --dir for this one"
+            raise ToolError(f"{self.path} holds a city under another policy", hint)
+        if known["broker"] != broker_name:
+            hint = "its nodes know no other: name a new --dir"
+            raise ToolError(f"{self.path} holds a city of broker {known['broker']}", hint)
+        return [
+            CityNode(node["node"], kit, policy)
+            for node, (kit, policy) in zip(nodes, wanted, strict=True)
+        ]
+
+    def _read(self) -> dict:
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                return json.loads((self.path / "city.json").read_text())
+            except (ValueError, UnicodeDecodeError):
+                raise ToolError(
+                    f"{self.path / 'city.json'} cannot be read", "name another --dir"
+                ) from None
+        return {}
+
+    def _write(self, content: dict):
+        new = self.path / "city.json.new"
+        new.write_text(json.dumps(content))
+        new.replace(self.path / "city.json")
