@@ -85,13 +85,16 @@ class Keyring:
 
     def forget_before(self, epochs: dict[str, int]):
         """Steps seals forward: {node: the oldest epoch that is still expected}."""
-        if all(self._nodes[node_id].epoch >= epoch for node_id, epoch in epochs.items()):
+        if not any(self._is_behind(node_id, epoch) for node_id, epoch in epochs.items()):
             return
         with self._changing():
             for node_id, epoch in epochs.items():
-                keys = self._nodes.get(node_id)
-                if keys and keys.epoch < epoch:
+                if self._is_behind(node_id, epoch):
+                    keys = self._nodes[node_id]
                     keys.seal, keys.epoch = keys.seal_at(epoch), epoch
+
+    def _is_behind(self, node_id: str, epoch: int) -> bool:
+        return node_id in self._nodes and self._nodes[node_id].epoch < epoch
 
     @contextlib.contextmanager
     def _changing(self):

@@ -118,6 +118,8 @@ def _instant_s(policy: Policy, records: list) -> int | None:
 def _head(record) -> tuple[int, int]:
     if not isinstance(record, list) or len(record) < 2 or not all(map(_is_int, record[:2])):
         raise ValueError
+    if not 0 <= record[1] < _NUMBER_END:
+        raise ValueError
     return record[0], record[1]
 
 
