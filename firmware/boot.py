@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Every reset: counts the boot. It never raises, because then main.py would not be run."""
+"""Every reset: keeps the heap packed, and counts the boot.
+
+It never raises, because then main.py would not be run.
+"""
+
+import gc
+
+# Collected often, what stays lies close together: else imports scatter it over the heap, and
+# there is soon no room for a buffer of 2 KiB (micropython #8940).
+gc.threshold(4096)
 
 try:
     from node.device.keys import count_boot

@@ -67,3 +67,7 @@ def run(args: list | None = None) -> int:
 
 def main():
     sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -16,10 +16,11 @@ import threading
 import time
 from pathlib import Path
 
+from simulator.chips.registry import chip_class
 from simulator.hal.bench import MARK
 
 AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
-GRANT_MAX_MS = 900_000  # a grant is one line that a small heap must hold
+GRANT_MAX_MS = 300_000  # a grant is one line that a small heap must hold
 PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
 _LOG_LINES = 200
@@ -45,6 +46,9 @@ class NodeProcess:
         self.arrived_ms = 0
         self.told_ms = 0  # up to where it knows what the city does
         self.pending_chips = {}
+        # A kit's node is told only what its chips sense: its heap is small.
+        parts = {entry["part"] for entry in kit["sensors"]}
+        self._senses = {name for part in parts for name in chip_class(part).SENSES}
         self._command = command
         self._environment = environment
         self._process = None
@@ -73,7 +77,10 @@ class NodeProcess:
     def grant(self, until_ms: int, known_ms: int, signals: dict):
         self.arrived = False
         self.told_ms = known_ms
-        message = {"until": until_ms, "known": known_ms, "air": self.air(), **signals}
+        message = {"until": until_ms, "known": known_ms, "air": self.air()}
+        for kind in ("levels", "events"):
+            told = signals[kind]
+            message[kind] = {name: told[name] for name in told if name in self._senses}
         if self.pending_chips:
             message["chips"], self.pending_chips = self.pending_chips, {}
         self._write(json.dumps(message, separators=(",", ":")))

@@ -60,6 +60,7 @@ def _power_up(folder: str):
 
 def main(folder: str, firmware: str = "", umqtt: str = ""):
     if _MICROPYTHON:
+        gc.threshold(4096)  # see firmware/boot.py
         from simulator.hal.on_micropython import flash, tls_clock
 
         tls_clock.install()

@@ -16,13 +16,12 @@ import os
 import stat
 from pathlib import Path
 
-from node.errors import PolicyError
-from node.pipeline.reading import QUANTITIES
-from node.policy.rules import Policy
-
 from host_tools.errors import ToolError
 from host_tools.private_file import write_private
 from host_tools.provisioning.ticket import Ticket
+from node.errors import PolicyError
+from node.pipeline.reading import QUANTITIES
+from node.policy.rules import Policy
 
 
 @dataclasses.dataclass(repr=False)  # no key in a log or a traceback
@@ -99,7 +98,8 @@ class Keyring:
     @contextlib.contextmanager
     def _changing(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        beside = self.path.with_name(self.path.name + ".lock")
+        lock = os.open(beside, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.refresh()
@@ -120,7 +120,8 @@ class Keyring:
             raise ToolError(f"{self.path} can be read by others", f"chmod 600 {self.path}")
         try:
             content = json.loads(self.path.read_text())
-            policies = {d: _KeptPolicy(bytes.fromhex(text)) for d, text in content["policies"].items()}
+            texts = content["policies"]
+            policies = {digest: _KeptPolicy(bytes.fromhex(texts[digest])) for digest in texts}
             return {
                 node_id: NodeKeys(
                     item["day0"],

@@ -8,12 +8,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from host_tools.collector.keyring import Keyring, NodeKeys
 from node import cbor
 from node.errors import FormatError
 from node.pipeline import envelope
 from node.policy.rules import DAY_S, Policy, Stream
-
-from host_tools.collector.keyring import Keyring, NodeKeys
 
 _NUMBER_END = 1 << 32
 _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
@@ -21,7 +21,7 @@ _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened:
-    """records: [[stream, slot, value, …]]; instant_s: when they were released, None without any."""
+    """records: [[stream, slot, value, …]]; instant_s: when they were released, None without."""
 
     policy: Policy
     epoch: int
@@ -34,7 +34,7 @@ class Opened:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refusal:
-    """keep: a key or policy may yet come; epoch: as the envelope says, so that its seal is kept."""
+    """keep: a key or policy may yet come; epoch: as the envelope says, whose seal is kept."""
 
     reason: str
     keep: bool = False

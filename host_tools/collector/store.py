@@ -9,56 +9,21 @@ counted and named, never shown.
 import collections
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
-import os
-import sqlite3
 from pathlib import Path
-
-from node.pipeline.reading import QUANTITIES
 
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.numbers import Numbers
 from host_tools.collector.open_envelope import Opened, Refusal, open_envelope
 from host_tools.collector.receipt import RANGES_MAX
-from host_tools.errors import ToolError
+from host_tools.collector.store_file import StoreFile
 from host_tools.provisioning.ticket import is_node_id
+from node.pipeline.reading import QUANTITIES
 
-APPLICATION_ID = 0x4C703153  # "Lp1S", in the file's head
-VERSION = 1
 # A hostile node or broker must not fill the disk.
 _KEPT_MAX, _KEPT_MAX_PER_NODE = 100_000, 10_000
 _NOTES_MAX = 10_000  # of `refused` and of `event` each: the newest stay
-
-_SCHEMA = """
-CREATE TABLE value (
-    node TEXT NOT NULL, stream INTEGER NOT NULL, slot_start_s INTEGER NOT NULL,
-    statistic TEXT NOT NULL, window_s INTEGER NOT NULL, quantity TEXT NOT NULL,
-    unit TEXT NOT NULL, scale INTEGER NOT NULL, resolution INTEGER NOT NULL, value INTEGER,
-    PRIMARY KEY (node, stream, slot_start_s, statistic)) WITHOUT ROWID;
-CREATE TABLE envelope (
-    node TEXT NOT NULL, log BLOB NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL,
-    epoch INTEGER NOT NULL, received_s INTEGER NOT NULL,
-    PRIMARY KEY (node, log, number)) WITHOUT ROWID;
-CREATE INDEX envelope_digest ON envelope (digest);
-CREATE TABLE log (
-    node TEXT NOT NULL, log BLOB NOT NULL, floor INTEGER NOT NULL, stored TEXT NOT NULL,
-    version INTEGER NOT NULL, version_from INTEGER NOT NULL, heard_s INTEGER NOT NULL,
-    heard INTEGER NOT NULL, PRIMARY KEY (node, log)) WITHOUT ROWID;
-CREATE TABLE sealed (
-    id INTEGER PRIMARY KEY, node TEXT NOT NULL, digest BLOB NOT NULL, epoch INTEGER NOT NULL,
-    message BLOB NOT NULL, received_s INTEGER NOT NULL, UNIQUE (node, digest));
-CREATE TABLE tally (
-    node TEXT PRIMARY KEY, opened INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-    refused INTEGER NOT NULL, kept INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE refused (
-    id INTEGER PRIMARY KEY, time_s INTEGER NOT NULL, node TEXT NOT NULL, topic TEXT NOT NULL,
-    reason TEXT NOT NULL, size INTEGER NOT NULL);
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, time_s INTEGER NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL,
-    detail TEXT NOT NULL, UNIQUE (node, kind, detail));
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +42,15 @@ class LogState:
 
 @dataclasses.dataclass
 class BatchResult:
-    """Counts per node ("" for none that is known), and the outboxes to send receipts for."""
+    """Counts per node ("" for none that is known), the outboxes to send receipts for, and the
+    oldest epoch of each node that is still expected: see Keyring.forget_before."""
 
     opened: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     duplicates: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     refused: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     kept: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     logs: list[LogState] = dataclasses.field(default_factory=list)
+    oldest_epochs: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -94,6 +61,7 @@ class _Log:
     version: int
     version_from: int
     heard_s: int
+    heard: int
     touched: list = dataclasses.field(default_factory=list)
 
 
@@ -101,39 +69,14 @@ class Store:
     """A store in the file `path`, made where there is none. One process, one thread at a time."""
 
     def __init__(self, path: Path, keyring: Keyring):
-        self.path = Path(path)
         self.keyring = keyring
         self._logs: dict[tuple[str, bytes], _Log] = {}
-        self._db = None
-        self._lock = _lock(self.path)
-        try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
-
-    def _open(self):
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            check_store(self._db, self.path, may_be_new=True)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                self._db.executescript(
-                    f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-                    f"PRAGMA user_version = {VERSION}; COMMIT;"
-                )
-        except sqlite3.Error as err:
-            raise ToolError(f"{self.path}: {err}", "take another path, or free the disk") from err
+        self._file = StoreFile(path)
+        self._db = self._file.db
         (self._heard,) = self._db.execute("SELECT coalesce(max(heard), 0) FROM log").fetchone()
 
     def close(self):
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-        os.close(self._lock)
+        self._file.close()
 
     def __enter__(self):
         return self
@@ -188,7 +131,7 @@ class Store:
         result.logs = [self._state(*key) for key in touched]
         for key in touched:
             self._logs[key].touched.clear()
-        self.keyring.forget_before(self._oldest_epochs(touched))
+        result.oldest_epochs = self._oldest_epochs(touched)
 
     def _take(self, topic: str, message: bytes, now_s: int, result: BatchResult):
         node_id = _node_of(topic)
@@ -255,7 +198,7 @@ class Store:
             self._tell(node_id, "lost", _name(opened.log, first, last), now_s)
         log.touched.append(number)
         self._heard += 1
-        log.heard_s = now_s
+        log.heard, log.heard_s = self._heard, now_s
         return None
 
     def _keep_sealed(self, node_id: str, message: bytes, refusal: Refusal, now_s: int, result):
@@ -306,7 +249,7 @@ class Store:
         key = node_id, log
         if key not in self._logs:
             row = self._db.execute(
-                "SELECT floor, stored, version, version_from, heard_s FROM log"
+                "SELECT floor, stored, version, version_from, heard_s, heard FROM log"
                 " WHERE node = ? AND log = ?",
                 key,
             ).fetchone()
@@ -324,7 +267,7 @@ class Store:
             if other == node_id:
                 version = max(version, state.version)
         self._tell(node_id, "new outbox", log.hex(), now_s)
-        self._logs[node_id, log] = _Log(Numbers(), version, 0, now_s)
+        self._logs[node_id, log] = _Log(Numbers(), version, 0, now_s, 0)
         return self._logs[node_id, log]
 
     def _save_log(self, key: tuple[str, bytes]):
@@ -333,7 +276,7 @@ class Store:
         self._db.execute(
             "INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (*key, log.numbers.floor, stored, log.version, log.version_from, log.heard_s,
-             self._heard),
+             log.heard),
         )  # fmt: skip
 
     def _save_tally(self, result: BatchResult):
@@ -374,38 +317,6 @@ class Store:
                 epoch = row[0] if kept is None else min(row[0], kept)
                 epochs[node_id] = max(epoch, epochs.get(node_id, 0))
         return epochs
-
-
-def check_store(db: sqlite3.Connection, path: Path, may_be_new: bool = False):
-    """ToolError when the file is not a store, or one of another version."""
-    try:
-        (application_id,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as err:
-        raise ToolError(f"{path} is not a store", "give the .sqlite file of a collector") from err
-    if may_be_new and not (application_id or version or tables):
-        return
-    if application_id != APPLICATION_ID:
-        raise ToolError(f"{path} is not a store", "give the .sqlite file of a collector")
-    if version != VERSION:
-        message = f"{path} is a store of version {version}, this Lamppost knows {VERSION}"
-        raise ToolError(message, "use the Lamppost that made it")
-
-
-def _lock(path: Path) -> int:
-    """Holds a lock beside the store until it is closed: two writers would undo each other."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "take another path") from err
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        os.close(lock)
-        raise ToolError(f"{path} is in use by another collector", "stop that one first") from err
-    return lock
 
 
 def _node_of(topic: str) -> str | None:

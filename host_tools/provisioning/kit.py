@@ -28,7 +28,8 @@ class Kit:
 
     def intervals_s(self) -> dict[str, int]:
         """{quantity: how often it is measured}"""
-        return {q: entry["interval_s"] for entry in self.data["sensors"] for q in entry["quantities"]}
+        sensors = self.data["sensors"]
+        return {q: entry["interval_s"] for entry in sensors for q in entry["quantities"]}
 
 
 def _boards_folder() -> Path:
@@ -66,7 +67,7 @@ def load_board(name: str) -> dict:
 
 
 def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
-    """A kit by its name, or by the path of its folder or kit.json; checked, also against `board`."""
+    """A kit by name, or by the path of its folder or kit.json; checked, also against `board`."""
     path = _kit_path(str(name_or_path))
     data = _read_json(path)
     keys = ("kit", "title", "policy", "outbox_kib", "sensors")

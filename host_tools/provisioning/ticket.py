@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A node's ticket: the keys that it and its store hold, derived from a root that stays here.
 
-    seal_0, receipt, command = HKDF-SHA-256(root, no salt, label ‖ node id, 32 bytes)
+seal_0, receipt, command = HKDF-SHA-256(root, no salt, label ‖ node id, 32 bytes)
 """
 
 import dataclasses

@@ -39,6 +39,7 @@ def _clip(value: int, bits: int, samples: int) -> int:
 
 
 class BME280:
+    SENSES = ("temperature_mc", "pressure_pa", "humidity_mpct")
     ADDRESS = 0x76
 
     def __init__(self, signals, address: int = ADDRESS, calibration: tuple = CALIBRATION):

@@ -39,6 +39,7 @@ def _signed(value: int) -> int:
 
 
 class LD2450:
+    SENSES = ("people",)
     BAUD = 256_000
 
     def __init__(self, signals, line_x_mm: int = 0):

@@ -3,6 +3,8 @@
 
 
 class LoopDetector:
+    SENSES = ("vehicles",)
+
     def __init__(self, signals):
         self._signals = signals
         self._edges = 0

@@ -25,6 +25,7 @@ def _summed(data: bytes) -> bytes:
 
 
 class PMS5003:
+    SENSES = ("pm1_0_ngm3", "pm2_5_ngm3", "pm10_ngm3")
     BAUD = 9600
 
     def __init__(self, signals):

@@ -33,6 +33,7 @@ def _words(value: int) -> tuple:
 
 
 class PZEM004T:
+    SENSES = ("voltage_mv", "power_mw", "power_factor_permille", "frequency_mhz", "current_ma")
     BAUD = 9600
 
     def __init__(self, signals, address: int = _GENERAL_ADDRESS):

@@ -8,6 +8,8 @@ _MWMS_PER_KWH = 3_600_000_000_000  # mW·ms
 
 
 class S0Meter:
+    SENSES = ("power_mw",)
+
     def __init__(self, signals, pulses_per_kwh: int = 1000):
         self._signals = signals
         self._pulses_per_kwh = pulses_per_kwh

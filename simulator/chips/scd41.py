@@ -24,6 +24,7 @@ def _word(value: int) -> int:
 
 
 class SCD41:
+    SENSES = ("co2_ppm", "temperature_mc", "humidity_mpct")
     ADDRESS = 0x62
 
     def __init__(self, signals, address: int = ADDRESS):

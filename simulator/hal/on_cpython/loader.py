@@ -28,6 +28,7 @@ LOOK_ALIKES = {
     "select": _HERE + "select",
     "tls": _HERE + "tls",
     "cryptolib": _HERE + "cryptolib",
+    "gc": _HERE + "gc",
     "micropython": _HERE + "micropython",
     "ustruct": "struct",
     "ubinascii": "binascii",

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""Listens to all nodes: a batch is committed, then acknowledged, then receipted.
+
+What arrives while a batch is being written is the next batch, so a lone message waits for nothing
+and a flood is written many at a time. What was not acknowledged comes again after a reconnect.
+"""
+
+import collections
+import queue
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from paho.mqtt.enums import CallbackAPIVersion
+
+from host_tools.collector.receipt import seal_receipt
+from host_tools.collector.store import BatchResult, LogState, Store
+from host_tools.collector.tls_probe import explain, mutual_tls
+from host_tools.errors import ToolError
+
+_TOPIC = "lp/+/up"
+_BATCH_MAX = 500
+_IDLE_S = 1.0
+_KEEPALIVE_S = 60
+_RECONNECT_S = (1, 60)  # the wait doubles from the first to the second
+_RECEIPTS_IN_FLIGHT = 1000
+_COUNTS = ("opened", "duplicates", "refused", "kept")
+
+
+class MqttWorker:
+    """Fills `store` from a broker. ca, certificate, key: PEM files; the certificate's CN is the
+    client's id, its OU must be collector. server_name: in the broker's certificate, if it is not
+    the host. clock: Unix time. on_batch: called with each BatchResult, from the worker's thread.
+    """
+
+    def __init__(
+        self, store: Store, broker: tuple[str, int], ca: Path, certificate: Path, key: Path,
+        server_name: str = "", clock: Callable[[], float] = time.time,
+        on_batch: Callable[[BatchResult], None] | None = None,
+    ):  # fmt: skip
+        self.changed = threading.Condition()  # notified whenever something below changes
+        self.connected = False
+        self.trouble: str | None = None  # why it is not connected, or cannot write
+        self.received = 0  # messages that have come
+        self.batches = 0
+        self.receipts = 0  # receipts that were given to the broker
+        self.counts = {name: collections.Counter() for name in _COUNTS}  # each per node
+        self.settled: dict[str, int] = {}  # per node: numbers of its newest outbox
+        self._store = store
+        self._broker = broker
+        self._clock = clock
+        self._on_batch = on_batch
+        self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
+        self._name = _common_name(certificate)
+        self._queue = queue.SimpleQueue()
+        self._connection = 0  # which one a message came on: an old one is not acknowledged
+        self._answered = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
+        self._client = self._make_client()
+
+    def _make_client(self) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, self._name, clean_session=False, manual_ack=True
+        )
+        client.tls_set_context(self._context)
+        client.reconnect_delay_set(*_RECONNECT_S)
+        client.max_inflight_messages_set(_RECEIPTS_IN_FLIGHT)
+        client.on_socket_open = _send_at_once
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def start(self, within_s: float = 10):
+        """Connects and listens; ToolError says why it cannot. Reconnects by itself after that."""
+        try:
+            self._client.connect(*self._broker, keepalive=_KEEPALIVE_S)
+        except OSError as err:
+            raise explain(*self._broker, self._context) or self._wrong(str(err)) from err
+        self._client.loop_start()
+        if not self._answered.wait(within_s) or self.trouble:
+            self._end_client()
+            raise explain(*self._broker, self._context) or self._wrong(self.trouble or "silence")
+        self._thread.start()
+
+    def _wrong(self, reason: str) -> ToolError:
+        host, port = self._broker
+        hint = "its rules must let in the OU collector, with the CN as client id"
+        return ToolError(f"{host}:{port}: the broker refuses {self._name}: {reason}", hint)
+
+    def stop(self):
+        """Writes what has come, acknowledges it, and ends the connection; the session stays."""
+        self._stopping.set()
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+        self._end_client()
+
+    def _end_client(self):
+        self._stopping.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def wait_for(self, condition: Callable[[], bool], within_s: float) -> bool:
+        """Waits until condition() holds, asked at each change; whether it does."""
+        with self.changed:
+            return self.changed.wait_for(condition, within_s)
+
+    # paho's thread
+
+    def _on_connect(self, client, _data, _flags, reason, _properties):
+        if reason.is_failure:
+            self._tell(connected=False, trouble=str(reason))
+            self._answered.set()
+            return
+        self._connection += 1
+        client.subscribe(_TOPIC, qos=1)
+
+    def _on_subscribe(self, _client, _data, _mid, reasons, _properties):
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        trouble = f"may not read {_TOPIC}" if refused else None
+        self._tell(connected=not refused, trouble=trouble)
+        self._answered.set()
+
+    def _on_disconnect(self, _client, _data, _flags, reason, _properties):
+        if not self._stopping.is_set():
+            self._tell(connected=False, trouble=str(reason))
+            self._answered.set()
+
+    def _on_message(self, _client, _data, message):
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "?"
+        self.received += 1
+        self._queue.put((topic, message.payload, message.mid, message.qos, self._connection))
+
+    def _tell(self, **changes):
+        with self.changed:
+            for name, value in changes.items():
+                setattr(self, name, value)
+            self.changed.notify_all()
+
+    # the worker's thread
+
+    def _run(self):
+        try:
+            self._work()
+        except Exception as err:
+            self._tell(connected=False, trouble=f"the collector has failed: {type(err).__name__}")
+            raise
+
+    def _work(self):
+        now_s = int(self._clock())
+        self._finish(self._write(self._store.retry_sealed, now_s), now_s)
+        self._receipt(self._store.logs(), now_s)
+        self._tell()
+        while True:
+            try:
+                first = self._queue.get(timeout=_IDLE_S)
+            except queue.Empty:
+                self._look_for_keys()
+                continue
+            if first is None:
+                return
+            batch = [first]
+            while len(batch) < _BATCH_MAX and not self._queue.empty():
+                batch.append(self._queue.get())
+            ends = None in batch
+            self._take([message for message in batch if message is not None])
+            if ends:
+                return
+
+    def _take(self, batch: list):
+        now_s = int(self._clock())
+        messages = [(topic, payload) for topic, payload, *_ in batch]
+        result = self._write(self._store.take_batch, messages, now_s)
+        if result is None:
+            return
+        for _, _, mid, qos, connection in batch:
+            if connection == self._connection:
+                self._client.ack(mid, qos)
+        self._finish(result, now_s)
+
+    def _write(self, function: Callable, *args) -> BatchResult | None:
+        """Calls a function of the store until it succeeds: a full disk may be made free."""
+        while True:
+            try:
+                return function(*args)
+            except (sqlite3.Error, OSError) as err:
+                self._tell(trouble=f"the store cannot write: {err}")
+            if self._stopping.wait(_IDLE_S):
+                return None  # not acknowledged: it comes again
+
+    def _finish(self, result: BatchResult | None, now_s: int):
+        if result is None:
+            return
+        self._receipt(result.logs, now_s)
+        trouble = None if self.connected else self.trouble
+        try:
+            self._store.keyring.forget_before(result.oldest_epochs)
+        except (OSError, ToolError) as err:
+            trouble = f"the keyring cannot be written: {err}"
+        with self.changed:
+            self.batches += 1
+            self.trouble = trouble
+            for name in _COUNTS:
+                self.counts[name].update(getattr(result, name))
+            self.changed.notify_all()
+        if self._on_batch is not None:
+            self._on_batch(result)
+
+    def _receipt(self, logs: list[LogState], now_s: int):
+        for state in logs:
+            keys = self._store.keyring.node(state.node_id)
+            if keys is None:
+                continue
+            message = seal_receipt(
+                keys.receipt, state.node_id, now_s, state.log, state.upto, state.ranges
+            )
+            self._client.publish(f"lp/{state.node_id}/down", message, qos=1)
+            self.settled[state.node_id] = state.settled
+            self.receipts += 1
+
+    def _look_for_keys(self):
+        """Provisioning may have added a node or a policy."""
+        now_s = int(self._clock())
+        try:
+            fresh = self._store.keyring.refresh()
+        except (OSError, ToolError) as err:
+            self._tell(trouble=str(err))
+            return
+        if fresh:
+            self._finish(self._write(self._store.retry_sealed, now_s), now_s)
+
+
+def _send_at_once(_client, _data, sock):
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _common_name(certificate: Path) -> str:
+    subject = x509.load_pem_x509_certificate(Path(certificate).read_bytes()).subject
+    return subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Writes the vectors beside this file, from fixed keys: the same bytes each time.
+
+    python -m tests.vectors.generate
+
+They come from tests/host_tools/reference_sealer.py, so that firmware and host tools are each held
+against an implementation that shares no line with them. All bytes are hex.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import cbor2
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tests.host_tools import reference_sealer as ref
+
+FOLDER = Path(__file__).parent
+NODES = ("0123456789", "abcdefghjk", "zyxwvtsrqp")
+NOON = 1_772_366_400  # 2026-03-01 12:00 UTC
+DAY0 = 20_500
+# The lengths at which CCM's first block, the AAD's block and the text's blocks turn over.
+SIZES = (0, 1, 2, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 200, 255, 256, 257, 1000)
+COUNTERS = (0, 1, 2, 127, 255, 256, 65_535, 65_536, 2**24 - 1, 2**24, 2**31, 2**32 - 1, 2**32,
+            2**40 - 1)  # fmt: skip
+
+AIR = ref.dumps(["lp1 policy", "air-street", 1, "air", [
+    [1, "pm2_5_ngm3", 300, ["mean", "max"], 100, 0, 500_000, "Warn people with weak lungs."],
+    [3, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000, "See how a street is ventilated."],
+    [4, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000, "Find heat islands."],
+    [6, "pressure_pa", 900, ["last"], 10, 80_000, 110_000, "Correct CO2 for weather."],
+]])  # fmt: skip
+TRAFFIC = ref.dumps(["lp1 policy", "traffic-street", 7, "traffic", [
+    [1, "vehicles", 900, ["sum"], 1, 0, 5000, "Time the traffic lights."],
+    [200, "people_leftward", 86_400, ["sum"], 5, 0, 10_000, "See where people walk."],
+]])  # fmt: skip
+
+
+def some(name: str, size: int) -> bytes:
+    """`size` bytes that depend on the name alone."""
+    return hashlib.shake_256(name.encode()).digest(size)
+
+
+def hkdf() -> list:
+    """The SHA-256 cases of RFC 5869, appendix A, and this project's derivations."""
+    cases = [
+        ("RFC 5869 A.1", b"\x0b" * 22, bytes(range(13)), bytes(range(0xF0, 0xFA)), 42),
+        ("RFC 5869 A.2", bytes(range(80)), bytes(range(0x60, 0xB0)), bytes(range(0xB0, 256)), 82),
+        ("RFC 5869 A.3", b"\x0b" * 22, b"", b"", 42),
+    ]
+    for node_id in NODES:
+        for label in ("lp1 seal", "lp1 receipt", "lp1 command"):
+            info = (label + node_id).encode()
+            cases.append((f"{label} of {node_id}", some("root" + node_id, 32), b"", info, 32))
+    return [
+        {
+            "name": name, "ikm": ikm.hex(), "salt": salt.hex(), "info": info.hex(),
+            "length": length, "okm": HKDF(SHA256(), length, salt, info).derive(ikm).hex(),
+        }
+        for name, ikm, salt, info, length in cases
+    ]  # fmt: skip
+
+
+def ccm() -> list:
+    """AES-CCM with 32-byte keys, 13-byte nonces and 16-byte tags."""
+    sizes = [(size, 60) for size in SIZES] + [(40, size) for size in SIZES if size]
+    sizes += [(size, 1) for size in SIZES] + [(1500, 300), (4096, 14), (16, 300)]
+    vectors = []
+    for text_size, aad_size in sizes:
+        name = f"ccm {text_size} {aad_size}"
+        key, nonce = some("key" + name, 32), some("nonce" + name, 13)
+        text, aad = some("text" + name, text_size), some("aad" + name, aad_size)
+        vectors.append({
+            "key": key.hex(), "nonce": nonce.hex(), "aad": aad.hex(), "plaintext": text.hex(),
+            "ciphertext": AESCCM(key, 16).encrypt(nonce, text, aad).hex(),
+        })  # fmt: skip
+    return vectors
+
+
+def seal_chain() -> list:
+    """Seals, series, and the keys of a series."""
+    vectors = []
+    for node_id in NODES:
+        seal_0 = ref.derive(some("root" + node_id, 32), "lp1 seal", node_id)
+        for epoch in (0, 1, 2, 30, 366):
+            random, boots, newest = some(f"random {node_id} {epoch}", 32), epoch + 1, epoch * 288
+            series = ref.series_of(random, boots, newest)
+            seal = ref.seal_at(seal_0, epoch)
+            key, base_iv = ref.series_keys(seal, series)
+            vectors.append({
+                "seal_0": seal_0.hex(), "epoch": epoch, "seal": seal.hex(),
+                "random": random.hex(), "boots": boots, "newest_number": newest,
+                "series": series.hex(), "key": key.hex(), "base_iv": base_iv.hex(),
+            })  # fmt: skip
+    return vectors
+
+
+def _records(policy: bytes, instant_s: int | None, step) -> list:
+    node = ref.ReferenceNode(b"", NODES[0], 0, policy)
+    return [] if instant_s is None else node.due(instant_s, step)
+
+
+def envelope() -> list:
+    """Envelopes of varied nodes, policies, epochs, counters and instants."""
+    vectors = []
+    for index, counter in enumerate(COUNTERS * 2):
+        node_id, policy = NODES[index % 3], (AIR, TRAFFIC)[index % 2]
+        instant_s = (None, NOON, NOON + 900, NOON - NOON % 86_400)[index % 4]
+        epoch = (0, 1, 255, 256)[index % 4] if index % 5 else index
+        number, floor = (1, 24, 255, 65_536, 2**32 - 1)[index % 5], 1 + index % 2 * (index % 5)
+        floor = min(floor, number)
+        records = _records(policy, instant_s, (None, 40, 500)[index % 3])
+        log, series = some(f"log {index}", 4), some(f"series {index}", 8)
+        root = some("root" + node_id, 32)
+        seal = ref.seal_at(ref.derive(root, "lp1 seal", node_id), epoch)
+        key, base_iv = ref.series_keys(seal, series)
+        plaintext = ref.padded(policy, log, number, floor, records, instant_s)
+        sealed = ref.envelope(node_id, policy, seal, epoch, series, counter, plaintext)
+        vectors.append({
+            "node": node_id, "root": root.hex(), "policy": policy.hex(),
+            "policy_digest": hashlib.sha256(policy).hexdigest(), "epoch": epoch,
+            "seal": seal.hex(), "series": series.hex(), "counter": counter, "key": key.hex(),
+            "nonce": ref.nonce(base_iv, counter).hex(), "log": log.hex(), "number": number,
+            "floor": floor, "instant_s": instant_s, "records": records,
+            "plaintext": plaintext.hex(), "envelope": sealed.hex(),
+        })  # fmt: skip
+    return vectors
+
+
+def receipt() -> list:
+    """Receipts."""
+    facts = [
+        (0, 0, []), (NOON, 1, []), (NOON, 23, [[25, 25]]), (NOON + 1, 24, [[26, 300]]),
+        (2**32 - 1, 2**32 - 2, []), (NOON, 255, [[257, 65_535], [65_537, 2**32 - 1]]),
+        (NOON, 0, [[2 * n, 2 * n] for n in range(1, 17)]),
+    ]  # fmt: skip
+    vectors = []
+    for index, (time_s, upto, ranges) in enumerate(facts):
+        for node_id in NODES:
+            key = ref.derive(some("root" + node_id, 32), "lp1 receipt", node_id)
+            iv, log = some(f"iv {index} {node_id}", 13), some(f"log {index}", 4)
+            fields = [time_s, log, upto, ranges]
+            vectors.append({
+                "node": node_id, "key": key.hex(), "iv": iv.hex(), "time_s": time_s,
+                "log": log.hex(), "upto": upto, "ranges": ranges,
+                "message": ref.down(b"r", key, node_id, "receipt", iv, fields).hex(),
+            })  # fmt: skip
+    return vectors
+
+
+def policy_length() -> list:
+    """The length to which every plaintext of an instant is padded."""
+    midnight = NOON - NOON % 86_400
+    return [
+        {
+            "policy": policy.hex(), "digest": hashlib.sha256(policy).hexdigest(),
+            "instant_s": instant_s, "closing": [
+                stream[0] for stream in cbor2.loads(policy)[4]
+                if instant_s is not None and instant_s % stream[2] == 0
+            ],
+            "length": ref.padded_length(policy, instant_s),
+        }
+        for policy in (AIR, TRAFFIC)
+        for instant_s in (None, NOON, NOON + 1, NOON + 300, NOON + 900, midnight)
+    ]  # fmt: skip
+
+
+FILES = {
+    "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
+    "policy_length": policy_length,
+}  # fmt: skip
+
+
+def text(name: str) -> str:
+    """The content of one file."""
+    lines = ",\n".join(json.dumps(vector) for vector in FILES[name]())
+    return f"[\n{lines}\n]\n"
+
+
+if __name__ == "__main__":
+    for name in FILES:
+        (FOLDER / f"{name}.json").write_text(text(name))
