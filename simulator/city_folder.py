@@ -139,7 +139,8 @@ class CityFolder:
         nodes = known.get("nodes", [])
         if [node["kit"] for node in nodes] != [kit.name for kit, _ in wanted]:
             names = ", ".join(node["kit"] for node in nodes)
-            raise ToolError(f"{self.path} holds a city of {names}", "ask for these, or a new --dir")
+            hint = "ask for these, or name a new --dir"
+            raise ToolError(f"{self.path} holds a city of {names}", hint)
         if [node["policy"] for node in nodes] != [policy.hex() for _, policy in wanted]:
             hint = "name a new --dir for this one"
             raise ToolError(f"{self.path} holds a city under another policy", hint)

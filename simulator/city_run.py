@@ -7,14 +7,19 @@ The folder holds tls/, nodes/<node>/, keyring.json and city.json; the same folde
 another run, which begins where the last one ended. Only one run at a time has it.
 """
 
+import collections
 import contextlib
 import dataclasses
 import datetime
 import os
+import sqlite3
 import sys
 import time
 from pathlib import Path
 
+from host_tools.collector.keyring import Keyring
+from host_tools.collector.mqtt_worker import MqttWorker
+from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.provisioning.compile_policy import compile_policy
@@ -23,7 +28,7 @@ from host_tools.provisioning.kit import Kit, kit_names, load_board, load_kit
 from host_tools.state_folder import SUFFIX, stores_folder
 from host_tools.umqtt_source import umqtt_path
 from node.policy.rules import Policy
-from simulator.city_folder import BROKER_NAME, COLLECTOR, PASSWORD, SSID, CityFolder
+from simulator.city_folder import BROKER_NAME, COLLECTOR, PASSWORD, SNTP_HOST, SSID, CityFolder
 from simulator.conductor import Conductor, NodeProcess
 from simulator.world.access_point import AccessPoint
 from simulator.world.city import City
@@ -60,6 +65,16 @@ def choose_kits(names: tuple, count: int | None) -> list[Kit]:
     return [kits[i % len(kits)] for i in range(count or len(kits))]
 
 
+def _new_store_path() -> Path:
+    """A store of this moment in the user's state folder; it outlives the temporary keys."""
+    stem = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    path, count = stores_folder() / (stem + SUFFIX), 1
+    while path.exists():
+        count += 1
+        path = stores_folder() / f"{stem}-{count}{SUFFIX}"
+    return path
+
+
 class CityRun:
     """One run of a plan. start() raises ToolError and leaves nothing half made."""
 
@@ -72,6 +87,8 @@ class CityRun:
         self.drained = False
         self._open = contextlib.ExitStack()
         self._kits = {}  # node id: name of its kit
+        self._before = {}  # node id: (envelopes stored, numbers settled) before this run
+        self._store = None
         self._began = self._ended = 0.0
         self._access_point = self._broker = self._folder = None
 
@@ -82,7 +99,7 @@ class CityRun:
         self.stop()
 
     def start(self):
-        """Starts broker, collector and nodes; ToolError if anything that was asked for is wrong."""
+        """Starts broker, collector and nodes; ToolError if something asked for is wrong."""
         self._began = time.monotonic()
         plan, board = self.plan, load_board(BOARD)
         wanted = [(kit, compile_policy(kit.policy_path, kit)) for kit in plan.kits]
@@ -101,6 +118,7 @@ class CityRun:
         address = self._broker.start()
         self._open.callback(self._broker.stop)
         self._access_point = AccessPoint(SSID, PASSWORD)
+        self._access_point.hosts[SNTP_HOST] = ("192.168.4.1", 123)
         self._access_point.start()
         self._open.callback(self._access_point.stop)
         for node in city_nodes:
@@ -198,3 +216,105 @@ class CityRun:
             )
         )  # fmt: skip
         self._kits[node_id] = node.kit.name
+
+    def _start_collector(self, address):
+        tls = self._folder.tls
+        self.store_path = self.plan.folder and self._folder.path / f"store{SUFFIX}"
+        if self.store_path is None:
+            self.store_path = _new_store_path()
+        self._store = Store(self.store_path, Keyring(self._folder.path / "keyring.json"))
+        self._open.callback(self._store.close)
+        settled = {state.node_id: state.settled for state in self._store.logs()}
+        stored = self._stored()
+        self._before = {
+            node.node_id: (stored[node.node_id], settled.get(node.node_id, 0))
+            for node in self.nodes
+        }
+        self.collector = MqttWorker(
+            self._store, address, tls / "ca.pem", tls / f"{COLLECTOR}.pem",
+            tls / f"{COLLECTOR}.key", self._broker.host_name, self.conductor.now_s, self._woken,
+        )  # fmt: skip
+        self.collector.start()
+        self._open.callback(self.collector.stop)
+
+    def _woken(self, _result):
+        with self.conductor.changed:
+            self.conductor.changed.notify_all()
+
+    # what is known while it runs
+
+    def _stored(self) -> collections.Counter:
+        """Envelopes in the store, by node."""
+        query = "SELECT node, count(*) FROM envelope GROUP BY node"
+        with contextlib.closing(sqlite3.connect(self.store_path)) as db:
+            return collections.Counter(dict(db.execute(query)))
+
+    def _receipted(self, node: NodeProcess) -> int:
+        return self.collector.settled.get(node.node_id, 0) - self._before[node.node_id][1]
+
+    def _settled(self) -> bool:
+        return all(self._receipted(node) >= node.envelopes() for node in self.nodes)
+
+    def _progress(self):
+        return self.collector.received, sum(self.collector.settled.values())
+
+    def _drained(self) -> bool:
+        return self._settled() and all(node.status["waiting"] == 0 for node in self.nodes)
+
+    def account(self) -> dict:
+        """What was done, as `lamppost demo --json` prints it."""
+        ended = self._ended or time.monotonic()
+        stored = self._stored()
+        nodes = [self._node_account(node, stored[node.node_id]) for node in self.nodes]
+        return {
+            "simulated_s": min(self.conductor.now_ms // 1000, self.plan.for_s),
+            "wall_s": round(ended - self._began, 3),
+            "broker": self.plan.broker,
+            "interpreter": self.plan.interpreter,
+            "nodes": nodes,
+            "lost": sum(node["lost"] for node in nodes),
+            "store": str(self.store_path),
+        }
+
+    def _node_account(self, node: NodeProcess, stored: int) -> dict:
+        node_id = node.node_id
+        stored_before, settled_before = self._before[node_id]
+        settled = self.collector.settled.get(node_id, 0)
+        counts = self.collector.counts
+        return {
+            "node": node_id,
+            "kit": self._kits[node_id],
+            "samples": node.total("samples"),
+            "records": node.total("records"),
+            "envelopes": node.envelopes(),
+            "opened": counts["opened"][node_id],
+            "receipted": settled - settled_before,
+            "lost": max(0, (settled - stored) - (settled_before - stored_before)),
+            "duplicates": counts["duplicates"][node_id],
+            "faults": node.total("faults"),
+            "wire_bytes": sum(self._access_point.wire_bytes(node_id)),
+            "heap_peak_bytes": node.heap_peak,
+        }
+
+    def complete(self, account: dict) -> bool:
+        """Whether all that was sealed is opened, stored and receipted, and the nodes know it."""
+        whole = all(
+            node["envelopes"] == node["opened"] == node["receipted"] > 0
+            for node in account["nodes"]
+        )
+        return self.drained and whole and account["lost"] == 0
+
+    def trouble(self) -> str:
+        """Why the run did not come out whole, in one line."""
+        for node in self.nodes:
+            if node.ended:
+                last = node.log[-1] if node.log else "it said nothing"
+                return f"node {node.node_id} ended by itself: {last}"
+        reason = self.collector.trouble or self._broker.trouble()
+        if reason:
+            return reason
+        if not self.drained:
+            return "the run was cut short, or envelopes still wait on the nodes"
+        if not all(node.envelopes() for node in self.nodes):
+            return "a node sealed nothing: was --for long enough for a whole window?"
+        return "not every envelope was opened and receipted"

@@ -38,6 +38,7 @@ class NodeProcess:
         self.air = air  # function that tells what the access point offers: see sntp_socket.py
         self.status = dict.fromkeys(("samples", "faults", "records", "envelopes", "waiting"), 0)
         self.before = dict(self.status)  # of earlier runs of this board
+        self.backlog = None  # envelopes that waited on its flash when it first spoke
         self.heap_peak = self.heap_last = None
         self.log = collections.deque(maxlen=_LOG_LINES)
         self.resets = 0
@@ -57,6 +58,10 @@ class NodeProcess:
     def total(self, name: str) -> int:
         """A count of the status line, over all runs of this board ("waiting": of the present)."""
         return self.status[name] + (0 if name == "waiting" else self.before[name])
+
+    def envelopes(self) -> int:
+        """Envelopes that the store is to receipt: what waited, and what was sealed since."""
+        return (self.backlog or 0) + self.total("envelopes")
 
     def power_up(self, start_s: int, now_ms: int, cause: str, changed: threading.Condition):
         self._process = subprocess.Popen(
@@ -134,6 +139,8 @@ class NodeProcess:
             self.status.update(
                 {k: int(v) for k, v in (item.split("=") for item in line.split()[1:])}
             )
+            if self.backlog is None:
+                self.backlog = self.status["waiting"] - self.status["envelopes"]
         else:
             self.log.append(line)
 

@@ -49,7 +49,7 @@ def _start(context, parameter, text):
 @click.option("--speed", callback=_speed, metavar="N|max",
               help="Times real time. Default 120 on a terminal, else max.")  # fmt: skip
 @click.option("--kit", "kits", multiple=True, metavar="KIT",
-              help="A kit's name, or the path of your own. Again for more. Default: all.")  # fmt: skip
+              help="A kit, or the path of your own. Again for more. Default: all.")  # fmt: skip
 @click.option("--nodes", type=click.IntRange(1, 200), help="How many nodes. Default one per kit.")
 @click.option("--replay", type=click.Path(path_type=Path), metavar="DIR",
               help="Drive the sensors by recordings: CSV files with a time column.")  # fmt: skip
@@ -57,14 +57,15 @@ def _start(context, parameter, text):
 @click.option("--mood", type=click.Choice(["normal", "quiet", "busy"]), default="normal",
               help="How much happens in the city.")  # fmt: skip
 @click.option("--start", callback=_start, metavar="TIME",
-              help="Where simulated time begins (ISO, UTC). Default: the present hour.")  # fmt: skip
+              help="Where simulated time begins (UTC). Default: the present hour.")  # fmt: skip
 @click.option("--broker", default="embedded", metavar="embedded|mosquitto|HOST:PORT",
               help="Default embedded.")  # fmt: skip
 @click.option("--tls-dir", type=click.Path(path_type=Path), metavar="DIR",
-              help="ca.pem and ca.key of a broker that runs, to make the city's certificates.")  # fmt: skip
+              help="Where ca.pem and ca.key of a broker that runs are.")  # fmt: skip
 @click.option("--interpreter", type=click.Choice(["cpython", "micropython"]), default="cpython",
               help="What runs the firmware. Default cpython.")  # fmt: skip
-@click.option("--heap", default="512k", callback=_heap, help="Heap of each MicroPython. Default 512k.")
+@click.option("--heap", default="512k", callback=_heap,
+              help="Heap of each MicroPython. Default 512k.")  # fmt: skip
 @click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep keys, nodes and store here. Default: keys are temporary.")  # fmt: skip
 @click.option("--headless", is_flag=True, help="No live table.")
@@ -76,6 +77,7 @@ def demo(for_s, speed, kits, nodes, headless, as_json, **options):
     through a real broker over mutual TLS; a collector opens, stores and receipts.
     """
     from simulator.city_run import CityRun, Plan, choose_kits
+    from simulator.city_table import city_table, closing_words
 
     live = console.is_terminal() and not headless and not as_json
     if speed is None:
@@ -90,7 +92,7 @@ def demo(for_s, speed, kits, nodes, headless, as_json, **options):
         finished = False
         try:
             city.start()
-            with console.live(city.table, live) as show:
+            with console.live(lambda: city_table(city), live) as show:
                 finished = city.run(show)
         except KeyboardInterrupt:
             console.note("stopped")
@@ -100,6 +102,6 @@ def demo(for_s, speed, kits, nodes, headless, as_json, **options):
     if as_json:
         console.result_json(account)
     else:
-        console.note(city.closing_words())
+        console.note(closing_words(city, account))
     if not finished or not city.complete(account):
-        raise ToolError(city.trouble(), "look at the account above, and at the node's log with --dir")
+        raise ToolError(city.trouble(), "the account above says which node")

@@ -35,7 +35,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
     uptime_ms(). A packet longer than `receive_size` or `send_size` (at most 16 KiB) is refused."""
 
     def __init__(
-        self, client_id, server, port, context, clock, keepalive_s=120, max_in_flight=10,
+        self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
         receive_size=1024, send_size=1536, connect_ms=15_000, answer_ms=10_000,
     ):  # fmt: skip
         super().__init__(client_id, server, port=port, keepalive=keepalive_s)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Reads a store, also while a collector writes to it."""
+
+import dataclasses
+import json
+import sqlite3
+from pathlib import Path
+
+from host_tools.collector.numbers import Numbers, count
+from host_tools.collector.store_file import check_store
+from host_tools.errors import ToolError
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One statistic of one quantity of one node. points: [(slot_start_s, value)], in the
+    quantity's scale, rising; value None where it was withheld or could not be measured."""
+
+    node_id: str
+    stream: int
+    quantity: str
+    statistic: str
+    window_s: int
+    unit: str
+    scale: int
+    resolution: int
+    points: list
+
+    def shown(self, value: int | None) -> str:
+        """The value in its unit, with the digits that its resolution gives; empty for None."""
+        if value is None:
+            return ""
+        digits = 0
+        while self.resolution * 10**digits % self.scale:
+            digits += 1
+        whole, part = divmod(abs(value) * 10**digits // self.scale, 10**digits)
+        sign = "-" if value < 0 else ""
+        return f"{sign}{whole}.{part:0{digits}}" if digits else f"{sign}{whole}"
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeAccount:
+    """What became of a node's envelopes. lost: ranges of numbers of its newest outbox."""
+
+    node_id: str
+    opened: int
+    duplicates: int
+    refused: int
+    kept: int
+    lost: list
+    heard_s: int | None
+
+    def lost_count(self) -> int:
+        return count(self.lost)
+
+
+class StoreReader:
+    """Reads the store in the file `path`."""
+
+    def __init__(self, path: Path):
+        path = Path(path)
+        if not path.is_file():
+            raise ToolError(f"{path}: there is no such store", "give the .sqlite file of a collector")
+        try:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        except sqlite3.Error as err:
+            raise ToolError(f"{path}: {err}", "check who may read it") from err
+        try:
+            check_store(self._db, path)
+        except ToolError:
+            self._db.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._db.close()
+
+    def node_ids(self) -> list[str]:
+        """All nodes of which something is known."""
+        rows = self._db.execute(
+            "SELECT node FROM log UNION SELECT node FROM tally UNION SELECT node FROM sealed"
+        )
+        return sorted(row[0] for row in rows if row[0])
+
+    def quantities(self) -> list[str]:
+        rows = self._db.execute("SELECT DISTINCT quantity FROM value ORDER BY 1")
+        return [row[0] for row in rows]
+
+    def newest_s(self, table: str = "value") -> int | None:
+        """The time of the newest entry: of a value, the end of its window."""
+        column = "slot_start_s + window_s" if table == "value" else "time_s"
+        return self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]
+
+    def series(self, nodes=(), quantities=(), since_s: int | None = None) -> list[Series]:
+        """Per node, stream and statistic; empty tuples mean all."""
+        where, values = _where({"node": nodes, "quantity": quantities}, "slot_start_s", since_s)
+        rows = self._db.execute(
+            "SELECT node, stream, quantity, statistic, window_s, unit, scale, resolution,"
+            f" slot_start_s, value FROM value{where} ORDER BY node, stream, slot_start_s",
+            values,
+        )
+        found = {}
+        for *head, slot_start_s, value in rows:
+            found.setdefault(tuple(head), []).append((slot_start_s, value))
+        ordered = sorted(found, key=lambda head: (head[0], head[1]))
+        return [Series(*head, found[head]) for head in ordered]
+
+    def accounts(self, nodes=()) -> list[NodeAccount]:
+        tallies = {row[0]: row[1:] for row in self._db.execute("SELECT * FROM tally")}
+        newest = {}
+        rows = self._db.execute("SELECT node, floor, stored, heard_s FROM log ORDER BY heard")
+        for node_id, floor, stored, heard_s in rows:
+            newest[node_id] = Numbers(floor, json.loads(stored)).lost(), heard_s
+        return [
+            NodeAccount(
+                node_id, *tallies.get(node_id, (0, 0, 0, 0)), *newest.get(node_id, ([], None))
+            )
+            for node_id in self.node_ids()
+            if not nodes or node_id in nodes
+        ]
+
+    def refused(self, nodes=(), since_s: int | None = None) -> list[tuple]:
+        """[(time_s, node, topic, reason, size)], oldest first."""
+        where, values = _where({"node": nodes}, "time_s", since_s)
+        columns = "time_s, node, topic, reason, size"
+        return self._db.execute(f"SELECT {columns} FROM refused{where} ORDER BY id", values).fetchall()
+
+    def events(self, nodes=(), since_s: int | None = None) -> list[tuple]:
+        """[(time_s, node, kind, detail)], oldest first."""
+        where, values = _where({"node": nodes}, "time_s", since_s)
+        columns = "time_s, node, kind, detail"
+        return self._db.execute(f"SELECT {columns} FROM event{where} ORDER BY id", values).fetchall()
+
+
+def _where(choices: dict, time_column: str, since_s: int | None) -> tuple[str, list]:
+    terms, values = [], []
+    for column, chosen in choices.items():
+        if chosen:
+            terms.append(f"{column} IN ({', '.join('?' * len(chosen))})")
+            values += chosen
+    if since_s is not None:
+        terms.append(f"{time_column} >= ?")
+        values.append(since_s)
+    return (" WHERE " + " AND ".join(terms) if terms else ""), values

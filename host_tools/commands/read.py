@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost read`: what a collector has stored."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.errors import ToolError
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 24
+_GAP = "·"
+_FIELDS = ("node", "stream", "quantity", "statistic", "unit", "slot_start", "window_s", "value")
+
+
+@click.command()
+@click.option("--store", "path", type=click.Path(path_type=Path), metavar="PATH",
+              help="The store. Default: the one written last.")  # fmt: skip
+@click.option("--node", "nodes", multiple=True, metavar="ID", help="Only this node. May be given again.")
+@click.option("--quantity", "quantities", multiple=True, metavar="NAME",
+              help="Only this quantity, such as co2_ppm. May be given again.")  # fmt: skip
+@click.option("--since", metavar="TIME",
+              help="ISO time (UTC), or 30m, 2h, 1d before the newest entry.")  # fmt: skip
+@click.option("--refused", "what", flag_value="refused", help="What was refused, and why.")
+@click.option("--events", "what", flag_value="events", help="New outboxes, losses and the like.")
+@click.option("--csv", "form", flag_value="csv", help="CSV, one value per line.")
+@click.option("--json", "form", flag_value="json", help="One JSON object.")
+def read(path, nodes, quantities, since, what, form):
+    """Show what a collector has stored.
+
+    A value stands for the window that begins at its time (UTC). An empty one was withheld, or
+    could not be measured.
+    """
+    from host_tools.collector.read_store import StoreReader
+
+    path = path or _newest()
+    with StoreReader(path) as store:
+        _check(path, nodes, store.node_ids(), "node")
+        if what:
+            rows = _noted(store, what, nodes, since)
+            _show_noted(path, what, rows, form)
+            return
+        _check(path, quantities, store.quantities(), "quantity")
+        newest_s = store.newest_s()
+        series = store.series(nodes, quantities, _since(since, newest_s))
+        accounts = store.accounts(nodes)
+        if newest_s is None and not accounts:
+            raise ToolError(f"{path}: the store is empty", "let a node send, for instance in a demo")
+    if form == "json":
+        console.result_json(_as_object(path, series, accounts))
+    elif form == "csv":
+        console.result_csv([_FIELDS, *_rows(series)])
+    else:
+        _show(path, series, accounts)
+
+
+def _newest() -> Path:
+    from host_tools.state_folder import newest_store, stores_folder
+
+    path = newest_store()
+    if path is None:
+        message = f"there is no store in {stores_folder()}"
+        raise ToolError(message, "run `lamppost demo`, or give --store PATH")
+    return path
+
+
+def _check(path: Path, chosen: tuple, known: list, noun: str):
+    for name in chosen:
+        if name not in known:
+            hint = "there are " + ", ".join(known) if known else "the store is empty"
+            raise ToolError(f"{path}: there is no {noun} {name!r}", hint)
+
+
+def _since(text: str | None, newest_s: int | None) -> int | None:
+    from host_tools.times import parse_since
+
+    return None if text is None else parse_since(text, newest_s or 0, "--since")
+
+
+def _rows(series: list):
+    """One row per value, as _FIELDS says."""
+    from host_tools.times import iso
+
+    for one in series:
+        for slot_start_s, value in one.points:
+            yield (one.node_id, one.stream, one.quantity, one.statistic, one.unit,
+                   iso(slot_start_s), one.window_s, one.shown(value))  # fmt: skip
+
+
+def _as_object(path: Path, series: list, accounts: list) -> dict:
+    from host_tools.times import iso
+
+    values = []
+    for row in _rows(series):
+        value = dict(zip(_FIELDS, row, strict=True))
+        text = value["value"]
+        value["value"] = None if text == "" else float(text) if "." in text else int(text)
+        values.append(value)
+    nodes = [
+        {
+            "node": account.node_id, "opened": account.opened, "duplicates": account.duplicates,
+            "refused": account.refused, "kept_sealed": account.kept,
+            "lost": account.lost_count(), "lost_numbers": account.lost,
+            "heard": None if account.heard_s is None else iso(account.heard_s),
+        }
+        for account in accounts
+    ]  # fmt: skip
+    return {"store": str(path), "nodes": nodes, "values": values}
+
+
+def _show(path: Path, series: list, accounts: list):
+    from rich.text import Text
+
+    console.note(str(path))
+    for account in accounts:
+        console.result(Text(_headline(account), "bold" if not account.lost else "bold yellow"))
+        mine = [one for one in series if one.node_id == account.node_id]
+        console.result(_table(mine) if mine else "  nothing to show\n")
+
+
+def _headline(account) -> str:
+    from host_tools.times import short
+
+    parts = [account.node_id, f"{account.opened} envelopes"]
+    if account.heard_s is not None:
+        parts.append(f"last {short(account.heard_s)} UTC")
+    for number, word in ((account.lost_count(), "lost"), (account.refused, "refused"),
+                         (account.kept, "kept sealed")):  # fmt: skip
+        if number:
+            parts.append(f"{number} {word}")
+    return "  ".join(parts)
+
+
+def _table(series: list):
+    from rich.table import Table
+
+    from host_tools.times import short
+
+    table = Table(box=None, pad_edge=True, header_style="dim")
+    for name, justify in (("quantity", "left"), ("", "left"), ("last", "right"), ("unit", "left"),
+                          ("window began", "left"), ("course", "left")):  # fmt: skip
+        table.add_column(name, justify=justify, no_wrap=True)
+    before = None
+    for one in series:
+        slot_start_s, value = one.points[-1]
+        name = "" if one.stream == before else one.quantity
+        before = one.stream
+        values = [point for _, point in one.points]
+        table.add_row(
+            name, one.statistic, one.shown(value) or _GAP, one.unit, short(slot_start_s),
+            sparkline(values),
+        )  # fmt: skip
+    return table
+
+
+def sparkline(values: list, width: int = _WIDTH) -> str:
+    """The last values as bars between their lowest and highest; · where there is none."""
+    values = values[-width:]
+    there = [value for value in values if value is not None]
+    if not there:
+        return _GAP * len(values)
+    low, span = min(there), max(there) - min(there)
+    return "".join(
+        _GAP if value is None else _BARS[(value - low) * (len(_BARS) - 1) // span if span else 0]
+        for value in values
+    )
+
+
+_NOTED = {
+    "refused": ("time", "node", "topic", "reason", "size"),
+    "events": ("time", "node", "kind", "detail"),
+}
+
+
+def _noted(store, what: str, nodes: tuple, since: str | None) -> list:
+    table = "refused" if what == "refused" else "event"
+    rows = getattr(store, what)(nodes, _since(since, store.newest_s(table)))
+    from host_tools.times import iso
+
+    return [(iso(time_s), *rest) for time_s, *rest in rows]
+
+
+def _show_noted(path: Path, what: str, rows: list, form: str | None):
+    head = _NOTED[what]
+    if form == "json":
+        console.result_json(
+            {"store": str(path), what: [dict(zip(head, row, strict=True)) for row in rows]}
+        )
+    elif form == "csv":
+        console.result_csv([head, *rows])
+    else:
+        from rich.table import Table
+
+        console.note(str(path))
+        if not rows:
+            console.note("nothing refused" if what == "refused" else "no events")
+            return
+        table = Table(*head, box=None, pad_edge=False, header_style="dim")
+        for row in rows:
+            table.add_row(*map(str, row))
+        console.result(table)
