@@ -40,7 +40,8 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class NodeAccount:
-    """What became of a node's envelopes. lost: ranges of numbers of its newest outbox."""
+    """What became of a node's envelopes. kept: how many are kept sealed at present; lost: ranges
+    of numbers of its newest outbox."""
 
     node_id: str
     opened: int
@@ -60,7 +61,8 @@ class StoreReader:
     def __init__(self, path: Path):
         path = Path(path)
         if not path.is_file():
-            raise ToolError(f"{path}: there is no such store", "give the .sqlite file of a collector")
+            hint = "give the .sqlite file of a collector"
+            raise ToolError(f"{path}: there is no such store", hint)
         try:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         except sqlite3.Error as err:
@@ -108,14 +110,19 @@ class StoreReader:
         return [Series(*head, found[head]) for head in ordered]
 
     def accounts(self, nodes=()) -> list[NodeAccount]:
-        tallies = {row[0]: row[1:] for row in self._db.execute("SELECT * FROM tally")}
+        rows = self._db.execute("SELECT node, opened, duplicates, refused FROM tally")
+        tallies = {row[0]: row[1:] for row in rows}
+        kept = dict(self._db.execute("SELECT node, count(*) FROM sealed GROUP BY node"))
         newest = {}
         rows = self._db.execute("SELECT node, floor, stored, heard_s FROM log ORDER BY heard")
         for node_id, floor, stored, heard_s in rows:
             newest[node_id] = Numbers(floor, json.loads(stored)).lost(), heard_s
         return [
             NodeAccount(
-                node_id, *tallies.get(node_id, (0, 0, 0, 0)), *newest.get(node_id, ([], None))
+                node_id,
+                *tallies.get(node_id, (0, 0, 0)),
+                kept.get(node_id, 0),
+                *newest.get(node_id, ([], None)),
             )
             for node_id in self.node_ids()
             if not nodes or node_id in nodes
@@ -125,13 +132,15 @@ class StoreReader:
         """[(time_s, node, topic, reason, size)], oldest first."""
         where, values = _where({"node": nodes}, "time_s", since_s)
         columns = "time_s, node, topic, reason, size"
-        return self._db.execute(f"SELECT {columns} FROM refused{where} ORDER BY id", values).fetchall()
+        query = f"SELECT {columns} FROM refused{where} ORDER BY id"
+        return self._db.execute(query, values).fetchall()
 
     def events(self, nodes=(), since_s: int | None = None) -> list[tuple]:
         """[(time_s, node, kind, detail)], oldest first."""
         where, values = _where({"node": nodes}, "time_s", since_s)
         columns = "time_s, node, kind, detail"
-        return self._db.execute(f"SELECT {columns} FROM event{where} ORDER BY id", values).fetchall()
+        query = f"SELECT {columns} FROM event{where} ORDER BY id"
+        return self._db.execute(query, values).fetchall()
 
 
 def _where(choices: dict, time_column: str, since_s: int | None) -> tuple[str, list]:

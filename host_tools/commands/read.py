@@ -17,7 +17,8 @@ _FIELDS = ("node", "stream", "quantity", "statistic", "unit", "slot_start", "win
 @click.command()
 @click.option("--store", "path", type=click.Path(path_type=Path), metavar="PATH",
               help="The store. Default: the one written last.")  # fmt: skip
-@click.option("--node", "nodes", multiple=True, metavar="ID", help="Only this node. May be given again.")
+@click.option("--node", "nodes", multiple=True, metavar="ID",
+              help="Only this node. May be given again.")  # fmt: skip
 @click.option("--quantity", "quantities", multiple=True, metavar="NAME",
               help="Only this quantity, such as co2_ppm. May be given again.")  # fmt: skip
 @click.option("--since", metavar="TIME",
@@ -46,7 +47,7 @@ def read(path, nodes, quantities, since, what, form):
         series = store.series(nodes, quantities, _since(since, newest_s))
         accounts = store.accounts(nodes)
         if newest_s is None and not accounts:
-            raise ToolError(f"{path}: the store is empty", "let a node send, for instance in a demo")
+            raise ToolError(f"{path}: the store is empty", "let a node send, or run a demo")
     if form == "json":
         console.result_json(_as_object(path, series, accounts))
     elif form == "csv":

@@ -113,7 +113,8 @@ class ReferenceNode:
     """A node that makes envelopes: numbers from 1, counters from 0 with each series and epoch."""
 
     def __init__(self, root: bytes, node_id: str, day0: int, policy: bytes, log=b"LOG0"):
-        self.root, self.node_id, self.day0, self.policy, self.log = root, node_id, day0, policy, log
+        self.root, self.node_id, self.day0 = root, node_id, day0
+        self.policy, self.log = policy, log
         self.series = b"serieses"
         self.epoch = 0
         self.counter = 0

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """host_tools/collector/numbers.py against sets of single numbers."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +33,7 @@ def test_as_sets_of_single_numbers(arrivals):
         assert numbers.settled() == len(settled) == upto + count(numbers.beyond())
         assert all(n in numbers for n in stored)
         assert not any(n in numbers for n in range(45) if n not in stored)
-        assert all(a[1] + 1 < b[0] for a, b in zip(numbers.stored, numbers.stored[1:], strict=False))
+        assert all(a[1] + 1 < b[0] for a, b in itertools.pairwise(numbers.stored))
     assert len(told) == len(set(told))  # each loss is told once
     assert {n for n in range(1, floor) if n not in stored} <= set(told)
 

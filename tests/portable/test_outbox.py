@@ -77,6 +77,25 @@ class TestOutbox(unittest.TestCase):
         outbox = Outbox(64 * 1024)
         self.assertEqual(outbox.next_number, 3)
         self.assertEqual(outbox.read(2), envelope(2))
+        outbox.append(envelope(3))
+        outbox.append(envelope(4))
+        outbox = Outbox(64 * 1024)
+        self.assertEqual(outbox.next_number, 5)
+        self.assertEqual(outbox.read(3), envelope(3))
+
+    def test_a_segment_of_which_nothing_is_whole(self):
+        filled(1)
+        flash_file.replace("outbox/00000001", b"\0\0\0\0\0\x99")
+        outbox = Outbox(64 * 1024)
+        self.assertEqual((outbox.floor, outbox.next_number), (1, 1))
+        outbox.append(envelope(1))
+        self.assertEqual(Outbox(64 * 1024).read(1), envelope(1))
+
+    def test_the_limit_holds(self):
+        for limit in (20_000, 50_000):
+            filled(500, limit)
+            used = sum([len(flash_file.read("outbox/" + n)) for n in flash_file.names("outbox")])
+            self.assertTrue(used <= limit)
 
 if __name__ == "__main__":
     unittest.main()

@@ -13,12 +13,14 @@ Receipts permit overwriting, oldest segment first, when space is needed; they do
 
 import binascii
 import os
+from array import array
 
 from node.device import flash_file
 from node.errors import OutboxError
 
 _FOLDER = "outbox"
-_SEGMENT_BYTES = 8192
+_SEGMENT_FULL = 7168  # a segment of this size takes no more; the last entry may pass it
+_SEGMENT_MAX = _SEGMENT_FULL + 1536
 _SEGMENT_HEAD = 4
 _ENTRY_HEAD = 6
 
@@ -31,13 +33,14 @@ class Outbox:
     """limit_bytes: how much flash the segments may take; the oldest go when it is reached."""
 
     def __init__(self, limit_bytes: int):
-        self._limit_bytes = limit_bytes
+        self._firsts = array("I", [0] * max(2, limit_bytes // _SEGMENT_MAX))  # oldest first
+        self._count = 0  # of segments
+        self._size = 0  # of the newest segment, in bytes
         flash_file.make_folder(_FOLDER)
         self.log = flash_file.read(_FOLDER + "/log")
         if self.log is None:
             self.log = os.urandom(4)
             flash_file.replace(_FOLDER + "/log", self.log)
-        self._segments = []  # [first number, size in bytes], oldest first
         self._beyond = []  # settled ranges [first, last] above settled_upto, rising
         self.settled_upto = 0
         self.next_number = 1
@@ -48,56 +51,71 @@ class Outbox:
 
     def _mount(self, first: int):
         number = first
+        self._push(first)
         with open(_path(first), "rb") as file:
             head = file.read(_SEGMENT_HEAD)
-            size = _SEGMENT_HEAD
             for entry in _entries(file):
                 number += 1
-                size += _ENTRY_HEAD + len(entry)
-        self._segments.append([first, size])
+                self._size += _ENTRY_HEAD + len(entry)
+            if file.seek(0, 2) != self._size:  # what comes after a torn entry would not be found
+                self._size = _SEGMENT_FULL
         self.next_number = number
+        if number == first:  # nothing of it is whole: its number is given anew
+            self._count -= 1
+            flash_file.remove(_FOLDER + "/%08x" % first)
         self.settled_upto = max(self.settled_upto, int.from_bytes(head, "big"), self.floor - 1)
 
     @property
     def floor(self) -> int:
         """The oldest number still held."""
-        return self._segments[0][0] if self._segments else self.next_number
+        return self._firsts[0] if self._count else self.next_number
 
     def append(self, envelope: bytes):
         """Makes `envelope` durable as `next_number`, and gives that number away."""
-        if not self._segments or self._segments[-1][1] >= _SEGMENT_BYTES:
+        if self._full():
             self._begin_segment()
-        segment = self._segments[-1]
         head = len(envelope).to_bytes(2, "big") + binascii.crc32(envelope).to_bytes(4, "big")
-        with open(_path(segment[0]), "ab") as file:
+        with open(_path(self._firsts[self._count - 1]), "ab") as file:
             file.write(head + envelope)
-        segment[1] += _ENTRY_HEAD + len(envelope)
+        self._size += _ENTRY_HEAD + len(envelope)
         self._newest = envelope
         self.next_number += 1
 
     def make_room(self):
         """Lets the oldest segments go when the next would not fit. Call before floor is read."""
-        if self._segments and self._segments[-1][1] < _SEGMENT_BYTES:
-            return
-        used = sum([size for _, size in self._segments])
-        while len(self._segments) > 1 and used + 2 * _SEGMENT_BYTES > self._limit_bytes:
-            first, size = self._segments.pop(0)
-            flash_file.remove(_FOLDER + "/%08x" % first)
-            used -= size
+        while self._full() and self._count == len(self._firsts):
+            self._drop_oldest()
+
+    def _full(self) -> bool:
+        return not self._count or self._size >= _SEGMENT_FULL
+
+    def _push(self, first: int):
+        """Notes a segment that comes after those before."""
+        while self._count == len(self._firsts):  # the limit was larger at an earlier start
+            self._drop_oldest()
+        self._firsts[self._count] = first
+        self._count += 1
+        self._size = _SEGMENT_HEAD
+
+    def _drop_oldest(self):
+        flash_file.remove(_FOLDER + "/%08x" % self._firsts[0])
+        self._count -= 1
+        for i in range(self._count):
+            self._firsts[i] = self._firsts[i + 1]
         self._settle_below(self.floor)
 
     def _begin_segment(self):
         self.make_room()
-        first = self.next_number
-        with open(_path(first), "wb") as file:
+        with open(_path(self.next_number), "wb") as file:
             file.write(self.settled_upto.to_bytes(_SEGMENT_HEAD, "big"))
-        self._segments.append([first, _SEGMENT_HEAD])
+        self._push(self.next_number)
 
     def read(self, number: int) -> bytes:
         """The envelope of a number that is held; OutboxError when flash does not give it back."""
         if number == self.next_number - 1 and self._newest is not None:
             return self._newest
-        for first, _ in reversed(self._segments):
+        for i in range(self._count - 1, -1, -1):
+            first = self._firsts[i]
             if first <= number:
                 with open(_path(first), "rb") as file:
                     file.seek(_SEGMENT_HEAD)
