@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import re
 import sqlite3
 
 from rich.table import Table
@@ -45,8 +46,9 @@ def _last_values(db, node_id: str) -> str:
 
 def _shown(quantity: str, _statistic: str, value: int, unit: str, scale: int) -> str:
     name = quantity.rpartition("_")[0] if scale > 1 or unit == "ppm" else quantity
+    name = re.sub(r"(\d)_(\d)", r"\1.\2", name).replace("_", " ")  # pm2_5 is PM2.5
     number = f"{value / scale:.1f}" if scale > 1 else str(value)
-    return f"{name.replace('_', ' ')} {number}{' ' + unit if unit not in (name, quantity) else ''}"
+    return f"{name} {number} {unit}" if unit and unit not in name else f"{name} {number}"
 
 
 def closing_words(city, account: dict) -> str:
@@ -56,7 +58,7 @@ def closing_words(city, account: dict) -> str:
     for node in nodes:
         total.update({k: node[k] for k in ("samples", "records", "envelopes", "receipted")})
     lines = [
-        f"{len(nodes)} nodes ran {account['simulated_s'] / 3600:g} simulated hours in "
+        f"{len(nodes)} nodes ran {_duration(account['simulated_s'])} of simulated time in "
         f"{account['wall_s']:.1f} s on {account['interpreter']}, broker {account['broker']}.",
         f"{total['samples']} readings became {total['records']} records in "
         f"{total['envelopes']} envelopes; {total['receipted']} were opened, "
@@ -67,3 +69,9 @@ def closing_words(city, account: dict) -> str:
     if city.plan.folder:
         lines[-1] += f" --store {account['store']}"
     return "\n".join(lines)
+
+
+def _duration(seconds: int) -> str:
+    """2 h 30 min, 45 s"""
+    parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"

@@ -46,6 +46,7 @@ class NodeProcess:
         self.ended = False
         self.arrived_ms = 0
         self.told_ms = 0  # up to where it knows what the city does
+        self.wakes_ms = 0  # it is off until then
         self.pending_chips = {}
         # A kit's node is told only what its chips sense: its heap is small.
         parts = {entry["part"] for entry in kit["sensors"]}
@@ -74,6 +75,8 @@ class NodeProcess:
             env=self._environment,
         )
         self.told_ms = now_ms
+        self.wakes_ms = now_ms
+        self.ended, self.arrived = False, True
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
         thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
@@ -91,21 +94,32 @@ class NodeProcess:
         self._write(json.dumps(message, separators=(",", ":")))
 
     def stop(self):
-        if self._process is None:
+        """Ends the process, as when the board is switched off."""
+        process, self._process = self._process, None
+        if process is None:
             return
         with contextlib.suppress(OSError):
-            self._write("stop")
-            self._process.stdin.close()
+            process.stdin.write("stop\n")
+            process.stdin.close()
         try:
-            self._process.wait(2)
+            process.wait(2)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
 
-    def take_reset(self):
-        """(cause, at_ms, sleep_ms) when the board was reset since the last call, else None."""
-        reset, self._reset = self._reset, None
-        return reset
+    def was_reset(self) -> bool:
+        """Whether the board was reset and waits to be powered up again."""
+        return self._reset is not None
+
+    def take_reset(self) -> tuple[str, int]:
+        """(cause, the simulated ms at which the board starts again)."""
+        (cause, at_ms, sleep_ms), self._reset = self._reset, None
+        self.resets += 1
+        self.stop()
+        for name in self.before:
+            self.before[name] += self.status[name]
+            self.status[name] = 0
+        return cause, at_ms + sleep_ms
 
     def _write(self, line: str):
         with contextlib.suppress(BrokenPipeError):
@@ -119,7 +133,7 @@ class NodeProcess:
                 changed.notify_all()
         process.wait()
         with changed:
-            if process is self._process and self._reset is None:
+            if process is self._process and not self.was_reset():
                 self.ended = True
                 self.arrived = True
             changed.notify_all()
@@ -135,6 +149,7 @@ class NodeProcess:
         elif line.startswith(MARK + "reset "):
             _, cause, at_ms, sleep_ms = line.split()
             self._reset = (cause, int(at_ms), int(sleep_ms))
+            self.arrived = False  # it has the rest of its way to go
         elif line.startswith("status "):
             self.status.update(
                 {k: int(v) for k, v in (item.split("=") for item in line.split()[1:])}
@@ -143,11 +158,6 @@ class NodeProcess:
                 self.backlog = self.status["waiting"] - self.status["envelopes"]
         else:
             self.log.append(line)
-
-    def begin_again(self):
-        for name in self.before:
-            self.before[name] += self.status[name]
-            self.status[name] = 0
 
 
 class Conductor:
@@ -191,10 +201,10 @@ class Conductor:
         """Runs the city up to `until_ms`; False when it was stopped or a node's process ended."""
         while self.now_ms < until_ms and not self._stopped:
             target_ms = min(self._next_meeting_ms(), until_ms)
-            self._grant(target_ms)
-            if not self._meet():
+            for index, node in enumerate(self.nodes):
+                self._grant(index, node, target_ms)
+            if not self._meet(target_ms):
                 return False
-            self._power_up_again()
             self.now_ms = target_ms
             each_meeting()
             self._pace()
@@ -225,20 +235,27 @@ class Conductor:
         boundary_ms = min(w - utc_ms % w for w in self._windows_ms)
         return self.now_ms + min(boundary_ms, limit_ms)
 
-    def _grant(self, target_ms: int):
-        for index, node in enumerate(self.nodes):
-            if not node.ended:
-                known_ms = target_ms + AHEAD_MS
-                signals = self._world.signals(index, node.told_ms, known_ms)
-                node.grant(target_ms, known_ms, signals)
+    def _grant(self, index: int, node: NodeProcess, target_ms: int):
+        if node.ended or node.wakes_ms >= target_ms:
+            return
+        known_ms = target_ms + AHEAD_MS
+        node.grant(target_ms, known_ms, self._world.signals(index, node.told_ms, known_ms))
 
-    def _meet(self) -> bool:
-        """Waits until all have arrived and everything sealed is receipted."""
-        with self.changed:
-            while not all(node.arrived or node._reset for node in self.nodes):
+    def _meet(self, target_ms: int) -> bool:
+        """Waits until all have arrived and everything sealed is receipted.
+
+        A board that is reset on the way starts again, and runs on to the meeting.
+        """
+        while not self._stopped:
+            with self.changed:
+                for index, node in enumerate(self.nodes):
+                    if node.was_reset():
+                        cause, wakes_ms = node.take_reset()
+                        node.power_up(self.start_s, wakes_ms, cause, self.changed)
+                        self._grant(index, node, target_ms)
+                if all(node.arrived for node in self.nodes):
+                    break
                 self.changed.wait(0.5)
-                if self._stopped:
-                    return False
         seen, since = self._progress(), time.monotonic()
         while not self._settled() and not self._stopped:
             with self.changed:
@@ -249,17 +266,6 @@ class Conductor:
             elif time.monotonic() - since > PATIENCE_S:
                 break
         return not self._stopped and not any(node.ended for node in self.nodes)
-
-    def _power_up_again(self):
-        for node in self.nodes:
-            reset = node.take_reset()
-            if reset:
-                cause, at_ms, sleep_ms = reset
-                node.resets += 1
-                node.stop()
-                node.begin_again()
-                node.power_up(self.start_s, at_ms + sleep_ms, cause, self.changed)
-                node.arrived = True
 
     def _pace(self):
         """Holds simulated time back to `speed` times real time."""

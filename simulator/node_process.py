@@ -24,7 +24,6 @@ def _wire(kit: dict, board: dict):
     """Puts the kit's chips onto the board's buses."""
     from simulator.chips.registry import chip_class
 
-    bench.chips = []
     for entry in kit["sensors"]:
         options = entry.get("options", {})
         bus = board["buses"][entry["bus"]]

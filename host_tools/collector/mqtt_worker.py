@@ -57,7 +57,7 @@ class MqttWorker:
         self._clock = clock
         self._on_batch = on_batch
         self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
-        self._name = _common_name(certificate)
+        self._name = _name(certificate)
         self._queue = queue.SimpleQueue()
         self._connection = 0  # which one a message came on: an old one is not acknowledged
         self._answered = threading.Event()
@@ -253,6 +253,12 @@ def _send_at_once(_client, _data, sock):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _common_name(certificate: Path) -> str:
+def _name(certificate: Path) -> str:
+    """The CN of a collector's certificate. A broker that gives no other roles a hearing may grant
+    them the subscription, and then say nothing: so the role is checked here."""
     subject = x509.load_pem_x509_certificate(Path(certificate).read_bytes()).subject
-    return subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    roles = subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    if len(names) != 1 or [role.value for role in roles] != ["collector"]:
+        raise ToolError(f"{certificate} is not a collector's", "its OU must be collector")
+    return names[0].value

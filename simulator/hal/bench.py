@@ -43,6 +43,7 @@ class Bench:
         self.watchdog_ms = None  # its timeout, and when it bites
         self.watchdog_bites_ms = 0
         self.signals = None
+        self.chips = []  # in the order of the kit's sensors
         self.i2c = {}  # peripheral id: I2CBus
         self.uart = {}  # peripheral id: chip
         self.counters = {}  # pin: chip

@@ -30,7 +30,7 @@ DAY0 = 20_500
 NOW = DAY0 * 86_400 + 43_200
 HOST = "broker.test"
 WITHIN_S = 5
-COLLECTOR = "collector-1"
+COLLECTOR, LIKE_A_NODE = "collector-1", "zzzzzzzzzz"
 POLICY = ref.dumps(
     ["lp1 policy", "test", 1, "air", [[1, "co2_ppm", 300, ["mean"], 1, 350, 5000, "why"]]]
 )
@@ -44,6 +44,7 @@ def tls(tmp_path_factory):
     authority.save(folder, "ca")
     authority.issue("broker", "broker", [HOST, "127.0.0.1"]).save(folder, "broker")
     authority.issue(COLLECTOR, "collector").save(folder, COLLECTOR)
+    authority.issue(LIKE_A_NODE, "collector").save(folder, "like-a-node")
     for node_id in (NODE, OTHER):
         authority.issue(node_id, "node").save(folder, node_id)
     Authority.create().issue(COLLECTOR, "collector").save(folder, "stranger")
@@ -267,9 +268,16 @@ def test_another_authority(store, address, tls):
     assert "not know the authority of our certificate" in said
 
 
-def test_a_node_cannot_be_the_collector(store, address, tls):
-    message = complaint(store, address, tls, NODE)
-    assert f"the broker refuses {NODE}" in message
+def test_a_broker_that_does_not_let_it_in(store, tls, tmp_path):
+    broker = make_broker("embedded", tls, tmp_path)
+    message = complaint(store, broker.start(), tls, "like-a-node")
+    broker.stop()
+    assert f"the broker refuses {LIKE_A_NODE}" in message
+
+
+def test_only_a_collector_collects(store, tls):
+    with pytest.raises(ToolError, match="is not a collector's"):
+        worker(store, ("127.0.0.1", 1), tls, NODE)
 
 
 def test_no_broker(store, tls):
@@ -294,7 +302,7 @@ def test_no_tls_there(store, tls):
 
 def test_files_that_are_none(store, tls, tmp_path):
     (tmp_path / "ca.pem").write_text("no PEM")
-    pair = tls / f"{NODE}.pem", tls / f"{NODE}.key"
+    pair = tls / f"{COLLECTOR}.pem", tls / f"{COLLECTOR}.key"
     for ca, words in ((tmp_path / "ca.pem", "is not PEM"), (tmp_path / "no.pem", "No such file")):
         with pytest.raises(ToolError, match=words):
             MqttWorker(store, ("127.0.0.1", 1), ca, *pair)

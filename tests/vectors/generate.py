@@ -98,9 +98,19 @@ def seal_chain() -> list:
     return vectors
 
 
-def _records(policy: bytes, instant_s: int | None, step) -> list:
-    node = ref.ReferenceNode(b"", NODES[0], 0, policy)
-    return [] if instant_s is None else node.due(instant_s, step)
+def _records(policy: bytes, instant_s: int | None, end: int | None) -> list:
+    """The records due then, each value at the low (0) or high (1) end of its range, or null."""
+    records = []
+    for number, _, window_s, statistics, resolution, low, high, _ in cbor2.loads(policy)[4]:
+        if instant_s is not None and instant_s % window_s == 0:
+            record = [number, instant_s // window_s - 1]
+            for statistic in statistics:
+                steps = ref.rounded(low, resolution), ref.rounded(high, resolution)
+                if statistic == "count":
+                    steps = 0, ref.COUNT_MAX
+                record.append(None if end is None else steps[end])
+            records.append(record)
+    return records
 
 
 def envelope() -> list:
@@ -112,7 +122,7 @@ def envelope() -> list:
         epoch = (0, 1, 255, 256)[index % 4] if index % 5 else index
         number, floor = (1, 24, 255, 65_536, 2**32 - 1)[index % 5], 1 + index % 2 * (index % 5)
         floor = min(floor, number)
-        records = _records(policy, instant_s, (None, 40, 500)[index % 3])
+        records = _records(policy, instant_s, (None, 0, 1)[index % 3])
         log, series = some(f"log {index}", 4), some(f"series {index}", 8)
         root = some("root" + node_id, 32)
         seal = ref.seal_at(ref.derive(root, "lp1 seal", node_id), epoch)

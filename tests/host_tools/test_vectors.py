@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""tests/vectors: as generate.py writes them, and as the host tools and pycose see them."""
+
+import json
+
+import cbor2
+import pytest
+from pycose.headers import IV
+from pycose.keys import SymmetricKey
+from pycose.messages import Enc0Message
+
+from host_tools.collector.keyring import NodeKeys
+from host_tools.collector.open_envelope import Opened, open_envelope
+from host_tools.collector.receipt import seal_receipt
+from host_tools.provisioning.ticket import make_ticket
+from node.policy.rules import Policy
+from tests.host_tools import reference_sealer as ref
+from tests.vectors import generate
+
+DAY0 = 20_500
+# RFC 5869, appendix A.1 to A.3
+OKM = (
+    "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+    "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e"
+    "09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
+    "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+)
+
+
+def vectors(name):
+    return json.loads((generate.FOLDER / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", generate.FILES)
+def test_the_files_are_what_is_generated(name):
+    text = (generate.FOLDER / f"{name}.json").read_text()
+    assert text == generate.text(name), "run: python -m tests.vectors.generate"
+
+
+def test_there_are_enough():
+    assert len(vectors("ccm")) >= 50
+    assert len(vectors("envelope")) >= 20
+    assert {0, 255, 256, 2**32} <= {vector["counter"] for vector in vectors("envelope")}
+
+
+def test_hkdf_of_rfc_5869():
+    assert tuple(vector["okm"] for vector in vectors("hkdf")[:3]) == OKM
+
+
+def test_tickets_are_derived_so():
+    for vector in vectors("hkdf")[3:]:
+        label, node_id = vector["name"].split(" of ")
+        ticket = make_ticket(bytes.fromhex(vector["ikm"]), node_id, DAY0)
+        assert getattr(ticket, label.removeprefix("lp1 ")).hex() == vector["okm"]
+
+
+def test_seals_are_chained_so():
+    for vector in vectors("seal_chain"):
+        keys = NodeKeys(DAY0, 0, bytes.fromhex(vector["seal_0"]), b"", [])
+        assert keys.seal_at(vector["epoch"]).hex() == vector["seal"]
+
+
+class OneNode:
+    """A keyring that holds the node of one vector."""
+
+    def __init__(self, vector):
+        seal, policy = bytes.fromhex(vector["seal"]), Policy(bytes.fromhex(vector["policy"]))
+        self.keys = NodeKeys(DAY0, vector["epoch"], seal, b"", [policy])
+
+    def node(self, node_id):
+        return self.keys
+
+
+@pytest.mark.parametrize("vector", vectors("envelope"), ids=lambda vector: vector["counter"])
+def test_envelopes_open(vector):
+    now_s = (DAY0 + vector["epoch"]) * 86_400
+    opened = open_envelope(
+        OneNode(vector), vector["node"], bytes.fromhex(vector["envelope"]), now_s
+    )
+    assert isinstance(opened, Opened)
+    for name in ("epoch", "number", "floor", "records", "instant_s"):
+        assert getattr(opened, name) == vector[name]
+    assert opened.log.hex() == vector["log"]
+
+
+@pytest.mark.parametrize("vector", vectors("envelope"), ids=lambda vector: vector["counter"])
+def test_envelopes_are_cose_as_pycose_sees_it(vector):
+    # pycose 1.1 wants the list that cbor2 gave before version 6, where it gives a tuple
+    protected, unprotected, ciphertext = cbor2.loads(bytes.fromhex(vector["envelope"])).value
+    message = Enc0Message.from_cose_obj([protected, dict(unprotected), ciphertext], True)
+    message.key = SymmetricKey(k=bytes.fromhex(vector["key"]))
+    message.uhdr[IV] = bytes.fromhex(vector["nonce"])  # it drops zeros that lead a base IV
+    digest = bytes.fromhex(vector["policy_digest"])
+    message.external_aad = ref.dumps(["lp1", vector["node"], "up", digest])
+    assert message.decrypt().hex() == vector["plaintext"]
+
+
+def test_lengths():
+    for vector in vectors("policy_length"):
+        policy = Policy(bytes.fromhex(vector["policy"]))
+        assert policy.digest.hex() == vector["digest"]
+        assert policy.padded_length(vector["instant_s"]) == vector["length"]
+        if vector["instant_s"] is not None:
+            closing = [stream.number for stream in policy.closing(vector["instant_s"])]
+            assert closing == vector["closing"]
+
+
+def test_receipts_are_sealed_so(monkeypatch):
+    for vector in vectors("receipt"):
+        monkeypatch.setattr("os.urandom", lambda size, iv=vector["iv"]: bytes.fromhex(iv)[:size])
+        message = seal_receipt(
+            bytes.fromhex(vector["key"]), vector["node"], vector["time_s"],
+            bytes.fromhex(vector["log"]), vector["upto"], vector["ranges"],
+        )  # fmt: skip
+        assert message.hex() == vector["message"]
+
+
+def test_each_receipt_has_an_iv_of_its_own():
+    messages = {seal_receipt(bytes(32), "0123456789", 0, b"LOG0", 1, []) for _ in range(100)}
+    assert len(messages) == 100
+
+
+def test_a_receipt_fits_a_nodes_buffer():
+    ranges = [[2**32 - 2 * n, 2**32 - 2 * n] for n in range(16, 0, -1)]
+    message = seal_receipt(bytes(32), "0123456789", 2**32 - 1, b"LOG0", 2**31, ranges)
+    assert len(message) < 1024 - 64

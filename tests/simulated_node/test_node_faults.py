@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""A whole node when something fails: the others go on, nothing wrong leaves, it comes back."""
+
+import contextlib
+import sqlite3
+
+import pytest
+from simulator.city_run import CityRun, Plan, choose_kits
+from simulator.hal.on_cpython import os as flash_os
+
+START_S = 1_780_000_000 // 3600 * 3600
+HOUR_MS = 3_600_000
+BME280, SCD41, PMS5003 = 0, 1, 2
+
+
+def run_air(folder, hours, changes):
+    """Runs the air kit; changes: {ms: {chip: {attribute: value}}}. Returns (account, values)."""
+    plan = Plan(kits=choose_kits(("air",), None), for_s=hours * 3600, folder=folder, start=START_S)
+    pending = dict(changes)
+    with CityRun(plan) as city:
+        city.start()
+
+        def play():
+            for at_ms in sorted(pending):
+                if at_ms <= city.conductor.now_ms:
+                    city.nodes[0].pending_chips = pending.pop(at_ms)
+
+        assert city.run(play), city.trouble()
+        account = city.account()
+        assert city.complete(account)
+    with contextlib.closing(sqlite3.connect(account["store"])) as db:
+        rows = db.execute(
+            "SELECT quantity, statistic, slot_start_s, value FROM value WHERE window_s = 300"
+        ).fetchall()
+    values = {}
+    for quantity, statistic, start_s, value in rows:
+        values.setdefault((quantity, statistic), {})[start_s - START_S] = value
+    return account["nodes"][0], values
+
+
+@pytest.mark.parametrize(
+    ("chip", "quantity", "others"),
+    [
+        (BME280, "temperature_mc", ("co2_ppm", "pm2_5_ngm3")),
+        (SCD41, "co2_ppm", ("temperature_mc", "pm2_5_ngm3")),
+        (PMS5003, "pm2_5_ngm3", ("temperature_mc", "co2_ppm")),
+    ],
+)
+def test_a_sensor_pulled_out_and_put_back(tmp_path, chip, quantity, others):
+    changes = {HOUR_MS // 2: {chip: {"plugged": False}}, HOUR_MS: {chip: {"plugged": True}}}
+    node, values = run_air(tmp_path / "city", 2, changes)
+    # 60 sampling times in half an hour; the PMS5003 is silent at first after each new start
+    assert 25 <= node["faults"] <= 65
+    mean = values[quantity, "mean"]
+    assert all(mean[at] is not None for at in range(300, 1800, 300))
+    assert all(mean[at] is None for at in range(1800, 3600, 300))
+    assert all(mean[at] is not None for at in range(3900, 7200, 300))
+    for other in others:
+        assert all(values[other, "mean"][at] is not None for at in range(300, 7200, 300))
+
+
+@pytest.mark.parametrize("fault", ["checksum", "short", "range"])
+def test_a_sensor_that_answers_wrongly(tmp_path, fault):
+    """Counted as faults, and null: never a wrong reading."""
+    changes = {HOUR_MS // 2: {PMS5003: {"fault": fault}}, HOUR_MS: {PMS5003: {"fault": None}}}
+    node, values = run_air(tmp_path / "city", 2, changes)
+    assert node["faults"] >= 20
+    mean = values["pm2_5_ngm3", "mean"]
+    assert all(mean[at] is None for at in range(2100, 3600, 300))
+    good = [mean[at] for at in range(300, 1800, 300)] + [mean[at] for at in range(3900, 7200, 300)]
+    assert all(value is not None and value < 200_000 for value in good)
+
+
+def test_a_wrong_chip_at_the_address(tmp_path):
+    changes = {HOUR_MS // 2: {BME280: {"plugged": False}},
+               HOUR_MS // 2 + 300_000: {BME280: {"plugged": True, "fault": "chip_id"}}}  # fmt: skip
+    node, values = run_air(tmp_path / "city", 2, changes)
+    assert node["faults"] > 100
+    mean = values["temperature_mc", "mean"]
+    assert all(mean[at] is None for at in range(2100, 7200, 300))
+    assert all(values["co2_ppm", "mean"][at] is not None for at in range(300, 7200, 300))
+
+
+@pytest.mark.parametrize("name", ["policy.cbor", "node.key.der", "kit.json", "config.json"])
+def test_without_a_policy_or_an_identity_nothing_leaves(tmp_path, name):
+    """It says why, starts again each minute, and sends not one envelope."""
+    plan = Plan(kits=choose_kits(("air",), None), for_s=1200, folder=tmp_path / "city")
+    with CityRun(plan) as city:
+        city.start()
+        node = city.nodes[0]
+        flash_os.mount_image(str(node.folder / "flash.img"))
+        with flash_os.open(f"/lp/{name}", "rb") as file:
+            whole = file.read()
+        node.stop()  # the board is off while its flash is changed
+        for content in (b"", whole[: len(whole) // 2]):
+            with flash_os.open(f"/lp/{name}", "wb") as file:
+                file.write(content)
+            node.power_up(city.conductor.start_s, city.conductor.now_ms, "power",
+                          city.conductor.changed)  # fmt: skip
+            assert city.conductor.run(city.conductor.now_ms + 600_000)
+            assert node.resets >= 3
+            assert any("cannot start" in line for line in node.log)
+            node.stop()
+            node.resets = 0
+            node.log.clear()
+        assert city.account()["nodes"][0]["envelopes"] == 0
+        assert city.collector.received == 0
