@@ -47,6 +47,8 @@ def run(args: list | None = None) -> int:
         code = lamppost.main(args, prog_name="lamppost", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except SystemExit as err:  # rich-click, having shown the help because no verb was given
+        return err.code
     except click.UsageError as err:
         context = err.ctx.command_path if err.ctx else "lamppost"
         console.complain(ToolError(err.format_message(), f"{context} --help"))

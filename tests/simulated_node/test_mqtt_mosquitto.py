@@ -171,8 +171,11 @@ client.disconnect()
             assert lines[0].startswith("False ")
             assert "ECDHE-ECDSA" in lines[0] and "GCM" in lines[0]
             got = [arrived.get(timeout=10) for _ in range(302)]
+        # MQTT 3.1.1 §4.6 orders QoS 1 among itself: QoS 0 may overtake what waits to be sent.
+        assert got.count((UP, b"at most once")) == 1
+        got.remove((UP, b"at most once"))
         assert got[:300] == [(UP, bytes([n & 255]) * (1 + 4 * n)) for n in range(300)]
-        assert got[300:] == [(UP, b"at most once"), (UP, b"at least once")]
+        assert got[300:] == [(UP, b"at least once")]
 
     def test_the_session_keeps_what_comes_while_the_node_is_away(self, launch, broker):
         process = launch(

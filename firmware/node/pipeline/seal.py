@@ -11,7 +11,7 @@ from node.crypto import ccm, seal_chain
 from node.errors import KeyMissing
 from node.pipeline import envelope
 
-_COUNTER_END = 1 << 32
+_COUNTER_END = 1 << 40  # five bytes of partial IV
 
 
 class Sealer:
