@@ -71,8 +71,9 @@ class CityFolder:
 
     def close(self):
         """Lets the folder go; removes it when it is temporary, or was never filled."""
-        if self._lock is not None:
-            self._lock.close()
+        if self._lock is None:
+            return
+        self._lock.close()
         if self._temporary or (self._made and not (self.path / "city.json").exists()):
             shutil.rmtree(self.path, ignore_errors=True)
         elif not (self.path / "city.json").exists():

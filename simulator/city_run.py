@@ -249,11 +249,11 @@ class CityRun:
         with contextlib.closing(sqlite3.connect(self.store_path)) as db:
             return collections.Counter(dict(db.execute(query)))
 
-    def _receipted(self, node: NodeProcess) -> int:
-        return self.collector.settled.get(node.node_id, 0) - self._before[node.node_id][1]
-
     def _settled(self) -> bool:
-        return all(self._receipted(node) >= node.envelopes() for node in self.nodes)
+        return all(
+            self.collector.settled.get(node.node_id, 0) >= node.status["newest"]
+            for node in self.nodes
+        )
 
     def _progress(self):
         return self.collector.received, sum(self.collector.settled.values())
@@ -286,7 +286,8 @@ class CityRun:
             "kit": self._kits[node_id],
             "samples": node.total("samples"),
             "records": node.total("records"),
-            "envelopes": node.envelopes(),
+            # what an interrupted run left on the node is this run's to deliver
+            "envelopes": max(0, node.status["newest"] - settled_before),
             "opened": counts["opened"][node_id],
             "receipted": settled - settled_before,
             "lost": max(0, (settled - stored) - (settled_before - stored_before)),
@@ -315,6 +316,6 @@ class CityRun:
             return reason
         if not self.drained:
             return "the run was cut short, or envelopes still wait on the nodes"
-        if not all(node.envelopes() for node in self.nodes):
+        if not all(node.status["newest"] for node in self.nodes):
             return "a node sealed nothing: was --for long enough for a whole window?"
         return "not every envelope was opened and receipted"

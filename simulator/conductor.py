@@ -24,6 +24,7 @@ GRANT_MAX_MS = 300_000  # a grant is one line that a small heap must hold
 PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
 _LOG_LINES = 200
+_COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting")
 
 
 class NodeProcess:
@@ -36,9 +37,8 @@ class NodeProcess:
         self.kit = kit
         self.board = board
         self.air = air  # function that tells what the access point offers: see sntp_socket.py
-        self.status = dict.fromkeys(("samples", "faults", "records", "envelopes", "waiting"), 0)
+        self.status = dict.fromkeys(_COUNTS, 0)
         self.before = dict(self.status)  # of earlier runs of this board
-        self.backlog = None  # envelopes that waited on its flash when it first spoke
         self.heap_peak = self.heap_last = None
         self.log = collections.deque(maxlen=_LOG_LINES)
         self.resets = 0
@@ -57,12 +57,8 @@ class NodeProcess:
         self._reset = None
 
     def total(self, name: str) -> int:
-        """A count of the status line, over all runs of this board ("waiting": of the present)."""
-        return self.status[name] + (0 if name == "waiting" else self.before[name])
-
-    def envelopes(self) -> int:
-        """Envelopes that the store is to receipt: what waited, and what was sealed since."""
-        return (self.backlog or 0) + self.total("envelopes")
+        """A count of the status line, over all power-ups of this board."""
+        return self.status[name] + self.before[name]
 
     def power_up(self, start_s: int, now_ms: int, cause: str, changed: threading.Condition):
         self._process = subprocess.Popen(
@@ -116,7 +112,7 @@ class NodeProcess:
         (cause, at_ms, sleep_ms), self._reset = self._reset, None
         self.resets += 1
         self.stop()
-        for name in self.before:
+        for name in ("samples", "faults", "records", "envelopes"):
             self.before[name] += self.status[name]
             self.status[name] = 0
         return cause, at_ms + sleep_ms
@@ -154,8 +150,6 @@ class NodeProcess:
             self.status.update(
                 {k: int(v) for k, v in (item.split("=") for item in line.split()[1:])}
             )
-            if self.backlog is None:
-                self.backlog = self.status["waiting"] - self.status["envelopes"]
         else:
             self.log.append(line)
 

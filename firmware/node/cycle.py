@@ -160,6 +160,7 @@ class Node:
                 faults=faults,
                 records=self._records,
                 envelopes=self._envelopes,
+                newest=self.outbox.next_number - 1,
                 waiting=now[1],
                 online=1 if now[3] else 0,
             )

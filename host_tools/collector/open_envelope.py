@@ -105,10 +105,7 @@ def _instant_s(policy: Policy, records: list) -> int | None:
     if number not in streams:
         raise ValueError
     instant_s = (slot + 1) * streams[number].window_s
-    due = policy.closing(instant_s)
-    if len(due) != len(records):
-        raise ValueError
-    for stream, record in zip(due, records, strict=True):
+    for stream, record in zip(policy.closing(instant_s), records, strict=True):
         if _head(record) != (stream.number, instant_s // stream.window_s - 1):
             raise ValueError
         _check_values(stream, record[2:])

@@ -10,6 +10,8 @@ from host_tools.collector.numbers import Numbers, count
 from host_tools.collector.store_file import check_store
 from host_tools.errors import ToolError
 
+_ORDER = ("mean", "min", "max", "sum", "last", "count")
+
 
 @dataclasses.dataclass(frozen=True)
 class Series:
@@ -106,7 +108,7 @@ class StoreReader:
         found = {}
         for *head, slot_start_s, value in rows:
             found.setdefault(tuple(head), []).append((slot_start_s, value))
-        ordered = sorted(found, key=lambda head: (head[0], head[1]))
+        ordered = sorted(found, key=lambda head: (*head[:2], _ORDER.index(head[3])))
         return [Series(*head, found[head]) for head in ordered]
 
     def accounts(self, nodes=()) -> list[NodeAccount]:

@@ -150,21 +150,25 @@ def _table(series: list):
         values = [point for _, point in one.points]
         table.add_row(
             name, one.statistic, one.shown(value) or _GAP, one.unit, short(slot_start_s),
-            sparkline(values),
+            sparkline(values, one.resolution),
         )  # fmt: skip
     return table
 
 
-def sparkline(values: list, width: int = _WIDTH) -> str:
-    """The last values as bars between their lowest and highest; · where there is none."""
-    values = values[-width:]
+def sparkline(values: list, resolution: int = 1) -> str:
+    """The last values as bars between their lowest and highest; · where there is none.
+
+    A bar is at least one step of the resolution, so that a flicker does not look like a storm.
+    """
+    values = values[-_WIDTH:]
     there = [value for value in values if value is not None]
     if not there:
         return _GAP * len(values)
-    low, span = min(there), max(there) - min(there)
+    top = len(_BARS) - 1
+    low = min(there)
+    span = max(max(there) - low, top * resolution)
     return "".join(
-        _GAP if value is None else _BARS[(value - low) * (len(_BARS) - 1) // span if span else 0]
-        for value in values
+        _GAP if value is None else _BARS[(value - low) * top // span] for value in values
     )
 
 

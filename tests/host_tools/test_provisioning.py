@@ -274,8 +274,8 @@ def test_what_does_not_compile_is_named_and_leaves_nothing(tmp_path, monkeypatch
 
 
 def test_from_a_wheel_the_two_folders_are_put_together(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     root = firmware_root()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert (root / "node" / "app.py").is_file() and (root / "main.py").is_file()
     (tmp_path / "lamppost_firmware").mkdir()
     for name in ("boot.py", "main.py"):
