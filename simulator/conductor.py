@@ -147,10 +147,10 @@ class NodeProcess:
             self._reset = (cause, int(at_ms), int(sleep_ms))
             self.arrived = False  # it has the rest of its way to go
         elif line.startswith("status "):
-            self.status.update(
-                {k: int(v) for k, v in (item.split("=") for item in line.split()[1:])}
-            )
-        else:
+            with contextlib.suppress(ValueError):
+                counts = dict(item.split("=") for item in line.split()[1:])
+                self.status.update({name: int(count) for name, count in counts.items()})
+        elif line:
             self.log.append(line)
 
 

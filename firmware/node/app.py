@@ -60,8 +60,8 @@ def _read_certificates():
     )
 
 
-def build() -> Node:
-    """The node as its flash describes it; LamppostError, OSError or ValueError if it cannot be."""
+def build(watchdog) -> Node:
+    """The node as its flash describes it; raises when it cannot be, as without a valid policy."""
     config = flash_file.read_json("config.json")
     kit = flash_file.read_json("kit.json")
     hardware = Hardware(flash_file.read_json("board.json"))
@@ -92,19 +92,21 @@ def build() -> Node:
         sealer=Sealer(keys, node_id, policy, series),
         outbox=outbox,
         publisher=publisher,
-        watchdog=power.start_watchdog(),
+        watchdog=watchdog,
         random_below=_random_below,
     )
 
 
 def run():
-    """Runs the node for ever. What cannot be mended here is said on the serial port."""
+    """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
+    watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
-        node = build()
-    except (LamppostError, OSError, ValueError, KeyError) as err:
-        say("app", "cannot start: " + type(err).__name__ + " " + str(err))
-        Clock.sleep_ms(_RETRY_MS)
-        power.reset()
-        return
-    while True:
-        node.rest(node.step())
+        node = build(watchdog)
+        while True:
+            node.rest(node.step())
+    except Exception as err:  # noqa: BLE001 - nobody is there to read a traceback
+        # Only our own errors are sure to carry no secret.
+        reason = " " + str(err) if isinstance(err, LamppostError) else ""
+        say("app", "cannot go on: " + type(err).__name__ + reason)
+    Clock.sleep_ms(_RETRY_MS)
+    power.reset()

@@ -30,8 +30,10 @@ class Node:
         self._random_below = parts["random_below"]
         self._records = 0
         self._envelopes = 0
+        self._unsealed = 0  # windows that could not be sealed or kept
         self._status = None
         self._hello_sent = False
+        self._receipts = 0
         self._backoff_ms = _RECONNECT_MIN_MS
         self._connect_at_ms = 0
         self._retry_ms = _JOIN_POLL_MS
@@ -66,14 +68,14 @@ class Node:
             return
         try:
             self.link.poll(min(duration_ms, awaited_ms))
-        except LinkError as err:
+        except (LinkError, OutboxError, OSError) as err:
             self._drop(err)
 
     # sample → minimise → seal → outbox
 
     def _measure(self, utc_ms: int) -> int:
         minimiser = self.minimiser
-        minimiser.follow(utc_ms // 1000)
+        minimiser.follow(utc_ms // 1000, self.clock.steps)
         # A reading that comes up to a second late still belongs to the window that ends.
         while utc_ms - minimiser.next_instant_s * 1000 > _LATE_MS:
             self._release()
@@ -92,7 +94,7 @@ class Node:
         if records is not None:
             self._seal(records, instant_s)
 
-    def _seal(self, records: list, instant_s):
+    def _seal(self, records: list, instant_s) -> bool:
         outbox = self.outbox
         try:
             outbox.make_room()
@@ -100,9 +102,11 @@ class Node:
             outbox.append(self.sealer.seal(outbox.log, number, floor, records, instant_s))
         except (KeyMissing, OutboxError, OSError) as err:
             say("seal", err)
-            return
+            self._unsealed += 1
+            return False
         self._records += len(records)
         self._envelopes += 1
+        return True
 
     # outbox → publish
 
@@ -113,8 +117,8 @@ class Node:
                 self._drop(LinkError("wifi"))
             return False
         utc_ms = self.time_sync.step(now_ms)
-        if utc_ms is not None:
-            self.clock.set_utc_ms(utc_ms)
+        if utc_ms is not None and not self.clock.set_utc_ms(utc_ms):
+            self.time_sync.ask_soon(now_ms)
         if self.clock.utc_ms() is None:  # certificates cannot be checked: not one TLS byte
             return False
         if not self.link.connected and now_ms >= self._connect_at_ms:
@@ -130,16 +134,17 @@ class Node:
             self._drop(err)
             return
         say("link", "connected")
-        self._backoff_ms = _RECONNECT_MIN_MS
         if self.clock.confirmed_s is None and not self._hello_sent:
-            self._hello_sent = True
-            self._seal([], None)
+            self._hello_sent = self._seal([], None)
 
     def _deliver(self, now_ms: int):
         try:
             self.link.poll(0)
             self.publisher.step(now_ms)
             self.link.tick()
+            if self.publisher.receipts != self._receipts:  # only a receipt shows that all is well
+                self._receipts = self.publisher.receipts
+                self._backoff_ms = _RECONNECT_MIN_MS
         except (LinkError, OutboxError, OSError) as err:
             self._drop(err)
 
@@ -162,5 +167,6 @@ class Node:
                 envelopes=self._envelopes,
                 newest=self.outbox.next_number - 1,
                 waiting=now[1],
+                unsealed=self._unsealed,
                 online=1 if now[3] else 0,
             )

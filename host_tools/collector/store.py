@@ -90,7 +90,7 @@ class Store:
         """Takes [(topic, payload)], commits, and only then returns. A sqlite3.Error leaves the
         store as it was before."""
         result = BatchResult()
-        with self._transaction(result, now_s):
+        with self._transaction(result):
             for topic, message in messages:
                 self._take(topic, message, now_s, result)
         return result
@@ -98,7 +98,7 @@ class Store:
     def retry_sealed(self, now_s: int) -> BatchResult:
         """Tries again what was kept sealed: call it when a key or a policy has come."""
         result = BatchResult()
-        with self._transaction(result, now_s):
+        with self._transaction(result):
             kept = self._db.execute("SELECT id, node, message FROM sealed ORDER BY id").fetchall()
             for id, node_id, message in kept:
                 outcome = open_envelope(self.keyring, node_id, message, now_s)
@@ -114,7 +114,7 @@ class Store:
         return [self._state(node_id, log) for node_id, log, _ in rows]
 
     @contextlib.contextmanager
-    def _transaction(self, result: BatchResult, now_s: int):
+    def _transaction(self, result: BatchResult):
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

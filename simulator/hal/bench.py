@@ -24,6 +24,7 @@ except ImportError:
         return a - b
 
 
+EPOCH_S = 946_684_800  # 2000-01-01 in Unix time, where an ESP32 counts from
 MARK = "\x01"  # starts a line for the conductor; all others are the board's serial port
 
 
@@ -83,10 +84,17 @@ class Bench:
             self.reset("wdt", 0)
         self.now_ms = to_ms
 
+    def check_certificate_dates(self):
+        """mbedTLS compares them with the board's clock: ValueError while that is far off."""
+        seconds, at_ms = self.rtc or (0, self.booted_ms)
+        board_s = seconds + (self.now_ms - at_ms) // 1000 + EPOCH_S
+        if abs(board_s - self.start_s - self.now_ms // 1000) > 86_400:
+            raise ValueError("The certificate validity starts in the future")
+
     # the conductor
 
     def _say(self, line: str):
-        sys.stdout.write(MARK + line + "\n")
+        sys.stdout.write("\n" + MARK + line + "\n")  # the firmware may be within a line
         if hasattr(sys.stdout, "flush"):
             sys.stdout.flush()
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The functions of MicroPython's `time`, on simulated time. An ESP32 counts from 2000-01-01."""
 
-from simulator.hal.bench import bench
+from simulator.hal.bench import EPOCH_S, bench
 
 _PERIOD = 1 << 30
-_EPOCH_S = 946_684_800  # 2000-01-01 in Unix time
 
 
 def sleep_ms(ms):
@@ -55,7 +54,7 @@ def time_ns() -> int:
 def gmtime(secs=None) -> tuple:
     """(year, month, mday, hour, minute, second, weekday, yearday), as MicroPython has it."""
     secs = time() if secs is None else int(secs)
-    days, rest = divmod(secs + _EPOCH_S, 86_400)
+    days, rest = divmod(secs + EPOCH_S, 86_400)
     year, month, day = _civil(days)
     yearday = days - _days(year, 1, 1) + 1
     return year, month, day, rest // 3600, rest // 60 % 60, rest % 60, (days + 3) % 7, yearday
@@ -66,7 +65,7 @@ localtime = gmtime
 
 def mktime(fields) -> int:
     year, month, day, hour, minute, second = fields[:6]
-    return _days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - _EPOCH_S
+    return _days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - EPOCH_S
 
 
 def _days(year: int, month: int, day: int) -> int:

@@ -143,6 +143,10 @@ def test_an_envelope_is_stored_and_receipted(store, address, tls, node):
     assert [dict(batch.opened) for batch in batches] == [{}, {NODE: 1}]
     with sqlite3.connect(store._file.path) as db:
         assert db.execute("SELECT value FROM value").fetchall() == [(401,)]
+    with worker(store, address, tls) as collector:  # it was acknowledged: it does not come again
+        node.send(node.sealed()[0])
+        assert collector.wait_for(lambda: collector.settled.get(NODE) == 2, WITHIN_S)
+        assert (collector.received, collector.counts["duplicates"]) == (1, {})
 
 
 def test_the_broker_may_be_named_otherwise_than_reached(store, address, tls):

@@ -266,8 +266,13 @@ def test_a_reader_that_has_seen_enough(path):
             "INSERT INTO value VALUES (?, 1, ?, 'mean', 300, 'co2_ppm', 'ppm', 1, 10, 1)",
             [(NODE, n) for n in range(5000)],
         )
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 1
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    for words, lines in (((), 1), (("--since", "5m"), 0)):
+        with subprocess.Popen(
+            command + list(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered
+        ) as process:
+            for _ in range(lines):
+                process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 1

@@ -470,7 +470,10 @@ def test_a_failed_batch_leaves_the_store_as_it_was(store):
     with pytest.raises(TypeError):
         store.take_batch([*batch[1:], (batch[0][0], None)], NOW)  # fails after three of them
     assert everything(store) == before
-    assert states(store.take_batch(batch[1:], NOW)) == {NODE: (4, [])}
+    assert states(store.take_batch(batch[:1], NOW)) == {NODE: (1, [])}  # none of them is receipted
+    result = store.take_batch(batch[1:], NOW)
+    assert (result.opened, states(result)) == ({NODE: 3}, {NODE: (4, [])})
+    assert len(rows(store._file.path, "envelope")) == 4
 
 
 def test_one_collector_at_a_time(store, keyring):

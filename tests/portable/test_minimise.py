@@ -18,10 +18,11 @@ ALL = [1, "temperature_mc", 300, ["count", "sum", "mean", "min", "max", "last"],
        -40_000, 60_000, "test"]  # fmt: skip
 
 
-def watched(stream, values, interval_s=30, start_s=NOON):
+def watched(stream, values, interval_s=30):
     """The record of one window whose samples are `values`."""
     minimiser = Minimiser(policy(stream), {stream[1]: interval_s})
-    minimiser.follow(start_s)
+    minimiser.follow(NOON - 1, 1)
+    minimiser.close()
     for value in values:
         minimiser.add(stream[1], value)
     return minimiser.close()
@@ -53,7 +54,8 @@ class TestStatistics(unittest.TestCase):
 
     def test_an_unnamed_quantity_goes_nowhere(self):
         minimiser = Minimiser(policy(ALL), {"temperature_mc": 30})
-        minimiser.follow(NOON)
+        minimiser.follow(NOON - 1, 1)
+        minimiser.close()
         minimiser.add("co2_ppm", 400)
         self.assertEqual(minimiser.close()[0][2:], [0, None, None, None, None, None])
 
@@ -65,7 +67,7 @@ class TestWindows(unittest.TestCase):
         self.minimiser = Minimiser(policy(self.short, self.long), {"co2_ppm": 30})
 
     def test_a_partial_first_window_is_discarded(self):
-        self.minimiser.follow(NOON + 100)
+        self.minimiser.follow(NOON + 100, 1)
         self.assertEqual(self.minimiser.next_instant_s, NOON + 300)
         self.assertIsNone(self.minimiser.close())
         self.assertEqual(self.minimiser.close(), [[1, (NOON + 300) // 300, 0]])
@@ -74,8 +76,18 @@ class TestWindows(unittest.TestCase):
             self.minimiser.close(), [[1, (NOON + 600) // 300, 0], [2, NOON // 900, None]]
         )
 
+    def begin(self):
+        """Watches from a second before noon on, and closes what ends then."""
+        self.minimiser.follow(NOON - 1, 1)
+        self.assertIsNone(self.minimiser.close())
+
+    def test_a_start_on_the_very_instant_has_a_reading_too_many(self):
+        self.minimiser.follow(NOON, 1)
+        self.assertIsNone(self.minimiser.close())
+        self.assertEqual(self.minimiser.close(), [[1, (NOON + 300) // 300, 0]])
+
     def test_all_windows_of_an_instant_come_together(self):
-        self.minimiser.follow(NOON)
+        self.begin()
         for _ in range(5):
             self.minimiser.add("co2_ppm", 400)
         self.assertEqual(self.minimiser.close(), [[1, NOON // 300, 5]])
@@ -84,23 +96,39 @@ class TestWindows(unittest.TestCase):
             self.minimiser.close(), [[1, (NOON + 600) // 300, 0], [2, NOON // 900, 5]]
         )
 
-    def test_after_a_jump_ahead_windows_begin_anew(self):
-        self.minimiser.follow(NOON)
+    def test_when_the_clock_is_set_windows_begin_anew(self):
+        for to_s in (NOON + 86_400, NOON + 40, NOON - 100):
+            self.setUp()
+            self.begin()
+            self.minimiser.add("co2_ppm", 400)
+            self.minimiser.follow(to_s, 2)
+            self.assertIsNone(self.minimiser.close())
+            self.assertEqual(self.minimiser.close()[0][2], 0)
+
+    def test_a_long_stand_still_begins_anew(self):
+        self.begin()
         self.minimiser.add("co2_ppm", 400)
-        self.minimiser.follow(NOON + 86_400)
-        self.assertEqual(self.minimiser.next_instant_s, NOON + 86_700)
-        self.assertEqual(self.minimiser.close(), [[1, (NOON + 86_400) // 300, 0]])
+        self.minimiser.follow(NOON + 200, 1)
+        self.assertEqual(self.minimiser.next_instant_s, NOON + 300)
+        self.minimiser.follow(NOON + 7200 - 100, 1)
+        self.assertEqual(self.minimiser.next_instant_s, NOON + 7200)
 
     def test_after_a_step_back_no_slot_comes_twice(self):
-        self.minimiser.follow(NOON)
+        self.begin()
         seen = [self.minimiser.close()[0][1]]
-        self.minimiser.follow(NOON - 7200)
+        self.minimiser.follow(NOON - 7200, 2)
         for _ in range(30):
-            self.minimiser.follow(self.minimiser.next_instant_s)
+            self.minimiser.follow(self.minimiser.next_instant_s, 2)
             records = self.minimiser.close()
             if records:
                 seen.append(records[0][1])
         self.assertEqual(seen, sorted(set(seen)))
+
+    def test_a_forged_step_ahead_does_not_silence_what_was_not_released(self):
+        self.begin()
+        self.minimiser.follow(NOON + 6 * 86_400, 2)
+        self.minimiser.follow(NOON + 30, 3)
+        self.assertEqual(self.minimiser.next_instant_s, NOON + 300)
 
 
 if __name__ == "__main__":

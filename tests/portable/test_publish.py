@@ -7,6 +7,7 @@ from flash_fixture import fresh_flash
 
 from node import cbor
 from node.crypto import ccm
+from node.device import flash_file
 from node.pipeline import envelope
 from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
@@ -121,7 +122,6 @@ class TestPublisher(unittest.TestCase):
         self.receive(1, log, 5, [], key=bytes(32))
         self.receive(1, log, 5, [], direction="command")
         self.receive(1, log, 5, [], kid=b"c")
-        self.receive(1, log, 6, [])  # a number that was never given
         self.receive(1, log, 0, [[4, 2]])
         self.receive(1, log)
         for fields in (
@@ -132,10 +132,25 @@ class TestPublisher(unittest.TestCase):
         self.publisher.on_message(self.down, b"not COSE")
         self.publisher.on_message(b"lp/another/down", receipt([1, log, 5, []]))
         self.assertEqual(self.outbox.waiting(), 5)
+        self.receive(1 << 32, log, 5, [])
         self.assertEqual(self.times, [])
-        self.receive(1, b"\x00\x01\x02\x03", 5, [])  # of an earlier outbox: its time counts
+        # these are authentic, so their time counts
+        self.receive(1, log, 6, [])  # names a number that was never given
+        self.receive(1, b"\x00\x01\x02\x03", 5, [])  # of an earlier outbox
         self.assertEqual(self.outbox.waiting(), 5)
-        self.assertEqual(self.times, [1])
+        self.assertEqual(self.times, [1, 1])
+
+    def test_a_damaged_envelope_does_not_hold_up_those_behind_it(self):
+        name = "outbox/00000001"
+        data = flash_file.read(name)
+        at = data.find(b"envelope 2")
+        flash_file.replace(name, data[:at] + b"E" + data[at + 1 :])
+        self.outbox = Outbox(64 * 1024)
+        self.assertEqual((self.outbox.next_number, self.outbox.waiting()), (6, 5))
+        self.link.room = 10
+        Publisher(NODE, self.outbox, self.link, None, None).step(0)
+        self.assertEqual([body for _, body, _ in self.link.take()],
+                         [b"envelope 1", b"envelope 3", b"envelope 4", b"envelope 5"])  # fmt: skip
 
     def test_an_answer_is_awaited_for_two_seconds(self):
         self.assertEqual(self.publisher.expects_ms(0), 0)

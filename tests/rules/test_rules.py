@@ -30,7 +30,7 @@ LEAVES = {"errors", "cbor"}
 # Modules of the board, and the only files that may touch them.
 ONLY = {
     "time": ["device/clock.py"],
-    "machine": ["device/hardware.py", "device/power.py"],
+    "machine": ["device/clock.py", "device/hardware.py", "device/power.py"],
     "esp32": ["device/hardware.py", "device/keys.py"],
     "network": ["link/wifi.py"],
     "tls": ["link/tls_context.py"],

@@ -90,14 +90,14 @@ class TestMachine:
         watchdog.feed()
         with pytest.raises(SystemExit):
             bench.sleep_ms(60_000)
-        assert capsys.readouterr().out == "\x01reset wdt 9999 0\n"
+        assert capsys.readouterr().out == "\n\x01reset wdt 9999 0\n"
 
     def test_deepsleep_and_reset_end_the_run(self, capsys):
         with pytest.raises(SystemExit):
             machine.deepsleep(5000)
         with pytest.raises(SystemExit):
             machine.reset()
-        assert capsys.readouterr().out == "\x01reset deepsleep 0 5000\n\x01reset hard 0 0\n"
+        assert capsys.readouterr().out == "\n\x01reset deepsleep 0 5000\n\n\x01reset hard 0 0\n"
 
     def test_pin_interrupts_on_the_edges_asked_for(self):
         seen = []
@@ -240,7 +240,7 @@ class TestGrants:
         assert bench.now_ms == 1500
         with pytest.raises(SystemExit):
             bench.sleep_ms(1500)
-        assert capsys.readouterr().out == "\x01arrived 1000 0\n\x01arrived 3000 0\n"
+        assert capsys.readouterr().out == "\n\x01arrived 1000 0\n\n\x01arrived 3000 0\n"
 
 
 class TestCryptolib:

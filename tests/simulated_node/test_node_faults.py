@@ -99,7 +99,7 @@ def test_without_a_policy_or_an_identity_nothing_leaves(tmp_path, name):
                           city.conductor.changed)  # fmt: skip
             assert city.conductor.run(city.conductor.now_ms + 600_000)
             assert node.resets >= 3
-            assert any("cannot start" in line for line in node.log)
+            assert any("cannot go on" in line for line in node.log)
             node.stop()
             node.resets = 0
             node.log.clear()

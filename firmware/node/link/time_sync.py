@@ -11,7 +11,7 @@ import socket
 
 _PORT = 123
 _TO_UNIX_S = 2_208_988_800  # from 1900, where NTP counts from, to 1970
-_ANSWER_WITHIN_MS = 3000
+_ANSWER_WITHIN_MS = 1000  # half of it is the worst error of the clock
 _RETRY_MS = 10_000
 _AGAIN_MS = 6 * 3_600_000  # a quartz of 20 ppm drifts by half a second in this time
 
@@ -37,6 +37,10 @@ class TimeSync:
             self._close(now_ms + _RETRY_MS)
         return None
 
+    def ask_soon(self, now_ms: int):
+        """The last answer was not believed."""
+        self._next_ms = now_ms + _RETRY_MS
+
     def waiting(self) -> bool:
         """Whether an answer is under way."""
         return self._socket is not None
@@ -50,13 +54,15 @@ class TimeSync:
         self._socket.sendto(b"\x23" + bytes(39) + self._cookie, address)  # version 4, client
 
     def _take(self, now_ms: int):
+        if now_ms - self._sent_ms >= _ANSWER_WITHIN_MS:
+            # Also when one has come: it may have lain here, and its age is not known.
+            self._close(now_ms + _RETRY_MS)
+            return None
         try:
             answer = self._socket.recv(48)
         except OSError:  # nothing yet
-            answer = None
+            return None
         if answer is None:
-            if now_ms - self._sent_ms >= _ANSWER_WITHIN_MS:
-                self._close(now_ms + _RETRY_MS)
             return None
         if len(answer) < 48 or answer[24:32] != self._cookie:
             return None

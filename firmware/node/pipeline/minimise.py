@@ -10,7 +10,7 @@ gave too few of the samples it should have. A mean is fair with three quarters o
 capture that the air quality directive asks of hourly means); a sum needs nearly all.
 """
 
-_JUMP_S = 3600  # a clock that moves further than this between two steps has jumped
+_BREAK_S = 3600  # windows that ended longer ago than this are not made up for
 
 
 class Window:
@@ -67,25 +67,24 @@ class Minimiser:
         self._intervals_s = intervals_s
         self._windows = [Window(stream) for stream in policy.streams]
         self._since_s = None  # watched without a break since then
+        self._clock_steps = None
+        self._released_s = 0  # the instant that was released last
         self.next_instant_s = None
 
-    def follow(self, now_s: int):
+    def follow(self, now_s: int, clock_steps: int):
         """Tells the time (Unix s), before anything else in a step.
 
-        The first time, and after a jump of the clock, all windows begin anew.
+        All windows begin anew when the clock was set (`clock_steps` is how often) or stood still:
+        what was measured across that would be a wrong sum.
         """
-        instant_s = self.next_instant_s
-        if instant_s is None:
-            self._begin(now_s, now_s)
-        elif not -self._policy.windows_s[0] - _JUMP_S <= now_s - instant_s <= _JUMP_S:
-            # After a step back of the clock, no slot is released a second time.
-            self._begin(now_s, max(now_s, instant_s - 1))
-
-    def _begin(self, now_s: int, after_s: int):
+        if clock_steps == self._clock_steps and now_s - self.next_instant_s <= _BREAK_S:
+            return
+        self._clock_steps = clock_steps
         for window in self._windows:
             window.clear()
-        self._since_s = now_s
-        self.next_instant_s = self._policy.next_instant(after_s)
+        self._since_s = now_s + 1  # a reading at the very start belongs to the window before
+        # After a step back of the clock, no slot is released a second time.
+        self.next_instant_s = self._policy.next_instant(max(now_s, self._released_s))
 
     def add(self, quantity: str, value: int):
         """Takes a reading into the open windows of its streams."""
@@ -113,4 +112,7 @@ class Minimiser:
             records.append(window.record(instant_s, expected, whole))
             window.clear()
             any_whole = any_whole or whole
-        return records if any_whole else None
+        if not any_whole:
+            return None
+        self._released_s = instant_s
+        return records

@@ -56,8 +56,9 @@ class Outbox:
             head = file.read(_SEGMENT_HEAD)
             for entry in _entries(file):
                 number += 1
-                self._size += _ENTRY_HEAD + len(entry)
-            if file.seek(0, 2) != self._size:  # what comes after a torn entry would not be found
+                if entry is not None:
+                    self._size += _ENTRY_HEAD + len(entry)
+            if file.seek(0, 2) != self._size:  # after damage, nothing more is written to it
                 self._size = _SEGMENT_FULL
         self.next_number = number
         if number == first:  # nothing of it is whole: its number is given anew
@@ -72,14 +73,24 @@ class Outbox:
 
     def append(self, envelope: bytes):
         """Makes `envelope` durable as `next_number`, and gives that number away."""
+        try:
+            self._write(envelope)
+        except OSError:
+            if self._count < 2:
+                raise
+            self._drop_oldest()  # the flash is full: the newest is worth more than the oldest
+            self._write(envelope)
+        self._newest = envelope
+        self.next_number += 1
+
+    def _write(self, envelope: bytes):
         if self._full():
             self._begin_segment()
+        size, self._size = self._size, _SEGMENT_FULL  # a failed write ends the segment
         head = len(envelope).to_bytes(2, "big") + binascii.crc32(envelope).to_bytes(4, "big")
         with open(_path(self._firsts[self._count - 1]), "ab") as file:
             file.write(head + envelope)
-        self._size += _ENTRY_HEAD + len(envelope)
-        self._newest = envelope
-        self.next_number += 1
+        self._size = size + _ENTRY_HEAD + len(envelope)
 
     def make_room(self):
         """Lets the oldest segments go when the next would not fit. Call before floor is read."""
@@ -120,7 +131,7 @@ class Outbox:
                 with open(_path(first), "rb") as file:
                     file.seek(_SEGMENT_HEAD)
                     for entry in _entries(file):
-                        if first == number:
+                        if first == number and entry is not None:
                             return entry
                         first += 1
                 break
@@ -160,12 +171,13 @@ class Outbox:
 
 
 def _entries(file):
-    """Yields the envelopes from the file's position on; ends at its end or at a torn entry."""
+    """Yields the envelopes from the file's position on, None for one that is damaged: it keeps
+    its number. Ends at the file's end, or at an entry that was not written whole."""
     while True:
         head = file.read(_ENTRY_HEAD)
-        if len(head) < _ENTRY_HEAD:
+        length = int.from_bytes(head[:2], "big")
+        envelope = file.read(length)
+        if len(head) < _ENTRY_HEAD or not length or len(envelope) < length:
             return
-        envelope = file.read(int.from_bytes(head[:2], "big"))
-        if binascii.crc32(envelope) != int.from_bytes(head[2:], "big"):
-            return
-        yield envelope
+        whole = binascii.crc32(envelope) == int.from_bytes(head[2:], "big")
+        yield envelope if whole else None

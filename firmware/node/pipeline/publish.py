@@ -23,6 +23,7 @@ class Publisher:
         self._link = link
         self._receipts = receipts
         self._confirm = confirm
+        self.receipts = 0  # that were authentic
         self._in_flight = {}  # packet id: number
         self._next = 1  # the next number to look at
         self._oldest = None  # the oldest number without receipt, and since when it is that
@@ -34,10 +35,13 @@ class Publisher:
         self._link.subscribe(self._down)
         for packet_id in sorted(self._in_flight):
             number = self._in_flight[packet_id]
+            envelope = None
             if self._outbox.waiting_from(number) == number:
-                self._link.publish_qos1(self._topic, self._outbox.read(number), packet_id)
-            else:
+                envelope = self._read(number)
+            if envelope is None:
                 del self._in_flight[packet_id]
+            else:
+                self._link.publish_qos1(self._topic, envelope, packet_id)
         self._next = 1
 
     def on_puback(self, packet_id: int):
@@ -49,10 +53,11 @@ class Publisher:
             return
         try:
             time_s, log, upto, ranges = self._receipts.open(bytes(message))
+            self.receipts += 1
+            self._confirm(time_s)
             if log == self._outbox.log:
                 self._outbox.settle(upto, ranges)
-            self._confirm(time_s)
-        except (FormatError, OpenError, OutboxError) as err:
+        except (FormatError, OpenError, OutboxError, OSError) as err:
             say("publish", err)
 
     def step(self, now_ms: int):
@@ -70,10 +75,19 @@ class Publisher:
             self._next = number + 1
             if numbers is None:
                 numbers = set(self._in_flight.values())
-            if number not in numbers:
-                packet_id = self._link.publish_qos1(self._topic, self._outbox.read(number))
+            envelope = None if number in numbers else self._read(number)
+            if envelope is not None:
+                packet_id = self._link.publish_qos1(self._topic, envelope)
                 self._in_flight[packet_id] = number
                 self._linger_until_ms = now_ms + _LINGER_MS
+
+    def _read(self, number: int):
+        """The envelope; None when flash does not give it back: those behind it must not wait."""
+        try:
+            return self._outbox.read(number)
+        except (OutboxError, OSError) as err:
+            say("outbox", err)
+            return None
 
     def expects_ms(self, now_ms: int) -> int:
         """For how long an answer is worth waiting for; 0 when none is expected."""

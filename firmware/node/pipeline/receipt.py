@@ -30,6 +30,6 @@ class ReceiptOpener:
                     raise FormatError("range")
         except (TypeError, ValueError):
             raise FormatError("not a receipt")
-        if [1 for n in numbers if isinstance(n, bool) or not isinstance(n, int) or n < 0]:
+        if [1 for n in numbers if isinstance(n, bool) or not isinstance(n, int) or n >> 32]:
             raise FormatError("not a receipt")
         return time_s, log, upto, ranges

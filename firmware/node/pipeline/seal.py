@@ -25,10 +25,11 @@ class Sealer:
         self._epoch = None
 
     def _begin_epoch(self):
-        self._epoch = self._keys.epoch
+        epoch = self._keys.epoch
+        self._kid = envelope.kid(epoch, self._series, self._policy.digest)
         self._key, self._base_iv = seal_chain.series_keys(self._keys.seal, self._series)
-        self._kid = envelope.kid(self._epoch, self._series, self._policy.digest)
         self._counter = 0
+        self._epoch = epoch  # last: if something above fails, the next try begins anew
 
     def seal(self, log: bytes, number: int, floor: int, records: list, instant_s) -> bytes:
         """The envelope of the records released at `instant_s` (Unix time; None: no records)."""

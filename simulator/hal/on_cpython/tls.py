@@ -75,6 +75,7 @@ class SSLContext:
     ):  # fmt: skip
         if server_hostname is None and self.verify_mode == CERT_REQUIRED:
             raise ValueError("server_hostname is required")
+        bench.check_certificate_dates()
         began_us = ticks_us()
         try:
             return _TlsStream(

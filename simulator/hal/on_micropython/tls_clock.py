@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Lets simulated time run 1:1 with real time while a TLS handshake waits.
+"""Lets simulated time run 1:1 with real time while a TLS handshake waits, and checks
+certificates against the board's clock: mbedTLS here asks the computer's.
 
 `tls` cannot be replaced by path; a module that is loaded already is taken as it is.
 """
@@ -15,6 +16,7 @@ class SSLContext(tls.SSLContext):
     """The original, with a clock."""
 
     def wrap_socket(self, sock, **options):
+        bench.check_certificate_dates()
         began_us = ticks_us()
         try:
             return super().wrap_socket(sock, **options)
