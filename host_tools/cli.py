@@ -6,6 +6,7 @@ Exit code 0 done, 1 failed, 2 wrong usage.
 
 import importlib
 import os
+import signal
 import sys
 
 import rich_click as click
@@ -68,6 +69,8 @@ def run(args: list | None = None) -> int:
 
 
 def main():
+    for signum in (signal.SIGTERM, signal.SIGHUP):  # what was started is ended then, too
+        signal.signal(signum, signal.default_int_handler)
     sys.exit(run())
 
 

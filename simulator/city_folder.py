@@ -53,16 +53,16 @@ class CityFolder:
     def lock(self):
         """Takes the folder for this run; ToolError when another run has it or it is no folder."""
         try:
-            self._made = not self.path.exists()
+            made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
-            strangers = {p.name for p in self.path.iterdir()} - {"city.json", "lock"}
-            if strangers and not (self.path / "city.json").exists():
+            if any(self.path.iterdir()) and not (self.path / "lock").exists():
                 hint = "name a new or empty folder, or that of an earlier demo"
                 raise ToolError(f"{self.path} holds other things", hint)
-            self._lock = open(self.path / "lock", "w")  # noqa: SIM115 - held as long as the run
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = open(self.path / "lock", "w")  # noqa: SIM115 - held as long as the run
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock, self._made = lock, made
         except BlockingIOError:
-            self._made = False
+            lock.close()
             raise ToolError(
                 f"{self.path} is in use by another demo", "wait for it, or name another --dir"
             ) from None
@@ -73,11 +73,11 @@ class CityFolder:
         """Lets the folder go; removes it when it is temporary, or was never filled."""
         if self._lock is None:
             return
-        self._lock.close()
         if self._temporary or (self._made and not (self.path / "city.json").exists()):
             shutil.rmtree(self.path, ignore_errors=True)
         elif not (self.path / "city.json").exists():
             (self.path / "lock").unlink(missing_ok=True)
+        self._lock.close()  # last: who waits for it finds all or nothing
 
     def last_end_s(self) -> int:
         """When the last run in this folder ended, in Unix time; 0 if there was none."""
@@ -96,7 +96,7 @@ class CityFolder:
             return self._known_nodes(wanted, broker_name)
         authority = Authority.load(tls_dir) if tls_dir else Authority.create()
         try:
-            return self._make(authority, wanted, board, start_s, broker_name)
+            return self._make(authority, not tls_dir, wanted, board, start_s, broker_name)
         except BaseException:
             for name in ("tls", "nodes"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
@@ -104,8 +104,12 @@ class CityFolder:
                 (self.path / name).unlink(missing_ok=True)
             raise
 
-    def _make(self, authority, wanted, board, start_s, broker_name) -> list:
-        authority.save(self.tls, "ca")
+    def _make(self, authority, own_authority, wanted, board, start_s, broker_name) -> list:
+        if own_authority:  # a city's own key has no business here
+            authority.save(self.tls, "ca")
+        else:
+            self.tls.mkdir(exist_ok=True)
+            (self.tls / "ca.pem").write_bytes(authority.pem()[0])
         hosts = (BROKER_NAME, "localhost", "127.0.0.1")
         authority.issue("broker", "broker", hosts).save(self.tls, "broker")
         authority.issue(COLLECTOR, "collector").save(self.tls, COLLECTOR)

@@ -89,6 +89,7 @@ class CityRun:
         self._kits = {}  # node id: name of its kit
         self._before = {}  # node id: (envelopes stored, numbers settled) before this run
         self._store = None
+        self._samples = {}  # node id: how many there were when sampling was over
         self._began = self._ended = 0.0
         self._access_point = self._broker = self._folder = None
 
@@ -133,7 +134,10 @@ class CityRun:
 
     def run(self, each_meeting=lambda: None) -> bool:
         """Runs the city for the plan's time, then drains. False when it was cut short."""
-        if self.conductor.run(self.plan.for_s * 1000, each_meeting):
+        end_ms = self.plan.for_s * 1000
+        # One second more lets the windows close that end with the run; then nothing is counted.
+        if self.conductor.run(end_ms, each_meeting) and self.conductor.run(end_ms + 1000):
+            self._samples = {node.node_id: node.total("samples") for node in self.nodes}
             self.drained = self.conductor.drain(self._drained, _DRAIN_PATIENCE_S)
             each_meeting()
         self._ended = time.monotonic()
@@ -284,7 +288,7 @@ class CityRun:
         return {
             "node": node_id,
             "kit": self._kits[node_id],
-            "samples": node.total("samples"),
+            "samples": self._samples.get(node_id, node.total("samples")),
             "records": node.total("records"),
             # what an interrupted run left on the node is this run's to deliver
             "envelopes": max(0, node.status["newest"] - settled_before),

@@ -23,6 +23,7 @@ AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
 GRANT_MAX_MS = 300_000  # a grant is one line that a small heap must hold
 PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
+_HANG_S = 120  # real time
 _LOG_LINES = 200
 _COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting")
 
@@ -102,6 +103,11 @@ class NodeProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def end(self, reason: str):
+        """Ends a process that will not end by itself."""
+        self.log.append(reason)
+        self._process.kill()
 
     def was_reset(self) -> bool:
         """Whether the board was reset and waits to be powered up again."""
@@ -240,7 +246,12 @@ class Conductor:
 
         A board that is reset on the way starts again, and runs on to the meeting.
         """
+        since = time.monotonic()
         while not self._stopped:
+            if time.monotonic() - since > _HANG_S:  # it computes for ever: a watchdog would bite
+                for node in self.nodes:
+                    if not node.arrived:
+                        node.end(f"it did not arrive within {_HANG_S} s")
             with self.changed:
                 for index, node in enumerate(self.nodes):
                     if node.was_reset():

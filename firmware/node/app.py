@@ -104,7 +104,7 @@ def run():
         node = build(watchdog)
         while True:
             node.rest(node.step())
-    except Exception as err:  # noqa: BLE001 - nobody is there to read a traceback
+    except Exception as err:
         # Only our own errors are sure to carry no secret.
         reason = " " + str(err) if isinstance(err, LamppostError) else ""
         say("app", "cannot go on: " + type(err).__name__ + reason)

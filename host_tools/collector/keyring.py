@@ -48,6 +48,7 @@ class Keyring:
     def __init__(self, path: Path):
         self.path = Path(path)
         self._seen = None
+        self._changed = False  # by somebody else, and refresh() has not said so yet
         self._nodes: dict[str, NodeKeys] = {}
         self.refresh()
 
@@ -58,13 +59,16 @@ class Keyring:
         return sorted(self._nodes)
 
     def refresh(self) -> bool:
-        """Reads the file again if somebody changed it; whether that was so."""
+        """Reads the file again if somebody changed it; whether that was so since the last call."""
+        self._read_again()
+        changed, self._changed = self._changed, False
+        return changed
+
+    def _read_again(self):
         state = self._state()
-        if state == self._seen:
-            return False
-        self._nodes = self._read() if state else {}
-        self._seen = state
-        return True
+        if state != self._seen:
+            self._nodes = self._read() if state else {}
+            self._seen, self._changed = state, True
 
     def add_node(self, ticket: Ticket, policy: bytes):
         """Takes a node, or takes it anew, with its compiled policy."""
@@ -102,7 +106,7 @@ class Keyring:
         lock = os.open(beside, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.refresh()
+            self._read_again()
             yield
             self._write()
         finally:

@@ -170,11 +170,14 @@ class MqttWorker:
         self._finish(self._write(self._store.retry_sealed, now_s), now_s)
         self._receipt(self._store.logs(), now_s)
         self._tell()
+        looked = time.monotonic()
         while True:
+            if time.monotonic() - looked >= _IDLE_S:  # also while messages never cease
+                self._look_for_keys()
+                looked = time.monotonic()
             try:
                 first = self._queue.get(timeout=_IDLE_S)
             except queue.Empty:
-                self._look_for_keys()
                 continue
             if first is None:
                 return

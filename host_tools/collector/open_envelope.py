@@ -16,6 +16,7 @@ from node.pipeline import envelope
 from node.policy.rules import DAY_S, Policy, Stream
 
 _NUMBER_END = 1 << 32
+_AHEAD_S = 7 * DAY_S  # as far as a node may believe a clock that nobody vouches for
 _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
 
 
@@ -67,7 +68,7 @@ def open_envelope(keyring: Keyring, node_id: str, message: bytes, now_s: int) ->
             plaintext = AESCCM(key, envelope.TAG_LENGTH).decrypt(nonce, ciphertext, aad)
         except InvalidTag:
             continue
-        return _checked(policy, epoch, plaintext)
+        return _checked(policy, epoch, plaintext, now_s)
     return Refusal("does not open")
 
 
@@ -77,7 +78,7 @@ def _series_keys(keys: NodeKeys, epoch: int, series: bytes) -> tuple[bytes, byte
     return material[:32], material[32:]
 
 
-def _checked(policy: Policy, epoch: int, plaintext: bytes) -> Opened | Refusal:
+def _checked(policy: Policy, epoch: int, plaintext: bytes, now_s: int) -> Opened | Refusal:
     try:
         fields, used = cbor.decode_first(plaintext)  # takes deterministic CBOR only
         log, number, floor, records = fields
@@ -93,6 +94,8 @@ def _checked(policy: Policy, epoch: int, plaintext: bytes) -> Opened | Refusal:
         return Refusal("records")
     if len(plaintext) != policy.padded_length(instant_s) or any(plaintext[used:]):
         return Refusal("padding")
+    if instant_s is not None and instant_s > now_s + _AHEAD_S:
+        return Refusal("slot in the future")
     return Opened(policy, epoch, log, number, floor, records, instant_s)
 
 

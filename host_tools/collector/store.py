@@ -101,6 +101,9 @@ class Store:
         with self._transaction(result):
             kept = self._db.execute("SELECT id, node, message FROM sealed ORDER BY id").fetchall()
             for id, node_id, message in kept:
+                if self._is_duplicate(node_id, message, result):  # it came again, and opened
+                    self._db.execute("DELETE FROM sealed WHERE id = ?", (id,))
+                    continue
                 outcome = open_envelope(self.keyring, node_id, message, now_s)
                 if isinstance(outcome, Refusal) and outcome.keep:
                     continue

@@ -73,7 +73,7 @@ class OneNode:
 
 @pytest.mark.parametrize("vector", vectors("envelope"), ids=lambda vector: vector["counter"])
 def test_envelopes_open(vector):
-    now_s = (DAY0 + vector["epoch"]) * 86_400
+    now_s = max((DAY0 + vector["epoch"]) * 86_400, vector["instant_s"] or 0)
     opened = open_envelope(
         OneNode(vector), vector["node"], bytes.fromhex(vector["envelope"]), now_s
     )
@@ -81,6 +81,16 @@ def test_envelopes_open(vector):
     for name in ("epoch", "number", "floor", "records", "instant_s"):
         assert getattr(opened, name) == vector[name]
     assert opened.log.hex() == vector["log"]
+
+
+def test_a_slot_of_the_future_is_refused():
+    vector = next(v for v in vectors("envelope") if v["instant_s"] and v["epoch"] == 1)
+    keyring, message = OneNode(vector), bytes.fromhex(vector["envelope"])
+    keyring.keys.day0 = vector["instant_s"] // 86_400 - 8
+    for ahead_s, refused in ((7 * 86_400, False), (7 * 86_400 + 1, True)):
+        outcome = open_envelope(keyring, vector["node"], message, vector["instant_s"] - ahead_s)
+        assert isinstance(outcome, Opened) != refused
+    assert outcome.reason == "slot in the future"
 
 
 @pytest.mark.parametrize("vector", vectors("envelope"), ids=lambda vector: vector["counter"])

@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-import boards
 import pytest
 
+import boards
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Authority
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
@@ -57,8 +57,8 @@ def refused(state, *words):
 @pytest.mark.parametrize(
     "words",
     [
-        ("--for", "soon"), ("--for", "0h"), ("--for", "-1h"), ("--speed", "0"), ("--speed", "fast"),
-        ("--speed", "nan"), ("--kit", "water"), ("--nodes", "0"), ("--nodes", "many"),
+        ("--for", "soon"), ("--for", "0h"), ("--for", "-1h"), ("--speed", "0"),
+        ("--speed", "fast"), ("--speed", "nan"), ("--kit", "water"), ("--nodes", "0"), ("--nodes", "many"),
         ("--replay", "nowhere"), ("--seed", "x"), ("--mood", "odd"), ("--broker", "nonsense"),
         ("--broker", "host:port"), ("--broker", "127.0.0.1:1"), ("--heap", "lots"),
         ("--interpreter", "lua"), ("--start", "yesterday"), ("--tls-dir", "nowhere", "--broker",
@@ -209,7 +209,7 @@ def test_control_c_leaves_nothing_behind(state):
     time.sleep(1)
     began = time.monotonic()
     started.send_signal(signal.SIGINT)
-    out, err = started.communicate(timeout=20)
+    _, err = started.communicate(timeout=20)
     assert time.monotonic() - began < 10
     assert "Traceback" not in err
     assert "The store is" in err
@@ -236,7 +236,9 @@ def test_a_broker_that_runs(state, tmp_path):
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     authority = Authority.create()
     authority.save(tmp_path / "tls", "ca")
-    authority.issue("broker", "broker", ("localhost", "127.0.0.1")).save(tmp_path / "tls", "broker")
+    authority.issue("broker", "broker", ("localhost", "127.0.0.1")).save(
+        tmp_path / "tls", "broker"
+    )
     files = [tmp_path / "tls" / name for name in ("ca.pem", "broker.pem", "broker.key")]
     Authority.create().save(tmp_path / "other", "ca")
     broker = MosquittoBroker(tmp_path / "mosquitto", *files, {"collector-1": "collector"})

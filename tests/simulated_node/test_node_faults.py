@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 
 import pytest
+
 from simulator.city_run import CityRun, Plan, choose_kits
 from simulator.hal.on_cpython import os as flash_os
 
@@ -72,8 +73,10 @@ def test_a_sensor_that_answers_wrongly(tmp_path, fault):
 
 
 def test_a_wrong_chip_at_the_address(tmp_path):
-    changes = {HOUR_MS // 2: {BME280: {"plugged": False}},
-               HOUR_MS // 2 + 300_000: {BME280: {"plugged": True, "fault": "chip_id"}}}  # fmt: skip
+    changes = {
+        HOUR_MS // 2: {BME280: {"plugged": False}},
+        HOUR_MS // 2 + 300_000: {BME280: {"plugged": True, "fault": "chip_id"}},
+    }
     node, values = run_air(tmp_path / "city", 2, changes)
     assert node["faults"] > 100
     mean = values["temperature_mc", "mean"]
