@@ -7,15 +7,13 @@ checked against the SHA-256 below before a byte of it is used.
 
 import hashlib
 import io
-import os
-import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
-import platformdirs
 from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
 
+from host_tools.cache_folder import kept
 from host_tools.errors import ToolError
 
 # project: (version, SHA-256 of the sdist, file in it, file in the cache)
@@ -50,22 +48,13 @@ def unittest_path() -> Path:
 
 def _fetched(project: str) -> Path:
     version, digest, source, target = _SOURCES[project]
-    folder = platformdirs.user_cache_path("lamppost") / f"{project}-{version}"
-    if (folder / target).is_file():
-        return folder
-    text = _unpack(_download(project, version), digest, f"{project}-{version}/{source}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        (fresh / target).parent.mkdir(parents=True)
-        (fresh / target).write_bytes(text)
-        os.chmod(fresh, 0o755)
-        os.rename(fresh, folder)  # whole or not at all
-    except OSError:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if not (folder / target).is_file():  # else another process was first
-            raise
-    return folder
+
+    def make(folder: Path):
+        text = _unpack(_download(project, version), digest, f"{project}-{version}/{source}")
+        (folder / target).parent.mkdir(parents=True)
+        (folder / target).write_bytes(text)
+
+    return kept(project, version, make)
 
 
 def _download(project: str, version: str) -> bytes:

@@ -7,13 +7,14 @@
     city.json       which nodes there are, and when the last run ended (Unix s)
 """
 
-import contextlib
 import dataclasses
 import fcntl
 import json
 import shutil
 import tempfile
 from pathlib import Path
+
+from cryptography import x509
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
@@ -27,6 +28,8 @@ BROKER_NAME = "broker.lamppost.invalid"
 BROKER_PORT = 8883  # the access point leads it to where the broker really listens
 COLLECTOR = "collector-1"
 _DAY_S = 86_400
+_NEW = "name a new or empty folder, or that of an earlier demo"
+_ANOTHER = "restore it, or name another --dir"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,8 @@ class CityFolder:
 
     def __init__(self, path: Path | None):
         self._temporary = path is None
-        self._made = False
+        self._made = None  # the uppermost folder that was made for it
+        self._known = False  # it held a city before this run
         self._lock = None
         if path is None:
             path = Path(tempfile.mkdtemp(prefix="lamppost-"))
@@ -53,13 +57,20 @@ class CityFolder:
     def lock(self):
         """Takes the folder for this run; ToolError when another run has it or it is no folder."""
         try:
-            made = not self.path.exists()
+            if self.path.exists() and not self.path.is_dir():
+                raise ToolError(f"{self.path} is a file", "name a folder, new or empty")
+            upwards = [*reversed(self.path.parents), self.path]
+            made = next((path for path in upwards if not path.exists()), None)
             self.path.mkdir(parents=True, exist_ok=True)
-            if any(self.path.iterdir()) and not (self.path / "lock").exists():
-                hint = "name a new or empty folder, or that of an earlier demo"
-                raise ToolError(f"{self.path} holds other things", hint)
-            lock = open(self.path / "lock", "w")  # noqa: SIM115 - held as long as the run
+            names = {path.name for path in self.path.iterdir()}
+            if names and "lock" not in names:
+                raise ToolError(f"{self.path} holds other things", _NEW)
+            lock = open(self.path / "lock", "a")  # noqa: SIM115 - held as long as the run
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._known = "city.json" in names
+            if names - {"lock"} and not self._known:
+                lock.close()
+                raise ToolError(f"{self.path} holds other things", _NEW)
             self._lock, self._made = lock, made
         except BlockingIOError:
             lock.close()
@@ -73,11 +84,20 @@ class CityFolder:
         """Lets the folder go; removes it when it is temporary, or was never filled."""
         if self._lock is None:
             return
-        if self._temporary or (self._made and not (self.path / "city.json").exists()):
-            shutil.rmtree(self.path, ignore_errors=True)
+        unfilled = self._made and not (self.path / "city.json").exists()
+        if self._temporary or unfilled:
+            shutil.rmtree(self._made or self.path, ignore_errors=True)
         elif not (self.path / "city.json").exists():
             (self.path / "lock").unlink(missing_ok=True)
         self._lock.close()  # last: who waits for it finds all or nothing
+
+    def undo(self):
+        """Takes back what this run made, when it could not start: lock() found nothing else."""
+        if self._lock is not None and not self._known:
+            for name in ("tls", "nodes", "mosquitto"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            for name in ("city.json", "keyring.json", "keyring.json.lock"):
+                (self.path / name).unlink(missing_ok=True)
 
     def last_end_s(self) -> int:
         """When the last run in this folder ended, in Unix time; 0 if there was none."""
@@ -95,14 +115,7 @@ class CityFolder:
         if (self.path / "city.json").exists():
             return self._known_nodes(wanted, broker_name)
         authority = Authority.load(tls_dir) if tls_dir else Authority.create()
-        try:
-            return self._make(authority, not tls_dir, wanted, board, start_s, broker_name)
-        except BaseException:
-            for name in ("tls", "nodes"):
-                shutil.rmtree(self.path / name, ignore_errors=True)
-            for name in ("keyring.json", "keyring.json.lock"):
-                (self.path / name).unlink(missing_ok=True)
-            raise
+        return self._make(authority, not tls_dir, wanted, board, start_s, broker_name)
 
     def _make(self, authority, own_authority, wanted, board, start_s, broker_name) -> list:
         if own_authority:  # a city's own key has no business here
@@ -141,7 +154,8 @@ class CityFolder:
 
     def _known_nodes(self, wanted: list, broker_name: str) -> list:
         known = self._read()
-        nodes = known.get("nodes", [])
+        nodes = known["nodes"]
+        self._check_files([node["node"] for node in nodes])
         if [node["kit"] for node in nodes] != [kit.name for kit, _ in wanted]:
             names = ", ".join(node["kit"] for node in nodes)
             hint = "ask for these, or name a new --dir"
@@ -157,17 +171,50 @@ class CityFolder:
             for node, (kit, policy) in zip(nodes, wanted, strict=True)
         ]
 
-    def _read(self) -> dict:
-        with contextlib.suppress(FileNotFoundError):
+    def _check_files(self, node_ids: list):
+        """ToolError names the first file of a known city that is gone."""
+        names = [f"tls/{name}" for name in ("ca.pem", "broker.pem", "broker.key")]
+        names += [f"tls/{COLLECTOR}.pem", f"tls/{COLLECTOR}.key", "keyring.json"]
+        names += [f"nodes/{n}/{name}" for n in node_ids for name in ("flash.img", "nvs.json")]
+        for name in names:
             try:
-                return json.loads((self.path / "city.json").read_text())
-            except (ValueError, UnicodeDecodeError):
-                raise ToolError(
-                    f"{self.path / 'city.json'} cannot be read", "name another --dir"
-                ) from None
-        return {}
+                data = (self.path / name).read_bytes()
+                if name.endswith(".pem"):
+                    x509.load_pem_x509_certificate(data)
+            except OSError as err:
+                raise ToolError(f"{self.path / name}: {err.strerror}", _ANOTHER) from err
+            except ValueError as err:
+                raise ToolError(f"{self.path / name} is no certificate", _ANOTHER) from err
+        keyring = Keyring(self.path / "keyring.json")
+        for node_id in node_ids:
+            if keyring.node(node_id) is None:
+                raise ToolError(f"{keyring.path} does not hold node {node_id}", _ANOTHER)
+
+    def _read(self) -> dict:
+        """city.json; {} when there is none, ToolError when it is not one of ours."""
+        path = self.path / "city.json"
+        try:
+            content = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as err:
+            raise ToolError(f"{path} cannot be read", _ANOTHER) from err
+        if not _is_city(content):
+            raise ToolError(f"{path} does not describe a city", _ANOTHER)
+        return content
 
     def _write(self, content: dict):
         new = self.path / "city.json.new"
         new.write_text(json.dumps(content))
         new.replace(self.path / "city.json")
+
+
+def _is_city(content) -> bool:
+    if not isinstance(content, dict) or not isinstance(content.get("nodes"), list):
+        return False
+    texts = [content.get("broker")]
+    for node in content["nodes"]:
+        fields = node if isinstance(node, dict) else {}
+        texts += [fields.get("node"), fields.get("kit"), fields.get("policy")]
+    whole = all(isinstance(text, str) for text in texts)
+    return bool(content["nodes"]) and whole and isinstance(content.get("end_s", 0), int)

@@ -37,6 +37,7 @@ from simulator.world.replay import Replay
 BOARD = "esp32-devkitc"
 _HOUR_S = 3600
 _DRAIN_PATIENCE_S = 30
+_EARLIEST_S, _LATEST_S = 1_577_836_800, 2_082_758_400  # 2020 to 2036, where SNTP's era ends
 
 
 @dataclasses.dataclass
@@ -85,8 +86,10 @@ class CityRun:
         self.collector = None
         self.store_path = None
         self.drained = False
+        self._running = False
         self._open = contextlib.ExitStack()
         self._kits = {}  # node id: name of its kit
+        self._shortest_s = {}  # node id: its shortest window
         self._before = {}  # node id: (envelopes stored, numbers settled) before this run
         self._store = None
         self._samples = {}  # node id: how many there were when sampling was over
@@ -101,10 +104,18 @@ class CityRun:
 
     def start(self):
         """Starts broker, collector and nodes; ToolError if something asked for is wrong."""
+        try:
+            self._start()
+        except BaseException:
+            if self._folder is not None:
+                self._open.callback(self._folder.undo)  # first of all that is undone
+            raise
+
+    def _start(self):
         self._began = time.monotonic()
         plan, board = self.plan, load_board(BOARD)
         wanted = [(kit, compile_policy(kit.policy_path, kit)) for kit in plan.kits]
-        command = self._node_command()
+        command, broker_name = self._node_command(), self._broker_name()
         self._folder = CityFolder(plan.folder)
         self._open.callback(self._folder.close)
         self._folder.lock()
@@ -112,9 +123,7 @@ class CityRun:
         world = City(plan.seed, start_s, plan.mood)
         if plan.replay is not None:
             world = Replay(plan.replay, start_s, plan.seed, world)
-        city_nodes = self._folder.nodes(
-            wanted, board, start_s, self._broker_name(), plan.tls_dir
-        )
+        city_nodes = self._folder.nodes(wanted, board, start_s, broker_name, plan.tls_dir)
         self._broker = self._make_broker()
         address = self._broker.start()
         self._open.callback(self._broker.stop)
@@ -131,6 +140,7 @@ class CityRun:
         self._start_collector(address)
         self._open.callback(self.conductor.stop)
         self.conductor.start()
+        self._running = True
 
     def run(self, each_meeting=lambda: None) -> bool:
         """Runs the city for the plan's time, then drains. False when it was cut short."""
@@ -145,8 +155,8 @@ class CityRun:
 
     def stop(self):
         """Ends all that was started, in the opposite order."""
-        if self.conductor is not None:
-            with contextlib.suppress(OSError):
+        if self._running:
+            with contextlib.suppress(OSError, ToolError):
                 self._folder.remember_end(self.conductor.now_s())
         self._open.close()
 
@@ -155,6 +165,8 @@ class CityRun:
         last_s = -(-self._folder.last_end_s() // _HOUR_S) * _HOUR_S
         if self.plan.start is None:
             return max(int(time.time()) // _HOUR_S * _HOUR_S, last_s)
+        if not _EARLIEST_S <= self.plan.start < _LATEST_S:
+            raise ToolError("--start is out of reach", "take a time from 2020 to 2035", 2)
         if self.plan.start < last_s:
             raise ToolError(
                 f"{self._folder.path}: its last run ended later than --start",
@@ -179,13 +191,17 @@ class CityRun:
 
     def _broker_name(self) -> str:
         if self.plan.broker in ("embedded", "mosquitto"):
+            if self.plan.tls_dir is not None:
+                hint = "leave it out, or give --broker HOST:PORT"
+                raise ToolError("--tls-dir is for a broker that runs", hint, 2)
             return BROKER_NAME
         from simulator.world.broker_external import parse_address
 
+        name = parse_address(self.plan.broker)[0]
         if self.plan.tls_dir is None:
             hint = "its ca.pem and ca.key make the city's certificates: --tls-dir DIR"
             raise ToolError("a broker that runs needs --tls-dir", hint, 2)
-        return parse_address(self.plan.broker)[0]
+        return name
 
     def _make_broker(self):
         tls = self._folder.tls
@@ -220,12 +236,14 @@ class CityRun:
             )
         )  # fmt: skip
         self._kits[node_id] = node.kit.name
+        self._shortest_s[node_id] = Policy(node.policy).windows_s[0]
 
     def _start_collector(self, address):
         tls = self._folder.tls
         self.store_path = self.plan.folder and self._folder.path / f"store{SUFFIX}"
         if self.store_path is None:
             self.store_path = _new_store_path()
+        self._open.callback(self._drop_empty_store)
         self._store = Store(self.store_path, Keyring(self._folder.path / "keyring.json"))
         self._open.callback(self._store.close)
         settled = {state.node_id: state.settled for state in self._store.logs()}
@@ -240,6 +258,12 @@ class CityRun:
         )  # fmt: skip
         self.collector.start()
         self._open.callback(self.collector.stop)
+
+    def _drop_empty_store(self):
+        """A run that stored nothing leaves no store, which would be taken for the newest."""
+        if self.store_path.exists() and not self._stored():
+            for suffix in ("", ".lock", "-wal", "-shm"):
+                Path(f"{self.store_path}{suffix}").unlink(missing_ok=True)
 
     def _woken(self, _result):
         with self.conductor.changed:
@@ -309,17 +333,28 @@ class CityRun:
         )
         return self.drained and whole and account["lost"] == 0
 
-    def trouble(self) -> str:
-        """Why the run did not come out whole, in one line."""
+    def is_running(self) -> bool:
+        """Whether it was started whole."""
+        return self._running
+
+    def trouble(self) -> tuple[str, str]:
+        """Why the run did not come out whole, and what to do."""
         for node in self.nodes:
             if node.ended:
                 last = node.log[-1] if node.log else "it said nothing"
-                return f"node {node.node_id} ended by itself: {last}"
+                hint = "give more: --heap 128k" if "Memory" in last else "its last line says why"
+                return f"node {node.node_id} ended by itself: {last}", hint
         reason = self.collector.trouble or self._broker.trouble()
         if reason:
-            return reason
+            return reason, "look after the broker and the disk"
+        hint = "the account above says which node"
         if not self.drained:
-            return "the run was cut short, or envelopes still wait on the nodes"
+            return "envelopes still wait on the nodes", hint
         if not all(node.status["newest"] for node in self.nodes):
-            return "a node sealed nothing: was --for long enough for a whole window?"
-        return "not every envelope was opened and receipted"
+            return "a node sealed nothing", "give it more time: --for 1h"
+        return "not every envelope was opened and receipted", hint
+
+    def first_values_s(self, node_id: str) -> int:
+        """When the first window ends that this node sees whole, in Unix time."""
+        window_s = self._shortest_s[node_id]
+        return (self.conductor.start_s // window_s + 2) * window_s

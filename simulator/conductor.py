@@ -70,6 +70,7 @@ class NodeProcess:
             text=True,
             errors="replace",
             env=self._environment,
+            start_new_session=True,  # Ctrl-C is for the conductor, which ends them in order
         )
         self.told_ms = now_ms
         self.wakes_ms = now_ms

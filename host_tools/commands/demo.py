@@ -9,6 +9,10 @@ import rich_click as click
 from host_tools import console
 from host_tools.errors import ToolError
 
+_STOPPED = 130  # the exit code of what was ended by Ctrl-C
+_LONGEST_S = 400 * 86_400
+_FASTEST = 1_000_000
+_HEAP_MIN, _HEAP_MAX = 96 << 10, 512 << 20
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -16,7 +20,10 @@ def _duration(context, parameter, text):
     match = re.fullmatch(r"(\d+)([smhd])", text or "")
     if not match or not int(match[1]):
         raise click.BadParameter("a time is a number and one of s, m, h, d: 90m, 24h")
-    return int(match[1]) * _UNITS_S[match[2]]
+    duration_s = int(match[1]) * _UNITS_S[match[2]]
+    if duration_s > _LONGEST_S:
+        raise click.BadParameter("a run is at most 400d")
+    return duration_s
 
 
 def _speed(context, parameter, text):
@@ -26,15 +33,25 @@ def _speed(context, parameter, text):
         speed = float(text)
     except ValueError:
         speed = 0
-    if not 0 < speed < float("inf"):
-        raise click.BadParameter("a speed is a number above 0, or max")
+    if not 0 < speed <= _FASTEST:
+        raise click.BadParameter(f"a speed is a number from 0 to {_FASTEST}, or max")
     return speed
 
 
 def _heap(context, parameter, text):
-    if not re.fullmatch(r"[1-9]\d*[kKmM]?", text):
-        raise click.BadParameter("a heap is a number of bytes, or with k or M: 128k")
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,9})([kKmM]?)", text)
+    size = int(match[1]) << {"": 0, "k": 10, "m": 20}[match[2].lower()] if match else 0
+    if not _HEAP_MIN <= size <= _HEAP_MAX:
+        raise click.BadParameter("a heap is 96k to 512M: 128k is an ESP32's")
     return text
+
+
+def _path(context, parameter, text):
+    if text == "":
+        raise click.BadParameter("it is empty")
+    return None if text is None else Path(text)
 
 
 def _start(context, parameter, text):
@@ -51,7 +68,7 @@ def _start(context, parameter, text):
 @click.option("--kit", "kits", multiple=True, metavar="KIT",
               help="A kit, or the path of your own. Again for more. Default: all.")  # fmt: skip
 @click.option("--nodes", type=click.IntRange(1, 200), help="How many nodes. Default one per kit.")
-@click.option("--replay", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--replay", callback=_path, metavar="DIR",
               help="Drive the sensors by recordings: CSV files with a time column.")  # fmt: skip
 @click.option("--seed", default=1, help="Another seed is another day. Default 1.")
 @click.option("--mood", type=click.Choice(["normal", "quiet", "busy"]), default="normal",
@@ -60,13 +77,13 @@ def _start(context, parameter, text):
               help="Where simulated time begins (UTC). Default: the present hour.")  # fmt: skip
 @click.option("--broker", default="embedded", metavar="embedded|mosquitto|HOST:PORT",
               help="Default embedded.")  # fmt: skip
-@click.option("--tls-dir", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--tls-dir", callback=_path, metavar="DIR",
               help="Where ca.pem and ca.key of a broker that runs are.")  # fmt: skip
 @click.option("--interpreter", type=click.Choice(["cpython", "micropython"]), default="cpython",
               help="What runs the firmware. Default cpython.")  # fmt: skip
-@click.option("--heap", default="512k", callback=_heap,
-              help="Heap of each MicroPython. Default 512k.")  # fmt: skip
-@click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--heap", callback=_heap, metavar="SIZE",
+              help="Heap of each MicroPython: 128k. Default 512k.")  # fmt: skip
+@click.option("--dir", "folder", callback=_path, metavar="DIR",
               help="Keep keys, nodes and store here. Default: keys are temporary.")  # fmt: skip
 @click.option("--headless", is_flag=True, help="No live table.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end.")
@@ -79,6 +96,8 @@ def demo(for_s, speed, kits, nodes, headless, as_json, **options):
     from simulator.city_run import CityRun, Plan, choose_kits
     from simulator.city_table import city_table, closing_words
 
+    if options["heap"] is not None and options["interpreter"] != "micropython":
+        raise click.UsageError("--heap is for --interpreter micropython")
     live = console.is_terminal() and not headless and not as_json
     if speed is None:
         speed = 120.0 if live else "max"
@@ -86,22 +105,25 @@ def demo(for_s, speed, kits, nodes, headless, as_json, **options):
         kits=choose_kits(kits, nodes),
         for_s=for_s,
         speed=None if speed == "max" else speed,
-        **options,
+        **{**options, "heap": options["heap"] or "512k"},
     )
     with CityRun(plan) as city:
-        finished = False
+        stopped = False
         try:
             city.start()
             with console.live(lambda: city_table(city), live) as show:
-                finished = city.run(show)
+                city.run(show)
         except KeyboardInterrupt:
-            console.note("stopped")
-        account = city.account() if city.conductor else None
-    if account is None:
-        raise ToolError("the city was stopped before it ran", "let it run, or ask for less --for")
+            stopped = True
+        if not city.is_running():
+            raise click.Abort
+        account = city.account()
     if as_json:
         console.result_json(account)
     else:
-        console.note(closing_words(city, account))
-    if not finished or not city.complete(account):
-        raise ToolError(city.trouble(), "the account above says which node")
+        console.note(closing_words(city, account, stopped))
+    if stopped:
+        return _STOPPED
+    if not city.complete(account):
+        raise ToolError(*city.trouble())
+    return 0

@@ -19,7 +19,7 @@ _STREAM_KEYS = (
     "number", "quantity", "window_s", "statistics", "resolution", "range", "why"
 )  # fmt: skip
 _VERSION_MAX = 2**31 - 1
-_INT_MAX = 2**63 - 1
+_ID_MAX = 64
 _PLAINTEXT_MAX = 1024  # a node sends it as one packet from a buffer of 1.5 KiB
 
 
@@ -28,6 +28,8 @@ def compile_policy(path: str | Path, kit: Kit | None = None) -> bytes:
     path = Path(path)
     table = Table(f"{path}:", _read(path), ("id", "version", "kit", "stream"))
     head = [table.take("id", str), table.take_int("version", 1, _VERSION_MAX)]
+    if len(head[0]) > _ID_MAX:
+        raise table.wrong("has a long id", f"take at most {_ID_MAX} characters")
     name = table.take("kit", str)
     if kit is not None and name != kit.name:
         raise table.wrong(f"is for the kit {name!r}, not {kit.name!r}", f'kit = "{kit.name}"')
@@ -73,8 +75,8 @@ def _stream(place: str, fields, intervals_s: dict | None) -> list:
         table.expect_known("the statistic", statistic, STATISTICS)
     if len(set(statistics)) < len(statistics):
         raise table.wrong("names a statistic twice", "name each once")
-    resolution = table.take_int("resolution", 1, _INT_MAX)
     low, high = _range(table, quantity)
+    resolution = table.take_int("resolution", 1, high - low)
     why = table.take("why", str)
     if not why.strip():
         raise table.wrong("has an empty why", "say to the public what it is for")
@@ -97,7 +99,7 @@ def _check_window(table: Table, quantity: str, window_s: int, intervals_s: dict 
 
 def _range(table: Table, quantity: str) -> tuple[int, int]:
     limits = table.take_list("range", int)
-    if len(limits) != 2 or limits[0] > limits[1]:
+    if len(limits) != 2 or limits[0] >= limits[1]:
         raise table.wrong(f"has range = {limits}", "a range is [lowest, highest]")
     _, _, lowest, highest = QUANTITIES[quantity]
     if limits[0] < lowest or limits[1] > highest:

@@ -6,15 +6,12 @@ Nothing of it is imported here. What is made is kept in the user's cache, by its
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
+from host_tools.cache_folder import kept
 from host_tools.errors import ToolError
 
 _AS_SOURCE = ("boot.py", "main.py")  # MicroPython runs them by these names
@@ -57,21 +54,7 @@ def _kept(kind: str, sources: dict[str, Path], make: Callable) -> Path:
     for name, path in sorted(sources.items()):
         data = path.read_bytes()
         state.update(f"{name}\0{len(data)}\0".encode() + data)
-    folder = platformdirs.user_cache_path("lamppost") / f"{kind}-{state.hexdigest()[:24]}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        make(fresh)
-        os.chmod(fresh, 0o755)
-        os.rename(fresh, folder)  # whole or not at all
-    except OSError:
-        if not folder.is_dir():  # else another process was first
-            raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return folder
+    return kept(kind, state.hexdigest()[:24], make)
 
 
 def _copy(sources: dict[str, Path], folder: Path):

@@ -47,6 +47,8 @@ def _read_json(path: Path):
     except json.JSONDecodeError as err:
         message = f"{path}: line {err.lineno}: {err.msg}"
         raise ToolError(message, "it must be JSON") from err
+    except RecursionError as err:
+        raise ToolError(f"{path} is nested too deep", "see boards/README.md") from err
     except UnicodeDecodeError as err:
         raise ToolError(f"{path} is not UTF-8 text", "it must be JSON") from err
     except OSError as err:
@@ -92,8 +94,7 @@ def _kit_path(text: str) -> Path:
     if path.is_dir():
         path = path / "kit.json"
     if not path.is_file():
-        names = ", ".join(kit_names())
-        hint = f"give one of {names}, or the path of a folder with a kit.json"
+        hint = f"{suggestion(text, kit_names())}; or give the path of a folder with a kit.json"
         raise ToolError(f"there is no kit {text!r}", hint)
     return path
 
@@ -112,8 +113,13 @@ def _check_sensor(place: str, fields, buses: dict | None, used: _Used):
     interval_s = table.take_int("interval_s", 1, _DAY_S)
     if _DAY_S % interval_s:
         raise table.wrong(f"has interval_s = {interval_s}, which does not divide a day", "30, 60")
+    shortest_s, longest_s = driver.interval_s
+    if not shortest_s <= interval_s <= longest_s:
+        mend = f"it can be asked each {shortest_s} to {longest_s} s"
+        raise table.wrong(f"has interval_s = {interval_s}", mend)
     options = table.take("options", dict, {})
-    for option in options:
+    for option, value in options.items():
+        table.expect(option, value, int)
         if option not in driver.options:
             mend = suggestion(option, driver.options) if driver.options else "it takes none"
             raise table.wrong(f"has the option {option!r}, which it does not take", mend)
@@ -137,7 +143,13 @@ def _check_bus(table: Table, driver: "_Driver", options: dict, buses: dict | Non
             fitting = ", ".join(name for name in buses if buses[name]["kind"] == driver.bus)
             hint = f"it needs {driver.bus}: {fitting or 'this board has none'}"
             raise table.wrong(f"is on {bus}, which is {kind}", hint)
-    line = (bus, options.get("address", driver.part)) if driver.bus == "i2c" else bus
+    line = bus
+    if driver.bus == "i2c":
+        address = options.get("address", driver.addresses[0])
+        if address not in driver.addresses:
+            mend = "it can be " + " or ".join(map(str, driver.addresses))
+            raise table.wrong(f"has the address {address}", mend)
+        line = (bus, address)
     if line in used.lines:
         raise table.wrong(f"shares {bus} with {used.lines[line]}", "give it a bus of its own")
     used.lines[line] = driver.part
@@ -156,6 +168,8 @@ class _Driver:
         )  # fmt: skip
         self.bus = self._value("BUS")
         self.quantities = self._value("QUANTITIES")
+        self.interval_s = self._value("INTERVAL_S")
+        self.addresses = self._value("ADDRESSES") if self.bus == "i2c" else ()
         init = next(item for item in self._class.body if getattr(item, "name", "") == "__init__")
         self.options = tuple(argument.arg for argument in init.args.args[2:])
 

@@ -18,7 +18,8 @@ def parse_address(text: str) -> tuple[str, int]:
     elif ":" in host:
         host = ""
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ToolError(f"{text!r} is not HOST:PORT", "for instance broker.city.example:8883", 2)
+        hint = "embedded, mosquitto, or for instance broker.city.example:8883"
+        raise ToolError(f"{text!r} is not HOST:PORT", hint, 2)
     return host, int(port)
 
 

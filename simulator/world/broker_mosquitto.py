@@ -137,6 +137,7 @@ class MosquittoBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # Ctrl-C is for us, who end it last
             )
 
     def _comes_up(self, port: int) -> bool:

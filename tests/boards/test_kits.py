@@ -78,6 +78,9 @@ def test_each_part_has_driver_chip_test_and_quantities(part):
     assert driver.__name__ == chip.__name__ == PARTS[part]
     assert set(driver.QUANTITIES) <= set(QUANTITIES)
     assert driver.SETTLE_MS >= 0
+    assert 1 <= driver.INTERVAL_S[0] <= driver.INTERVAL_S[1]
+    if driver.BUS == "i2c":
+        assert driver.ADDRESSES[0] == chip.ADDRESS
     if driver.BUS == "uart":
         assert driver.BAUD == chip.BAUD
     assert (FOLDER.parent / "tests" / "portable" / f"test_{part}.py").exists()

@@ -225,6 +225,20 @@ class TestTicks:
         assert bench.now_ms == 4
 
 
+class TestCertificates:
+    def test_no_certificate_is_valid_until_the_boards_clock_is_set(self):
+        bench.start_s = 1_800_000_000
+        with pytest.raises(ValueError):
+            bench.check_certificate_dates()
+        machine.RTC().datetime((2027, 1, 15, 4, 8, 0, 0, 0))  # 1 800 000 000 in Unix time
+        bench.check_certificate_dates()
+        bench.sleep_ms(3_600_000)
+        bench.check_certificate_dates()
+        machine.RTC().datetime((2028, 1, 15, 4, 8, 0, 0, 0))
+        with pytest.raises(ValueError):
+            bench.check_certificate_dates()
+
+
 class TestGrants:
     def test_a_process_stops_where_its_grant_ends(self, monkeypatch, capsys):
         class Signals:

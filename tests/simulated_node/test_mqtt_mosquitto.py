@@ -56,11 +56,12 @@ def settle(client):
 CPYTHON = """
 import sys
 from pathlib import Path
-from simulator.hal.bench import bench
+from simulator.hal.bench import EPOCH_S, bench
 from simulator.hal.on_cpython import loader
 loader.install(Path(sys.argv[2]), Path(sys.argv[3]))
 bench.wifi_joined = True
 bench.until_ms = 10**9
+bench.start_s = EPOCH_S  # the board's clock is right
 loader.run_file(Path(sys.argv[1]))
 """
 

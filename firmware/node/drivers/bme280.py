@@ -36,6 +36,8 @@ _MEASURE_MS = const(10)  # 1.25 + 2.3 + (2.3 + 0.575) + (2.3 + 0.575) at most
 
 class BME280:
     BUS = "i2c"
+    ADDRESSES = (0x76, 0x77)
+    INTERVAL_S = (1, 3600)
     QUANTITIES = ("temperature_mc", "pressure_pa", "humidity_mpct")
     SETTLE_MS = 0
 

@@ -37,6 +37,7 @@ _FORGET = const(5)  # frames after which somebody who was not seen is gone
 
 class LD2450:
     BUS = "uart"
+    INTERVAL_S = (2, 4)  # slower than it boots, faster than its buffer fills
     BAUD = 256_000
     RXBUF = 4096
     SETTLE_MS = 0

@@ -16,6 +16,7 @@ from node.drivers.pulse_count import PulseCount
 
 class LoopDetector:
     BUS = "counter"
+    INTERVAL_S = (1, 900)
     SETTLE_MS = 0
     QUANTITIES = ("vehicles",)
 

@@ -29,6 +29,7 @@ _ANSWER_MS = const(1000)
 
 class PMS5003:
     BUS = "uart"
+    INTERVAL_S = (5, 3600)
     BAUD = 9600
     RXBUF = 256
     QUANTITIES = ("pm1_0_ngm3", "pm2_5_ngm3", "pm10_ngm3")

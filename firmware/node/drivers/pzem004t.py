@@ -24,6 +24,7 @@ _ANSWER_MS = const(100)  # 8 bytes out, its thinking time, 25 bytes back
 
 class PZEM004T:
     BUS = "uart"
+    INTERVAL_S = (1, 3600)
     BAUD = 9600
     RXBUF = 128
     SETTLE_MS = 0

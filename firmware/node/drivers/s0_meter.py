@@ -20,6 +20,7 @@ _MWH_PER_KWH = const(1_000_000)
 
 class S0Meter:
     BUS = "counter"
+    INTERVAL_S = (1, 900)  # the counter wraps at 32,767 pulses
     SETTLE_MS = 0
     QUANTITIES = ("energy_mwh",)
 

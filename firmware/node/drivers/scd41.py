@@ -29,6 +29,8 @@ _MISSES = const(3)  # in a row; the first reading is due 30 s after the start
 
 class SCD41:
     BUS = "i2c"
+    ADDRESSES = (0x62,)
+    INTERVAL_S = (10, 3600)  # four samples without a new value are a fault
     QUANTITIES = ("co2_ppm", "temperature_mc", "humidity_mpct")
     SETTLE_MS = 0
 
