@@ -12,6 +12,8 @@ Faults: "chip_id" (a BMP280's); "range" (the temperature converter at its upper 
 
 from struct import pack, pack_into
 
+from simulator.chips.part import Part
+
 _NACK = 19
 _ID, _RESET, _CTRL_HUM, _STATUS, _CTRL_MEAS, _CONFIG, _DATA = (
     0xD0, 0xE0, 0xF2, 0xF3, 0xF4, 0xF5, 0xF7,
@@ -38,26 +40,14 @@ def _clip(value: int, bits: int, samples: int) -> int:
     return min(max(code, 0), (1 << bits - unused) - 1) << unused
 
 
-class BME280:
+class BME280(Part):
     SENSES = ("temperature_mc", "pressure_pa", "humidity_mpct")
     ADDRESS = 0x76
 
     def __init__(self, signals, address: int = ADDRESS, calibration: tuple = CALIBRATION):
-        self._signals = signals
+        Part.__init__(self, signals)
         self._calibration = calibration
-        self._plugged = True
-        self.fault = None
         self.power_on(-_START_UP_MS)
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged
-
-    @plugged.setter
-    def plugged(self, plugged: bool):
-        """Put back, it starts at power_on(), or else shortly before it is next addressed."""
-        self._powered = self._powered and plugged
-        self._plugged = plugged
 
     def power_on(self, now_ms: int):
         """Power-on reset, and soft reset: table 18."""

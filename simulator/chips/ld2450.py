@@ -15,6 +15,8 @@ Faults: "short" (frames are cut), "range" (a target at x = 12 m).
 
 from struct import pack, pack_into
 
+from simulator.chips.part import Part
+
 _PERIOD_MS = 100
 _BOOT_MS = 1000
 _KEPT_FRAMES = 150  # more than any receive buffer: later ones would be lost anyway
@@ -38,30 +40,18 @@ def _signed(value: int) -> int:
     return _POSITIVE | value if value >= 0 else -value
 
 
-class LD2450:
+class LD2450(Part):
     SENSES = ("people",)
     BAUD = 256_000
 
     def __init__(self, signals, line_x_mm: int = 0):
         # The line is the driver's: the radar knows of none.
-        self._signals = signals
+        Part.__init__(self, signals)
         self._coming = []  # people out of view: (begin ms, end ms, crossing ms, mm/s along x, mm)
         self._in_view = []  # the same, in order of coming into view
         self._known_ms = 0  # people who cross x = 0 until then are known
         self._bluetooth_setting = True
-        self._plugged = True
-        self.fault = None
         self.power_on(0)
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged
-
-    @plugged.setter
-    def plugged(self, plugged: bool):
-        """Put back, it starts at power_on(), or else when it is next heard."""
-        self._powered = self._powered and plugged
-        self._plugged = plugged
 
     def power_on(self, now_ms: int):
         self._next_ms = now_ms + _BOOT_MS

@@ -1,38 +1,11 @@
 # SPDX-License-Identifier: MIT
 """An induction loop detector: a pulse for each event of `vehicles`."""
 
+from simulator.chips.part import PulsePart
 
-class LoopDetector:
+
+class LoopDetector(PulsePart):
     SENSES = ("vehicles",)
 
-    def __init__(self, signals):
-        self._signals = signals
-        self._edges = 0
-        self._counted_ms = 0
-        self._plugged = self._powered = True
-        self.fault = None
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged
-
-    @plugged.setter
-    def plugged(self, plugged: bool):
-        """Put back, it starts at power_on(), or else when it is next looked at."""
-        self._powered = self._powered and plugged
-        self._plugged = plugged
-
-    def power_on(self, now_ms: int):
-        self._edges = 0
-        self._counted_ms = now_ms
-        self._powered = True
-
-    def edges(self, now_ms: int) -> int:
-        """Rising edges from power-up to `now_ms`."""
-        if not self._powered:
-            self.power_on(now_ms)
-        now_ms = min(now_ms, self._signals.until_ms)
-        if now_ms > self._counted_ms:
-            self._edges += len(self._signals.events("vehicles", self._counted_ms, now_ms))
-            self._counted_ms = now_ms
-        return self._edges
+    def _pulses(self, from_ms: int, to_ms: int) -> int:
+        return len(self._signals.events("vehicles", from_ms, to_ms))

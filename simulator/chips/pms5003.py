@@ -11,6 +11,8 @@ Faults: "checksum"; "short" (frames end after 20 bytes); "range" (concentrations
 
 from struct import pack
 
+from simulator.chips.part import Part
+
 _START = b"\x42\x4d"
 _MODE, _READ, _SLEEP = 0xE1, 0xE2, 0xE4
 _COMMAND_BYTES = 7
@@ -24,25 +26,13 @@ def _summed(data: bytes) -> bytes:
     return data + pack(">H", sum(data) & 0xFFFF)
 
 
-class PMS5003:
+class PMS5003(Part):
     SENSES = ("pm1_0_ngm3", "pm2_5_ngm3", "pm10_ngm3")
     BAUD = 9600
 
     def __init__(self, signals):
-        self._signals = signals
-        self._plugged = True
-        self.fault = None
+        Part.__init__(self, signals)
         self.power_on(0)
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged
-
-    @plugged.setter
-    def plugged(self, plugged: bool):
-        """Put back, it starts at power_on(), or else when it is next heard."""
-        self._powered = self._powered and plugged
-        self._plugged = plugged
 
     def power_on(self, now_ms: int):
         self._powered = self._awake = self._active = True

@@ -12,6 +12,7 @@ exception answer).
 from struct import pack, unpack
 
 from simulator.chips.modbus_rtu import Slave
+from simulator.chips.part import Part
 
 _GENERAL_ADDRESS = 0xF8
 _SUPPLY_MIN_MV = 80_000
@@ -32,28 +33,16 @@ def _words(value: int) -> tuple:
     return value & 0xFFFF, value >> 16 & 0xFFFF
 
 
-class PZEM004T:
+class PZEM004T(Part):
     SENSES = ("voltage_mv", "power_mw", "power_factor_permille", "frequency_mhz", "current_ma")
     BAUD = 9600
 
     def __init__(self, signals, address: int = _GENERAL_ADDRESS):
-        self._signals = signals
+        Part.__init__(self, signals)
         self._address = address
         self._line = Slave(self.BAUD, _DELAY_MS, self._answer)
         self._energy_mwms = 0
         self._counted_ms = 0
-        self._plugged = self._powered = True
-        self.fault = None
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged
-
-    @plugged.setter
-    def plugged(self, plugged: bool):
-        """Put back, it starts at power_on(), or else when it is next heard."""
-        self._powered = self._powered and plugged
-        self._plugged = plugged
 
     def power_on(self, now_ms: int):
         self._line.clear()

@@ -8,6 +8,7 @@ modelled: single shots, settings, self-calibration (its readings are right as th
 Faults: "checksum"; "range" (a CO2 word of 0xFFFF).
 """
 
+from simulator.chips.part import Part
 from simulator.chips.sensirion import with_crc
 
 _NACK = 19
@@ -23,25 +24,13 @@ def _word(value: int) -> int:
     return min(max(value, 0), 0xFFFF)
 
 
-class SCD41:
+class SCD41(Part):
     SENSES = ("co2_ppm", "temperature_mc", "humidity_mpct")
     ADDRESS = 0x62
 
     def __init__(self, signals, address: int = ADDRESS):
-        self._signals = signals
-        self._plugged = True
-        self.fault = None
+        Part.__init__(self, signals)
         self.power_on(-_START_UP_MS)
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged
-
-    @plugged.setter
-    def plugged(self, plugged: bool):
-        """Put back, it starts at power_on(), or else shortly before it is next addressed."""
-        self._powered = self._powered and plugged
-        self._plugged = plugged
 
     def power_on(self, now_ms: int):
         self._powered = True
