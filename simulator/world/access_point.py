@@ -9,7 +9,8 @@ counted, and held up or cut when a fault is played. One thread carries all wires
 import asyncio
 import socket
 import struct
-import threading
+
+from simulator.world.loop_thread import LoopThread
 
 _CONNECT_S = 5
 
@@ -123,10 +124,7 @@ class AccessPoint:
         self._wires: dict[str, _Wire] = {}
         self._ways: dict[str, tuple[str, int]] = {}  # node: (broker's name, port of its wire)
         self._servers: list[asyncio.Server] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="access point", daemon=True
-        )
+        self._thread = LoopThread("access point")
 
     def start(self):
         """Starts the thread that carries the wires."""
@@ -134,11 +132,7 @@ class AccessPoint:
 
     def stop(self):
         """Cuts every wire and closes every port."""
-        if self._thread.is_alive():
-            self._do(self._close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
+        self._thread.stop(self._close())
 
     def __enter__(self):
         self.start()
@@ -157,7 +151,7 @@ class AccessPoint:
             port = self._ways[node][1]
         else:
             wire = self._wires[node] = _Wire(broker)
-            port = self._do(self._listen(wire))
+            port = self._thread.do(self._listen(wire))
         self._ways[node] = (host_name, port)
         return port
 
@@ -190,17 +184,14 @@ class AccessPoint:
 
     # in the thread
 
-    def _do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
     def _do_soon(self, function, *args):
         async def call():
             function(*args)
 
-        self._do(call())
+        self._thread.do(call())
 
     async def _listen(self, wire: _Wire) -> int:
-        server = await self._loop.create_server(lambda: _End(wire, 0), "127.0.0.1", 0)
+        server = await self._thread.loop.create_server(lambda: _End(wire, 0), "127.0.0.1", 0)
         self._servers.append(server)
         return server.sockets[0].getsockname()[1]
 
@@ -209,8 +200,3 @@ class AccessPoint:
             server.close()
         for wire in self._wires.values():
             wire.cut()
-        waiting = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        await asyncio.sleep(0)  # aborted transports close their sockets in the next round

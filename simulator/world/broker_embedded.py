@@ -9,7 +9,6 @@ still, a node cannot ping.
 import asyncio
 import logging
 import ssl
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import OUTGOING, OutgoingApplicationMessage, Session
 
 from simulator.world.broker_rules import host_name, may_connect, may_read, may_write
+from simulator.world.loop_thread import LoopThread
 
 _HERE = "simulator.world.broker_embedded"
 _TAKE_OVER_S = 2
@@ -197,27 +197,20 @@ class EmbeddedBroker:
         self.host_name = host_name(certificate)
         self._on_publish = on_publish
         self._broker: _Broker | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="embedded broker", daemon=True
-        )
+        self._thread = LoopThread("embedded broker")
         self._trouble: str | None = None
 
     def start(self) -> tuple[str, int]:
         """(host, port) at which the broker listens."""
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         logging.getLogger("transitions").setLevel(logging.CRITICAL)
-        self._loop.set_exception_handler(self._note)
+        self._thread.loop.set_exception_handler(self._note)
         self._thread.start()
-        return "127.0.0.1", self._do(self._start())
+        return "127.0.0.1", self._thread.do(self._start())
 
     def stop(self):
         """Breaks all connections, and forgets all sessions and messages."""
-        if self._thread.is_alive():
-            self._do(self._stop())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
+        self._thread.stop(self._stop())
 
     def __enter__(self):
         self.start()
@@ -233,9 +226,6 @@ class EmbeddedBroker:
     def _note(self, loop, context: dict):
         self._trouble = f"{context['message']}: {context.get('exception')!r}"
 
-    def _do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
     async def _start(self) -> int:
         self._broker = _Broker(self._config, self._on_publish)
         await self._broker.start()
@@ -246,7 +236,3 @@ class EmbeddedBroker:
             for writer in self._broker._writers:
                 writer.transport.abort()
             await self._broker.shutdown()
-        waiting = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
