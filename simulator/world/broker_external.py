@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A broker that somebody else runs: found by HOST:PORT, and checked before it is used."""
 
-import socket
-import ssl
 from pathlib import Path
 
+from host_tools.collector.tls_probe import explain, mutual_tls
 from host_tools.errors import ToolError
-
-_WITHIN_S = 5
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -33,42 +30,14 @@ class ExternalBroker:
     def __init__(self, address: str, ca: Path, certificate: Path, key: Path, name: str = ""):
         self._host, self._port = parse_address(address)
         self.host_name = name or self._host
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.maximum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_verify_locations(ca)
-        self._context.load_cert_chain(certificate, key)
+        self._context = mutual_tls(ca, certificate, key, self.host_name)
 
     def start(self) -> tuple[str, int]:
         """(host, port), once the broker has been reached over TLS."""
-        where = f"{self._host}:{self._port}"
-        try:
-            with socket.create_connection((self._host, self._port), _WITHIN_S) as plain:
-                self._shake_hands(plain, where)
-        except socket.gaierror as err:
-            raise ToolError(f"{where}: there is no such host", "check the name") from err
-        except TimeoutError as err:
-            hint = "check the address, firewall and that the port speaks TLS"
-            raise ToolError(f"{where}: no answer within {_WITHIN_S} s", hint) from err
-        except OSError as err:
-            hint = "start the broker, or check host and port"
-            raise ToolError(f"{where}: cannot be reached: {err.strerror}", hint) from err
+        trouble = explain(self._host, self._port, self._context)
+        if trouble is not None:
+            raise trouble
         return self._host, self._port
-
-    def _shake_hands(self, plain: socket.socket, where: str):
-        try:
-            self._context.wrap_socket(plain, server_hostname=self.host_name).close()
-        except ssl.SSLCertVerificationError as err:
-            message = f"{where}: its certificate is not good for {self.host_name}"
-            raise ToolError(f"{message}: {err.verify_message}", "check CA and name") from err
-        except (ssl.SSLError, ConnectionError) as err:
-            reason = getattr(err, "reason", None) or "connection broken"
-            if reason in ("WRONG_VERSION_NUMBER", "TLSV1_ALERT_PROTOCOL_VERSION"):
-                hint = "give the port of its TLS listener, with TLS 1.2 allowed"
-                raise ToolError(f"{where}: does not speak TLS 1.2", hint) from err
-            hint = "it may not know the CA of our certificates, or this may not be its TLS port"
-            message = f"{where}: breaks off the TLS handshake ({reason})"
-            raise ToolError(message, hint) from err
 
     def stop(self):
         """Nothing of ours is running there."""
