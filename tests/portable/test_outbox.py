@@ -91,6 +91,22 @@ class TestOutbox(unittest.TestCase):
         outbox.append(envelope(1))
         self.assertEqual(Outbox(64 * 1024).read(1), envelope(1))
 
+    def test_on_a_full_flash_the_oldest_go_and_nothing_is_torn(self):
+        outbox = filled(120)
+        try:
+            for number in range(100):
+                flash_file.replace("filler%d" % number, bytes(4096))
+        except OSError as err:
+            self.assertEqual(err.args[0], 28)
+        for number in range(121, 181):
+            outbox.make_room()
+            outbox.append(envelope(number))
+        self.assertTrue(outbox.floor > 1)
+        again = Outbox(64 * 1024)
+        self.assertEqual((again.floor, again.next_number), (outbox.floor, 181))
+        for number in (again.floor, 121, 150, 180):
+            self.assertEqual(again.read(number), envelope(number))
+
     def test_the_limit_holds(self):
         for limit in (20_000, 50_000):
             filled(500, limit)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""node/device/clock.py: what time is believed, and what it may be used for."""
+
+import unittest
+
+from bench_fixture import START_S, fresh_bench, remove_bench
+from flash_fixture import fresh_flash
+
+from node.device.clock import DAY_S, Clock
+from simulator.hal import ticks
+
+FLOOR_S = START_S - 5 * DAY_S
+MS = 1000
+
+
+class TestClock(unittest.TestCase):
+    def setUp(self):
+        fresh_flash()
+        self.bench = fresh_bench()
+        self.clock = Clock(FLOOR_S)
+
+    def tearDown(self):
+        remove_bench()
+
+    def test_a_board_wakes_up_without_time(self):
+        self.assertIsNone(self.clock.utc_ms())
+        self.assertFalse(self.clock.may_close_windows())
+
+    def test_uptime_goes_on_where_ticks_wrap(self):
+        self.bench.now_ms = (1 << 30) - 10
+        clock = Clock(FLOOR_S)
+        for expected in (0, 20, 1_000_020):
+            self.bench.now_ms = (1 << 30) - 10 + expected
+            self.assertEqual(clock.uptime_ms(), expected)
+
+    def test_sntp_gives_time_and_sets_the_boards_clock_for_tls(self):
+        self.assertTrue(self.clock.set_utc_ms(START_S * MS))
+        self.bench.sleep_ms(1500)
+        self.assertEqual(self.clock.utc_ms(), START_S * MS + 1500)
+        self.assertTrue(self.clock.may_close_windows())
+        self.assertEqual(ticks.gmtime()[:6], (2027, 1, 15, 12, 0, 1))
+        self.bench.check_certificate_dates()
+
+    def test_a_time_before_the_floor_is_not_believed(self):
+        self.assertFalse(self.clock.set_utc_ms(FLOOR_S * MS - 1))
+        self.assertIsNone(self.clock.utc_ms())
+        self.assertTrue(self.clock.set_utc_ms(FLOOR_S * MS))
+
+    def test_a_time_far_ahead_closes_no_window_and_replaces_no_good_one(self):
+        ahead_ms = (FLOOR_S + 7 * DAY_S) * MS + 1
+        self.assertFalse(self.clock.set_utc_ms(ahead_ms))  # so it is asked for again
+        self.assertEqual(self.clock.utc_ms(), ahead_ms)  # good enough for TLS
+        self.assertFalse(self.clock.may_close_windows())
+        self.assertTrue(self.clock.set_utc_ms(START_S * MS))
+        self.assertFalse(self.clock.set_utc_ms(ahead_ms))
+        self.assertEqual(self.clock.utc_ms(), START_S * MS)
+
+    def test_small_differences_are_left_alone_and_steps_are_counted(self):
+        self.clock.set_utc_ms(START_S * MS)
+        self.assertEqual(self.clock.steps, 1)
+        self.clock.set_utc_ms(START_S * MS + 999)
+        self.assertEqual((self.clock.steps, self.clock.utc_ms()), (1, START_S * MS))
+        self.clock.set_utc_ms(START_S * MS - 1000)
+        self.assertEqual((self.clock.steps, self.clock.utc_ms()), (2, START_S * MS - 1000))
+
+    def test_sntp_never_moves_the_floor(self):
+        self.clock.set_utc_ms((FLOOR_S + 6 * DAY_S) * MS)
+        self.assertEqual(Clock(FLOOR_S).floor_s, FLOOR_S)
+        self.assertEqual(self.clock.floor_s, FLOOR_S)
+
+    def test_a_receipt_raises_the_floor_also_after_a_restart(self):
+        self.clock.set_utc_ms(START_S * MS)
+        self.clock.confirm(START_S - 10)
+        self.assertEqual(self.clock.confirmed_s, START_S - 10)
+        self.assertEqual(self.clock.utc_ms(), START_S * MS)  # it is a lower bound
+        self.assertEqual(Clock(FLOOR_S).floor_s, START_S - 10)
+        self.clock.confirm(START_S - 20)  # an older receipt takes nothing back
+        self.assertEqual((self.clock.confirmed_s, self.clock.floor_s), (START_S - 10, START_S - 10))
+
+    def test_a_clock_behind_a_receipt_is_set(self):
+        self.clock.set_utc_ms((START_S - DAY_S) * MS)
+        self.clock.confirm(START_S)
+        self.assertEqual(self.clock.utc_ms(), START_S * MS)
+        self.assertEqual(self.clock.steps, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
