@@ -155,7 +155,8 @@ class Sealer:
 class TestCycle(unittest.TestCase):
     def setUp(self):
         self.clock, self.link, self.outbox, self.sealer = Clock(), Link(), Outbox(), Sealer()
-        self.wifi, self.publisher, self.sync, self.watchdog = Part(), Publisher(), TimeSync(), Part()
+        self.wifi, self.watchdog = Part(), Part()
+        self.publisher, self.sync = Publisher(), TimeSync()
         self.jitter = []
         self.node = Node(
             clock=self.clock,
