@@ -241,7 +241,8 @@ def test_two_demos_in_one_folder(state, tmp_path):
     assert first.returncode == 130
 
 
-def test_control_c_leaves_nothing_behind(state):
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_control_c_leaves_nothing_behind(state, signum):
     started = subprocess.Popen(
         [sys.executable, "-m", "host_tools.cli", "demo", "--headless", "--speed", "60"],
         stdout=subprocess.PIPE,
@@ -253,7 +254,7 @@ def test_control_c_leaves_nothing_behind(state):
     nodes = children(started.pid)
     time.sleep(1)
     began = time.monotonic()
-    started.send_signal(signal.SIGINT)
+    started.send_signal(signum)
     _, err = started.communicate(timeout=20)
     assert time.monotonic() - began < 10
     assert started.returncode == 130
