@@ -8,6 +8,7 @@ from node.errors import KeyMissing, LinkError, OutboxError
 REST_MAX_MS = 60_000  # the watchdog wants a step well before it bites
 _LATE_MS = 1000
 _JOIN_POLL_MS = 1000
+_TELL_MS = 300_000
 _ANSWER_POLL_MS = 20  # half of it is the error of the clock
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
@@ -157,7 +158,8 @@ class Node:
 
     def _tell(self):
         faults = sum([sensor.faults for sensor in self.sensors])
-        now = (self._envelopes, self.outbox.waiting(), faults, self.link.connected)
+        period = self.clock.uptime_ms() // _TELL_MS  # it is told at least once in each
+        now = (self._envelopes, self.outbox.waiting(), faults, self.link.connected, period)
         if now != self._status:
             self._status = now
             status(
