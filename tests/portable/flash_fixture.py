@@ -16,6 +16,15 @@ def fresh_flash():
         _fresh_on_cpython()
 
 
+def flash_open(path, mode):
+    """Opens a file on the flash, as the firmware does."""
+    if sys.implementation.name == "micropython":
+        return open(path, mode)
+    from simulator.hal.on_cpython import os as flash_os
+
+    return flash_os.open(path, mode)
+
+
 def _fresh_on_cpython():
     import os
     import tempfile

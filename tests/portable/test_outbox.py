@@ -3,10 +3,11 @@
 
 import unittest
 
-from flash_fixture import fresh_flash
+from flash_fixture import flash_open, fresh_flash
 
 from node.device import flash_file
 from node.errors import OutboxError
+from node.pipeline import outbox as outbox_module
 from node.pipeline.outbox import Outbox
 
 
@@ -20,6 +21,20 @@ def filled(count, limit=64 * 1024):
         outbox.make_room()
         outbox.append(envelope(number))
     return outbox
+
+class fails_after_close:
+    """A file whose content is on flash although its close() fails."""
+
+    def __init__(self, path, mode):
+        self.file = flash_open(path, mode)
+
+    def __enter__(self):
+        return self.file
+
+    def __exit__(self, *exc):
+        self.file.close()
+        raise OSError(5)
+
 
 class TestOutbox(unittest.TestCase):
     def test_numbers_have_no_gaps_and_survive_a_restart(self):
@@ -105,6 +120,21 @@ class TestOutbox(unittest.TestCase):
         again = Outbox(64 * 1024)
         self.assertEqual((again.floor, again.next_number), (outbox.floor, 181))
         for number in (again.floor, 121, 150, 180):
+            self.assertEqual(again.read(number), envelope(number))
+
+    def test_a_write_that_failed_but_is_there_shifts_no_number(self):
+        outbox = filled(3)
+        outbox_module.open = fails_after_close
+        try:
+            with self.assertRaises(OSError):
+                outbox.append(envelope(4))
+        finally:
+            del outbox_module.open
+        outbox.append(envelope(4))
+        outbox.append(envelope(5))
+        again = Outbox(64 * 1024)
+        self.assertEqual(again.next_number, 6)
+        for number in (1, 3, 4, 5):
             self.assertEqual(again.read(number), envelope(number))
 
     def test_the_limit_holds(self):

@@ -86,10 +86,13 @@ class Outbox:
     def _write(self, envelope: bytes):
         if self._full():
             self._begin_segment()
+        # What fails may be on flash all the same: then its segment takes no more, or the numbers
+        # of those behind it would shift.
+        size, self._size = self._size, _SEGMENT_FULL
         head = len(envelope).to_bytes(2, "big") + binascii.crc32(envelope).to_bytes(4, "big")
         with open(_path(self._firsts[self._count - 1]), "ab") as file:
             file.write(head + envelope)
-        self._size += _ENTRY_HEAD + len(envelope)
+        self._size = size + _ENTRY_HEAD + len(envelope)
 
     def make_room(self):
         """Lets the oldest segments go when the next would not fit. Call before floor is read."""
