@@ -70,7 +70,8 @@ def run(args: list | None = None) -> int:
 
 def main():
     for signum in (signal.SIGTERM, signal.SIGHUP):  # what was started is ended then, too
-        signal.signal(signum, signal.default_int_handler)
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(signum, signal.default_int_handler)
     sys.exit(run())
 
 

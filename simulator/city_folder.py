@@ -7,6 +7,7 @@
     city.json       which nodes there are, and when the last run ended (Unix s)
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -47,6 +48,7 @@ class CityFolder:
     def __init__(self, path: Path | None):
         self._temporary = path is None
         self._made = None  # the uppermost folder that was made for it
+        self._made_lock = False
         self._known = False  # it held a city before this run
         self._lock = None
         if path is None:
@@ -71,7 +73,7 @@ class CityFolder:
             if names - {"lock"} and not self._known:
                 lock.close()
                 raise ToolError(f"{self.path} holds other things", _NEW)
-            self._lock, self._made = lock, made
+            self._lock, self._made, self._made_lock = lock, made, "lock" not in names
         except BlockingIOError:
             lock.close()
             raise ToolError(
@@ -84,10 +86,15 @@ class CityFolder:
         """Lets the folder go; removes it when it is temporary, or was never filled."""
         if self._lock is None:
             return
-        unfilled = self._made and not (self.path / "city.json").exists()
-        if self._temporary or unfilled:
-            shutil.rmtree(self._made or self.path, ignore_errors=True)
-        elif not (self.path / "city.json").exists():
+        unfilled = not (self.path / "city.json").exists()
+        if self._temporary or (self._made and unfilled):
+            shutil.rmtree(self.path, ignore_errors=True)
+            for parent in self.path.parents if self._made else ():
+                if not parent.is_relative_to(self._made):
+                    break
+                with contextlib.suppress(OSError):  # somebody else put something there
+                    parent.rmdir()
+        elif unfilled and self._made_lock:
             (self.path / "lock").unlink(missing_ok=True)
         self._lock.close()  # last: who waits for it finds all or nothing
 

@@ -78,6 +78,11 @@ class TestClock(unittest.TestCase):
         self.assertEqual(self.clock.confirmed_s, START_S - 10)
         self.assertEqual(self.clock.floor_s, START_S - 10)
 
+    def test_a_receipt_within_the_second_steps_nothing(self):
+        self.clock.set_utc_ms(START_S * MS - 999)
+        self.clock.confirm(START_S)
+        self.assertEqual((self.clock.steps, self.clock.utc_ms()), (1, START_S * MS - 999))
+
     def test_a_clock_behind_a_receipt_is_set(self):
         self.clock.set_utc_ms((START_S - DAY_S) * MS)
         self.clock.confirm(START_S)

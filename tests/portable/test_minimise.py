@@ -124,6 +124,16 @@ class TestWindows(unittest.TestCase):
                 seen.append(records[0][1])
         self.assertEqual(seen, sorted(set(seen)))
 
+    def test_after_a_step_back_no_window_sums_up_the_repeated_time(self):
+        self.begin()
+        for _ in range(3):
+            self.minimiser.close()
+        self.minimiser.follow(NOON - 7200, 2)
+        for _ in range(500):
+            self.minimiser.add("co2_ppm", 400)
+        self.assertEqual(self.minimiser.next_instant_s, NOON + 1200)
+        self.assertIsNone(self.minimiser.close())
+
     def test_a_forged_step_ahead_does_not_silence_what_was_not_released(self):
         self.begin()
         self.minimiser.follow(NOON + 6 * 86_400, 2)

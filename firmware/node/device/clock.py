@@ -70,7 +70,7 @@ class Clock:
         if self.confirmed_s is None or utc_s > self.confirmed_s:
             self.confirmed_s = utc_s
         now_ms = self.utc_ms()
-        if now_ms is None or now_ms < utc_s * 1000:
+        if now_ms is None or utc_s * 1000 - now_ms >= _STEP_MS:
             self._step_to(utc_s * 1000)
         if utc_s > self.floor_s:
             before_s, self.floor_s = self.floor_s, utc_s

@@ -82,9 +82,10 @@ class Minimiser:
         self._clock_steps = clock_steps
         for window in self._windows:
             window.clear()
-        self._since_s = now_s + 1  # a reading at the very start belongs to the window before
         # After a step back of the clock, no slot is released a second time.
-        self.next_instant_s = self._policy.next_instant(max(now_s, self._released_s))
+        begin_s = max(now_s, self._released_s)
+        self._since_s = begin_s + 1  # a reading at the very start belongs to the window before
+        self.next_instant_s = self._policy.next_instant(begin_s)
 
     def add(self, quantity: str, value: int):
         """Takes a reading into the open windows of its streams."""

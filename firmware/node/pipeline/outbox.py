@@ -23,6 +23,8 @@ _SEGMENT_FULL = 7168  # a segment of this size takes no more; the last entry may
 _SEGMENT_MAX = _SEGMENT_FULL + 1536
 _SEGMENT_HEAD = 4
 _ENTRY_HEAD = 6
+_ENTRY_MIN = 48  # no envelope is shorter
+_ENOENT, _ENOSPC = 2, 28
 
 
 def _path(first: int) -> str:
@@ -41,6 +43,7 @@ class Outbox:
         if self.log is None:
             self.log = os.urandom(4)
             flash_file.replace(_FOLDER + "/log", self.log)
+        self._dropped = False  # an envelope was given up for one that could not be written
         self._beyond = []  # settled ranges [first, last] above settled_upto, rising
         self.settled_upto = 0
         self.next_number = 1
@@ -50,21 +53,25 @@ class Outbox:
                 self._mount(int(name, 16))
 
     def _mount(self, first: int):
-        number = first
         self._push(first)
+        number, damaged = first, False
         with open(_path(first), "rb") as file:
             head = file.read(_SEGMENT_HEAD)
-            for entry in _entries(file):
+            for length, envelope in _entries(file):
                 number += 1
-                if entry is not None:
-                    self._size += _ENTRY_HEAD + len(entry)
-            if file.seek(0, 2) != self._size:  # after damage, nothing more is written to it
-                self._size = _SEGMENT_FULL
+                self._size += _ENTRY_HEAD + length
+                damaged = damaged or envelope is None
+            beyond = file.seek(0, 2) - self._size
+        if beyond > 0:  # a length is damaged: no number that may have been given is given again
+            number += beyond // _ENTRY_MIN + 1
+            damaged = True
         self.next_number = number
-        if number == first:  # nothing of it is whole: its number is given anew
+        self.settled_upto = max(self.settled_upto, int.from_bytes(head, "big"), self.floor - 1)
+        if number == first:  # nothing was written to it
             self._count -= 1
             flash_file.remove(_FOLDER + "/%08x" % first)
-        self.settled_upto = max(self.settled_upto, int.from_bytes(head, "big"), self.floor - 1)
+        if damaged or number == first:
+            self._size = _SEGMENT_FULL
 
     @property
     def floor(self) -> int:
@@ -75,11 +82,15 @@ class Outbox:
         """Makes `envelope` durable as `next_number`, and gives that number away."""
         try:
             self._write(envelope)
-        except OSError:
-            if self._count < 2:
+        except OSError as err:
+            # The newest is worth more than the oldest; but one that is lost for nothing is enough.
+            oldest_settled = self._count > 1 and self._firsts[1] <= self.settled_upto + 1
+            if err.args[0] != _ENOSPC or self._count < 2 or (self._dropped and not oldest_settled):
                 raise
-            self._drop_oldest()  # the flash is full: the newest is worth more than the oldest
+            self._dropped = True
+            self._drop_oldest()
             self._write(envelope)
+        self._dropped = False
         self._newest = envelope
         self.next_number += 1
 
@@ -96,8 +107,12 @@ class Outbox:
 
     def make_room(self):
         """Lets the oldest segments go when the next would not fit. Call before floor is read."""
-        while self._full() and self._count == len(self._firsts):
+        while self._full() and not self._begun() and self._count == len(self._firsts):
             self._drop_oldest()
+
+    def _begun(self) -> bool:
+        """Whether a segment for the next number is there, because a write to it failed."""
+        return self._count > 0 and self._firsts[self._count - 1] == self.next_number
 
     def _full(self) -> bool:
         return not self._count or self._size >= _SEGMENT_FULL
@@ -111,7 +126,11 @@ class Outbox:
         self._size = _SEGMENT_HEAD
 
     def _drop_oldest(self):
-        flash_file.remove(_FOLDER + "/%08x" % self._firsts[0])
+        try:
+            flash_file.remove(_FOLDER + "/%08x" % self._firsts[0])
+        except OSError as err:
+            if err.args[0] != _ENOENT:
+                raise
         self._count -= 1
         for i in range(self._count):
             self._firsts[i] = self._firsts[i + 1]
@@ -121,7 +140,10 @@ class Outbox:
         self.make_room()
         with open(_path(self.next_number), "wb") as file:
             file.write(self.settled_upto.to_bytes(_SEGMENT_HEAD, "big"))
-        self._push(self.next_number)
+        if self._begun():
+            self._size = _SEGMENT_HEAD
+        else:
+            self._push(self.next_number)
 
     def read(self, number: int) -> bytes:
         """The envelope of a number that is held; OutboxError when flash does not give it back."""
@@ -132,9 +154,9 @@ class Outbox:
             if first <= number:
                 with open(_path(first), "rb") as file:
                     file.seek(_SEGMENT_HEAD)
-                    for entry in _entries(file):
-                        if first == number and entry is not None:
-                            return entry
+                    for _, envelope in _entries(file):
+                        if first == number and envelope is not None:
+                            return envelope
                         first += 1
                 break
         raise OutboxError("an envelope is not on flash")
@@ -173,8 +195,8 @@ class Outbox:
 
 
 def _entries(file):
-    """Yields the envelopes from the file's position on, None for one that is damaged: it keeps
-    its number. Ends at the file's end, or at an entry that was not written whole."""
+    """Yields (length, envelope) from the file's position on; the envelope is None when it is
+    damaged, and keeps its number. Ends at the file's end, or where a length makes no sense."""
     while True:
         head = file.read(_ENTRY_HEAD)
         length = int.from_bytes(head[:2], "big")
@@ -182,4 +204,4 @@ def _entries(file):
         if len(head) < _ENTRY_HEAD or not length or len(envelope) < length:
             return
         whole = binascii.crc32(envelope) == int.from_bytes(head[2:], "big")
-        yield envelope if whole else None
+        yield length, envelope if whole else None
