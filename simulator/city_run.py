@@ -125,12 +125,12 @@ class CityRun:
             world = Replay(plan.replay, start_s, plan.seed, world)
         city_nodes = self._folder.nodes(wanted, board, start_s, broker_name, plan.tls_dir)
         self._broker = self._make_broker()
+        self._open.callback(self._broker.stop)  # before it starts: that may be interrupted
         address = self._broker.start()
-        self._open.callback(self._broker.stop)
         self._access_point = AccessPoint(SSID, PASSWORD)
         self._access_point.hosts[SNTP_HOST] = ("192.168.4.1", 123)
-        self._access_point.start()
         self._open.callback(self._access_point.stop)
+        self._access_point.start()
         for node in city_nodes:
             self._add_node(node, address, command, board)
         windows_s = [w for _, policy in wanted for w in Policy(policy).windows_s]

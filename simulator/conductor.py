@@ -45,7 +45,6 @@ class NodeProcess:
         self.resets = 0
         self.arrived = True
         self.ended = False
-        self.arrived_ms = 0
         self.told_ms = 0  # up to where it knows what the city does
         self.wakes_ms = 0  # it is off until then
         self.pending_chips = {}
@@ -143,8 +142,7 @@ class NodeProcess:
 
     def _take(self, line: str):
         if line.startswith(MARK + "arrived "):
-            _, at_ms, heap = line.split()
-            self.arrived_ms = int(at_ms)
+            heap = line.split()[2]
             if int(heap):
                 self.heap_last = int(heap)
                 self.heap_peak = max(self.heap_peak or 0, self.heap_last)

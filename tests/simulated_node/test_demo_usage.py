@@ -16,6 +16,7 @@ import pytest
 import boards
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Authority
+from simulator.city_run import CityRun, Plan, choose_kits
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
 
 KITS = Path(boards.__path__[0]) / "kits"
@@ -317,3 +318,20 @@ def test_mosquitto_asked_for_and_missing(state, monkeypatch, tmp_path):
         broker.start()
     assert "mosquitto" in caught.value.message
     assert "install" in caught.value.hint
+
+
+def test_a_broker_that_is_interrupted_while_it_starts_is_ended(tmp_path, monkeypatch):
+    if mosquitto_path() is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    started = []
+
+    def interrupted(broker, port):
+        started.append(broker._process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MosquittoBroker, "_comes_up", interrupted)
+    plan = Plan(kits=choose_kits(("air",), None), broker="mosquitto", folder=tmp_path / "city")
+    with pytest.raises(KeyboardInterrupt), CityRun(plan) as city:
+        city.start()
+    assert started[0].poll() is not None
+    assert not (tmp_path / "city").exists()
