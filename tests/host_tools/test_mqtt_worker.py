@@ -137,7 +137,7 @@ def test_an_envelope_is_stored_and_receipted(store, address, tls, node):
         assert node.receipt() == [NOW, b"LOG0", 1, []]
         assert collector.wait_for(lambda: collector.settled.get(NODE) == 1, WITHIN_S)
         assert collector.wait_for(lambda: collector.batches >= 2, WITHIN_S)
-        assert collector.counts["opened"] == {NODE: 1}
+        assert collector.wait_for(lambda: collector.counts["opened"] == {NODE: 1}, WITHIN_S)
         assert collector.connected and collector.trouble is None
         assert (collector.received, collector.receipts) == (1, 1)
     assert [dict(batch.opened) for batch in batches] == [{}, {NODE: 1}]
@@ -184,7 +184,7 @@ def test_nothing_is_acknowledged_before_it_is_stored(store, address, tls, node):
     disk_is_full.clear()
     with worker(store, address, tls) as collector:  # the broker has it still
         assert node.receipt() == [NOW, b"LOG0", 1, []]
-        assert collector.counts["opened"] == {NODE: 1}
+        assert collector.wait_for(lambda: collector.counts["opened"] == {NODE: 1}, WITHIN_S)
 
 
 def test_a_disk_that_is_made_free_again(store, address, tls, node, monkeypatch):
