@@ -182,12 +182,19 @@ class CityRun:
             paths = [str(firmware_root()), str(umqtt_path())]
             module = [sys.executable, "-P", "-m", "simulator.node_process"]
             return lambda folder: ([*module, str(folder), *paths], dict(os.environ))
-        from simulator.micropython_tree import micropython_environment, micropython_tree
+        from simulator.micropython_tree import (
+            micropython_command,
+            micropython_environment,
+            micropython_tree,
+        )
 
-        program = [micropython_path(), "-X", f"heapsize={self.plan.heap}", "-c"]
-        environment = micropython_environment(micropython_tree())
+        program, tree = micropython_path(), micropython_tree()
+        environment = micropython_environment()
         main = "from simulator.node_process import main; main({!r})"
-        return lambda folder: ([*program, main.format(str(folder))], environment)
+        return lambda folder: (
+            micropython_command(program, self.plan.heap, tree, main.format(str(folder.resolve()))),
+            environment,
+        )
 
     def _broker_name(self) -> str:
         if self.plan.broker in ("embedded", "mosquitto"):

@@ -19,7 +19,7 @@ _PARTS = ("hal", "hal/on_micropython", "buses", "chips")
 
 
 def micropython_tree() -> Path:
-    """Makes the folder (cached by content) and returns it: MICROPYPATH of a node process."""
+    """Makes the folder (cached by content) and returns it: where a node process runs."""
     sources = dict(firmware_sources())
     sources["umqtt/simple.py"] = umqtt_path() / "umqtt" / "simple.py"
     for name in ("__init__.py", "node_process.py"):
@@ -34,6 +34,16 @@ def micropython_tree() -> Path:
     return compile_tree(sources)
 
 
-def micropython_environment(tree: Path) -> dict:
-    """The environment of a MicroPython that runs from `tree` and sees nothing else."""
-    return {**os.environ, "MICROPYPATH": str(tree)}
+def micropython_command(micropython: str, heap: str, tree: Path, code: str) -> list:
+    """The command line that runs `code` with the modules of `tree`, and no others.
+
+    It runs within the tree, as a board runs within its flash: every module keeps its path in the
+    heap, and the sources of this project, which may lie in the present folder, are not taken.
+    """
+    begin = f"import uos; uos.chdir({str(tree)!r})"
+    return [micropython, "-X", f"heapsize={heap}", "-c", f"{begin}; {code}"]
+
+
+def micropython_environment() -> dict:
+    """The environment of such a process: no other folder is searched."""
+    return {**os.environ, "MICROPYPATH": ".frozen"}

@@ -12,7 +12,11 @@ from pathlib import Path
 import boards
 from host_tools.micropython_path import micropython_path
 from simulator.city_run import CityRun, Plan, choose_kits
-from simulator.micropython_tree import micropython_environment, micropython_tree
+from simulator.micropython_tree import (
+    micropython_command,
+    micropython_environment,
+    micropython_tree,
+)
 
 HEAP = "128k"
 SHARE_LIMIT_KIB = 80
@@ -21,7 +25,7 @@ import sys
 sys.modules["boot"] = sys.modules["main"] = sys
 from simulator.node_process import main, _heap_used
 import machine, network, esp32, time, socket, select, json, hashlib, binascii, struct, os
-main(sys.argv[1], "")
+main({!r}, "")
 del main
 print(_heap_used())
 """
@@ -34,12 +38,11 @@ def baseline_bytes(folder: Path) -> int:
     board = json.loads((root / "esp32-devkitc/board.json").read_text())
     first = {"start_s": 1_800_000_000, "now_ms": 0, "cause": "power", "kit": kit, "board": board}
     grant = {"until": 300_000, "known": 300_000, "levels": {}, "events": {}}
-    script = folder / "baseline.py"
-    script.write_text(_BASELINE)
+    code = _BASELINE.format(str(folder.resolve()))
     done = subprocess.run(
-        [micropython_path(), "-X", f"heapsize={HEAP}", str(script), str(folder)],
+        micropython_command(micropython_path(), HEAP, micropython_tree(), f"exec({code!r})"),
         input=json.dumps(first) + "\n" + json.dumps(grant) + "\n",
-        env=micropython_environment(micropython_tree()),
+        env=micropython_environment(),
         capture_output=True,
         text=True,
         check=True,
