@@ -11,8 +11,8 @@ import gc
 gc.threshold(4096)
 
 try:
-    from node.device.keys import count_boot
+    from node.device.boots import Boots
 
-    count_boot()
+    Boots().count()
 except Exception as err:
     print("boot: " + type(err).__name__)

@@ -10,20 +10,23 @@ import os
 from node.crypto.seal_chain import draw_series
 from node.cycle import Node
 from node.device import flash_file, power
+from node.device.boots import Boots
 from node.device.clock import Clock
 from node.device.hardware import Hardware
 from node.device.keys import Keys
 from node.device.log import say
+from node.device.nvs_scrub import NvsScrub
 from node.drivers.registry import driver_class
 from node.errors import LamppostError, PolicyError
 from node.link.mqtt import MQTTClient
 from node.link.time_sync import TimeSync
 from node.link.tls_context import make_context
 from node.link.wifi import Wifi
+from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.minimise import Minimiser
 from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
-from node.pipeline.receipt import ReceiptOpener
+from node.pipeline.reading import intervals_s
 from node.pipeline.sample import Sensor
 from node.pipeline.seal import Sealer
 from node.policy.rules import DAY_S, Policy
@@ -50,10 +53,6 @@ def _driver_maker(entry: dict, hardware: Hardware):
     return make
 
 
-def _intervals_s(kit: dict) -> dict:
-    return {q: entry["interval_s"] for entry in kit["sensors"] for q in entry["quantities"]}
-
-
 def _read_certificates():
     return make_context(
         flash_file.read("ca.der"), flash_file.read("node.der"), flash_file.read("node.key.der")
@@ -64,35 +63,50 @@ def build(watchdog) -> Node:
     """The node as its flash describes it; raises when it cannot be, as without a valid policy."""
     config = flash_file.read_json("config.json")
     kit = flash_file.read_json("kit.json")
-    hardware = Hardware(flash_file.read_json("board.json"))
+    buses = [entry["bus"] for entry in kit["sensors"]]
+    hardware = Hardware(flash_file.read_json("board.json"), buses)
     policy = _load_policy()
     clock = Clock(config["floor_s"])
-    keys = Keys()
+    keys, boots = Keys(), Boots()
+    keys.use_policy(policy.version)
+    if keys.missing():
+        say("keys", "missing, so it must be provisioned again: " + ", ".join(keys.missing()))
     node_id, broker = config["node"], config["broker"]
     wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
     wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
     outbox = Outbox(kit["outbox_kib"] * 1024)
-    series = draw_series(os.urandom(32), keys.boots, outbox.next_number - 1)
+    series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
     link = MQTTClient(node_id, broker["host"], broker["port"], _read_certificates(), clock)
 
-    def confirm(utc_s: int):
-        clock.confirm(utc_s)
+    def confirm(utc_s: int, age_ms):
+        clock.confirm(utc_s, age_ms)
         keys.step_to(utc_s // DAY_S - config["day0"])
 
-    publisher = Publisher(node_id, outbox, link, ReceiptOpener(keys.receipt, node_id), confirm)
+    publisher = Publisher(
+        node_id, outbox, link,
+        ReceiptOpener(keys.receipt, node_id), confirm,
+        CommandOpener(keys.command, node_id), keys.use_command, clock.uptime_ms,
+    )  # fmt: skip
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
+    sensors = [Sensor(entry, _driver_maker(entry, hardware)) for entry in kit["sensors"]]
+    if boots.is_safe():
+        say("app", "safe state: only its health is measured")
+        sensors = []
     return Node(
         clock=clock,
         wifi=wifi,
         time_sync=TimeSync(config["sntp"]),
         link=link,
-        sensors=[Sensor(entry, _driver_maker(entry, hardware)) for entry in kit["sensors"]],
-        minimiser=Minimiser(policy, _intervals_s(kit)),
+        sensors=sensors,
+        minimiser=Minimiser(policy, intervals_s(kit)),
         sealer=Sealer(keys, node_id, policy, series),
         outbox=outbox,
         publisher=publisher,
         watchdog=watchdog,
+        keys=keys,
+        scrub=NvsScrub(),
+        boots=boots,
         random_below=_random_below,
     )
 
@@ -102,11 +116,11 @@ def run():
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
-        while True:
+        while not node.over():
             node.rest(node.step())
     except Exception as err:
         # Only our own errors are sure to carry no secret.
         reason = " " + str(err) if isinstance(err, LamppostError) else ""
         say("app", "cannot go on: " + type(err).__name__ + reason)
-    Clock.sleep_ms(_RETRY_MS)
+        Clock.sleep_ms(_RETRY_MS)
     power.reset()

@@ -4,12 +4,18 @@ never waits, but for two calls with deadlines of their own: TLS set-up and a fla
 
 from node.device.log import say, status
 from node.errors import KeyMissing, LinkError, OutboxError
+from node.pipeline.early import Early
+from node.pipeline.health import Health
 
 REST_MAX_MS = 60_000  # the watchdog wants a step well before it bites
 _LATE_MS = 1000
 _JOIN_POLL_MS = 1000
 _TELL_MS = 300_000
 _ANSWER_POLL_MS = 20  # half of it is the error of the clock
+_TOGETHER = 4  # envelopes in one write, when several windows close in one step
+_SCRUB_MS = 200
+_SCRUB_AGAIN_MS = 3_600_000
+_SAFE_MS = 3_600_000
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
 
@@ -22,13 +28,20 @@ class Node:
         self.wifi = parts["wifi"]
         self.time_sync = parts["time_sync"]
         self.link = parts["link"]
-        self.sensors = parts["sensors"]
+        self.sensors = parts["sensors"] + [Health(self._health)]
         self.minimiser = parts["minimiser"]
         self.sealer = parts["sealer"]
         self.outbox = parts["outbox"]
         self.publisher = parts["publisher"]
         self.watchdog = parts["watchdog"]
+        self.keys = parts["keys"]
+        self.scrub = parts["scrub"]
+        self.boots = parts["boots"]
         self._random_below = parts["random_below"]
+        self._safe = self.boots.is_safe()
+        self._offset_ms = 0  # from uptime to the time that sensors and windows are told
+        self._early = Early()
+        self._batch = []  # (envelope, how many records) sealed in this step
         self._records = 0
         self._envelopes = 0
         self._unsealed = 0  # windows that could not be sealed or kept
@@ -37,6 +50,7 @@ class Node:
         self._receipts = 0
         self._backoff_ms = _RECONNECT_MIN_MS
         self._connect_at_ms = 0
+        self._scrub_at_ms = 0
         self._retry_ms = _JOIN_POLL_MS
 
     def step(self) -> int:
@@ -44,18 +58,26 @@ class Node:
         self.watchdog.feed()
         now_ms = self.clock.uptime_ms()
         online = self._network(now_ms)
-        utc_ms = self.clock.utc_ms()
-        rest_ms = REST_MAX_MS
-        if utc_ms is not None and self.clock.may_close_windows():
-            rest_ms = min(rest_ms, self._measure(utc_ms))
+        rest_ms = min(REST_MAX_MS, self._measure(now_ms))
         if online:
             self._deliver(now_ms)
+        if self._scrub(now_ms):
+            rest_ms = min(rest_ms, _SCRUB_MS)
         self._tell()
         if not online:
             rest_ms = min(rest_ms, self._retry_ms)
         if self.time_sync.waiting():
             rest_ms = min(rest_ms, _ANSWER_POLL_MS)
         return max(1, rest_ms)
+
+    def over(self) -> bool:
+        """Whether the safe state has served, and the board should start in the ordinary way."""
+        if not self._safe:
+            return False
+        if self.boots.unreached and self.clock.uptime_ms() >= _SAFE_MS:
+            self.boots.leave_safe()
+            return True
+        return not self.boots.unreached
 
     def rest(self, duration_ms: int):
         """Sleeps; while an answer of broker or store is expected, wakes up when it comes."""
@@ -74,20 +96,53 @@ class Node:
 
     # sample → minimise → seal → outbox
 
-    def _measure(self, utc_ms: int) -> int:
+    def _measure(self, uptime_ms: int) -> int:
+        """Until when nothing is to be measured, in ms from now."""
+        self._follow_clock()
+        now_ms = uptime_ms + self._offset_ms
         minimiser = self.minimiser
-        minimiser.follow(utc_ms // 1000, self.clock.steps)
-        # A reading that comes up to a second late still belongs to the window that ends.
-        while utc_ms - minimiser.next_instant_s * 1000 > _LATE_MS:
-            self._release()
-        next_ms = utc_ms + REST_MAX_MS
+        if self._offset_ms:
+            minimiser.follow(now_ms // 1000, self.clock.steps)
+            # A reading that comes up to a second late still belongs to the window that ends.
+            while now_ms - minimiser.next_instant_s * 1000 > _LATE_MS:
+                self._release()
+        next_ms = now_ms + REST_MAX_MS
         for sensor in self.sensors:
-            for quantity, value in sensor.step(utc_ms):
-                minimiser.add(quantity, value)
+            for quantity, value in sensor.step(now_ms):
+                if self._offset_ms:
+                    minimiser.add(quantity, value)
+                else:
+                    self._early.add(uptime_ms, quantity, value)
             next_ms = min(next_ms, sensor.next_ms())
-        while minimiser.next_instant_s * 1000 <= utc_ms:
-            self._release()
-        return min(next_ms, minimiser.next_instant_s * 1000) - utc_ms
+        if self._offset_ms:
+            while minimiser.next_instant_s * 1000 <= now_ms:
+                self._release()
+            next_ms = min(next_ms, minimiser.next_instant_s * 1000)
+        self._keep()
+        return next_ms - now_ms
+
+    def _follow_clock(self):
+        """Sensors and windows live in Unix time as soon as that may close windows, and before in
+        the board's uptime."""
+        offset_ms, before_ms = self.clock.offset_ms(), self._offset_ms
+        if offset_ms == before_ms:
+            return
+        self._offset_ms = offset_ms
+        for sensor in self.sensors:
+            sensor.shift(offset_ms - before_ms)
+        if not before_ms:
+            self._place()
+
+    def _place(self):
+        """Gives the readings from before the time was known to their windows."""
+        early, self._early = self._early, Early()
+        minimiser = self.minimiser
+        for uptime_ms, quantity, value in early.readings():
+            at_s = (uptime_ms + self._offset_ms + 999) // 1000  # SNTP may err by some ms
+            minimiser.follow(at_s, self.clock.steps)
+            while minimiser.next_instant_s < at_s:
+                self._release()
+            minimiser.add(quantity, value)
 
     def _release(self):
         instant_s = self.minimiser.next_instant_s
@@ -95,19 +150,59 @@ class Node:
         if records is not None:
             self._seal(records, instant_s)
 
-    def _seal(self, records: list, instant_s) -> bool:
+    def _seal(self, records: list, instant_s):
         outbox = self.outbox
         try:
-            outbox.make_room()
-            number, floor = outbox.next_number, outbox.floor
-            outbox.append(self.sealer.seal(outbox.log, number, floor, records, instant_s))
+            if not self._batch:
+                outbox.make_room()
+            number = outbox.next_number + len(self._batch)
+            sealed = self.sealer.seal(outbox.log, number, outbox.floor, records, instant_s)
+            self._batch.append((sealed, len(records)))
         except (KeyMissing, OutboxError, OSError) as err:
             say("seal", err)
             self._unsealed += 1
+        if len(self._batch) == _TOGETHER:
+            self._keep()
+
+    def _keep(self) -> int:
+        """Makes durable what was sealed; returns how many that are."""
+        if not self._batch:
+            return 0
+        batch, self._batch = self._batch, []
+        first = self.outbox.next_number
+        try:
+            self.outbox.append(*[envelope for envelope, _ in batch])
+        except (OutboxError, OSError) as err:
+            say("outbox", err)
+        kept = self.outbox.next_number - first
+        self._records += sum([count for _, count in batch[:kept]])
+        self._envelopes += kept
+        self._unsealed += len(batch) - kept
+        return kept
+
+    # the node itself
+
+    def _health(self) -> tuple:
+        """What HEALTH names, in its order."""
+        boots = self.boots
+        return (boots.power, boots.watchdog, boots.other, boots.unreached, boots.formats,
+                self.scrub.stale, self._faults(), self._unsealed, self.clock.steps)  # fmt: skip
+
+    def _faults(self) -> int:
+        return sum([sensor.faults for sensor in self.sensors])
+
+    def _scrub(self, now_ms: int) -> bool:
+        """One write towards an old seal's end; whether there is more to do at once."""
+        if not self.keys.stepped or now_ms < self._scrub_at_ms:
             return False
-        self._records += len(records)
-        self._envelopes += 1
-        return True
+        try:
+            if self.scrub.step(self.keys.epoch):
+                return True
+            self.keys.stepped = self.scrub.stale > 0
+        except OSError as err:
+            say("keys", err)
+        self._scrub_at_ms = now_ms + _SCRUB_AGAIN_MS
+        return False
 
     # outbox → publish
 
@@ -136,7 +231,8 @@ class Node:
             return
         say("link", "connected")
         if self.clock.confirmed_s is None and not self._hello_sent:
-            self._hello_sent = self._seal([], None)
+            self._seal([], None)
+            self._hello_sent = self._keep() > 0
 
     def _deliver(self, now_ms: int):
         try:
@@ -146,6 +242,7 @@ class Node:
             if self.publisher.receipts != self._receipts:  # only a receipt shows that all is well
                 self._receipts = self.publisher.receipts
                 self._backoff_ms = _RECONNECT_MIN_MS
+                self.boots.reached()
         except (LinkError, OutboxError, OSError) as err:
             self._drop(err)
 
@@ -157,7 +254,7 @@ class Node:
         self._backoff_ms = min(2 * self._backoff_ms, _RECONNECT_MAX_MS)
 
     def _tell(self):
-        faults = sum([sensor.faults for sensor in self.sensors])
+        faults = self._faults()
         period = self.clock.uptime_ms() // _TELL_MS  # it is told at least once in each
         now = (self._envelopes, self.outbox.waiting(), faults, self.link.connected, period)
         if now != self._status:
@@ -170,5 +267,7 @@ class Node:
                 newest=self.outbox.next_number - 1,
                 waiting=now[1],
                 unsealed=self._unsealed,
+                old_seals=self.scrub.stale,
+                safe=1 if self._safe else 0,
                 online=1 if now[3] else 0,
             )

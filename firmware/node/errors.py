@@ -25,6 +25,10 @@ class OpenError(LamppostError):
     """A sealed message does not open: wrong key, node or policy, or it was changed."""
 
 
+class CommandError(LamppostError):
+    """A command came before, or asks for what cannot be done."""
+
+
 class OutboxError(LamppostError):
     """The outbox on flash cannot take or give an envelope."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from host_tools.errors import ToolError
 from host_tools.provisioning.checked import Table, suggestion
 from node.drivers.registry import PARTS
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.reading import QUANTITIES, intervals_s
 
 _DAY_S = 86_400
 _OUTBOX_KIB = (16, 768)  # LittleFS itself, and what else lies in the 1 MiB, need the rest
@@ -27,9 +27,8 @@ class Kit:
     policy_path: Path
 
     def intervals_s(self) -> dict[str, int]:
-        """{quantity: how often it is measured}"""
-        sensors = self.data["sensors"]
-        return {q: entry["interval_s"] for entry in sensors for q in entry["quantities"]}
+        """{quantity: how often it is measured}, the node's health included."""
+        return intervals_s(self.data)
 
 
 def _boards_folder() -> Path:

@@ -15,7 +15,7 @@ from host_tools.provisioning.certificates import Identity
 from host_tools.provisioning.ticket import Ticket
 
 BLOCK_BYTES, BLOCKS = 4096, 256
-_EPOCH_0 = bytes(4)
+_EPOCH_0 = _VERSION_0 = bytes(4)
 
 
 def make_node(
@@ -73,8 +73,7 @@ def flash_image(files: dict[str, bytes]) -> bytes:
 
 def _nvs(ticket: Ticket) -> dict:
     return {
-        "seal": ["blob", (_EPOCH_0 + ticket.seal).hex()],
+        "seal": ["blob", (_EPOCH_0 + _VERSION_0 + ticket.seal).hex()],
         "receipt": ["blob", ticket.receipt.hex()],
         "command": ["blob", ticket.command.hex()],
-        "boots": ["i32", 0],
     }

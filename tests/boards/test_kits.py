@@ -9,7 +9,7 @@ import pytest
 import boards
 from host_tools.provisioning.compile_policy import compile_policy
 from node.drivers.registry import PARTS, driver_class
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.reading import QUANTITIES, intervals_s
 from node.policy.rules import Policy
 from simulator.chips.registry import chip_class
 
@@ -67,7 +67,7 @@ def test_a_policy_names_what_its_kit_measures(path):
     policy = Policy(compile_policy(path))
     kit = load(path.parent / "kit.json")
     assert policy.kit == kit["kit"]
-    intervals = {q: entry["interval_s"] for entry in kit["sensors"] for q in entry["quantities"]}
+    intervals = intervals_s(kit)
     for stream in policy.streams:
         assert stream.window_s % intervals[stream.quantity] == 0
 

@@ -11,6 +11,7 @@ import pytest
 from host_tools.errors import ToolError
 from host_tools.provisioning.compile_policy import compile_policy
 from host_tools.provisioning.kit import kit_names, load_board, load_kit
+from node.pipeline.reading import HEALTH, HEALTH_INTERVAL_S
 from node.policy.rules import Policy
 from tests.host_tools import reference_sealer as ref
 
@@ -186,7 +187,10 @@ def test_a_kit_by_name_folder_or_file(folder):
         assert (kit.name, kit.data) == ("mine", KIT)
         assert kit.policy_path == folder / "policy.toml"
     assert load_kit("air").name == "air"
-    assert kit.intervals_s() == {"temperature_mc": 60, "pressure_pa": 60, "energy_mwh": 15}
+    intervals_s = kit.intervals_s()
+    measured = {quantity: intervals_s.pop(quantity) for quantity in set(intervals_s) - {*HEALTH}}
+    assert measured == {"temperature_mc": 60, "pressure_pa": 60, "energy_mwh": 15}
+    assert intervals_s == dict.fromkeys(HEALTH, HEALTH_INTERVAL_S)
 
 
 def changed(folder, change):

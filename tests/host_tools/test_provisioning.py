@@ -188,10 +188,9 @@ def test_the_folder_of_a_node(tmp_path):
     nvs = json.loads((path / "nvs.json").read_text())["lamppost"]
     ticket = make_ticket(bytes(32), NODE, 20_500)
     assert nvs == {
-        "seal": ["blob", "00000000" + ticket.seal.hex()],
+        "seal": ["blob", "0000000000000000" + ticket.seal.hex()],
         "receipt": ["blob", ticket.receipt.hex()],
         "command": ["blob", ticket.command.hex()],
-        "boots": ["i32", 0],
     }
 
 

@@ -6,7 +6,8 @@ import unittest
 from bench_fixture import START_S, fresh_bench, remove_bench
 from flash_fixture import fresh_flash
 
-from node.device.clock import DAY_S, Clock
+from node.device import flash_file
+from node.device.clock import DAY_S, HOLD_MS, Clock
 from simulator.hal import ticks
 
 FLOOR_S = START_S - 5 * DAY_S
@@ -45,6 +46,11 @@ class TestClock(unittest.TestCase):
         self.assertFalse(self.clock.set_utc_ms(FLOOR_S * MS - 1))
         self.assertIsNone(self.clock.utc_ms())
         self.assertTrue(self.clock.set_utc_ms(FLOOR_S * MS))
+
+    def test_nor_one_that_no_board_can_show(self):
+        for year in (50, 73, 99):
+            self.assertFalse(self.clock.set_utc_ms((START_S + year * 365 * DAY_S) * MS))
+        self.assertIsNone(self.clock.utc_ms())
 
     def test_a_time_far_ahead_closes_no_window_and_replaces_no_good_one(self):
         ahead_ms = (FLOOR_S + 7 * DAY_S) * MS + 1
@@ -88,6 +94,61 @@ class TestClock(unittest.TestCase):
         self.clock.confirm(START_S)
         self.assertEqual(self.clock.utc_ms(), START_S * MS)
         self.assertEqual(self.clock.steps, 2)
+
+    def test_it_may_run_for_weeks_on_one_receipt(self):
+        """What is confirmed runs on with the quartz, so 7 days are counted from now."""
+        self.clock.set_utc_ms(START_S * MS)
+        self.clock.confirm(START_S)
+        for _ in range(40):
+            self.bench.sleep_ms(DAY_S * MS)
+            self.clock.uptime_ms()
+        self.assertTrue(self.clock.may_close_windows())
+        now_ms = self.clock.utc_ms()
+        self.assertTrue(self.clock.set_utc_ms(now_ms - 40 * 86_400))  # a quartz 1000 ppm fast
+        self.assertFalse(self.clock.set_utc_ms(now_ms - 2 * DAY_S * MS))
+        self.assertEqual(self.clock.floor_s, START_S)
+
+    def test_without_a_receipt_the_seven_days_are_counted_from_the_floor(self):
+        self.clock.set_utc_ms(START_S * MS)
+        self.bench.sleep_ms(2 * DAY_S * MS)
+        self.assertTrue(self.clock.may_close_windows())
+        self.assertEqual(self.clock.offset_ms(), START_S * MS)
+        self.bench.sleep_ms(1)
+        self.assertFalse(self.clock.may_close_windows())
+        self.assertEqual(self.clock.offset_ms(), 0)
+
+    def test_a_receipt_of_a_fresh_envelope_sets_a_clock_that_runs_ahead(self):
+        self.clock.set_utc_ms((START_S + DAY_S) * MS)
+        self.clock.confirm(START_S)  # it may have been under way for a day
+        self.assertEqual(self.clock.utc_ms(), (START_S + DAY_S) * MS)
+        self.clock.confirm(START_S, DAY_S * MS)
+        self.assertEqual(self.clock.utc_ms(), (START_S + DAY_S) * MS)
+        self.clock.confirm(START_S, 2000)
+        self.assertEqual(self.clock.utc_ms(), START_S * MS + 2000)
+        self.assertEqual(self.clock.steps, 2)
+
+    def test_and_holds_it_against_forged_answers(self):
+        self.clock.set_utc_ms(START_S * MS)
+        self.clock.confirm(START_S, 2000)
+        for wrong_s in (3600, -3600, 86_400, 365 * DAY_S, 6 * DAY_S):
+            self.assertFalse(self.clock.set_utc_ms((START_S + wrong_s) * MS))
+            self.assertEqual(self.clock.utc_ms(), START_S * MS)
+        for _ in range(20):  # nor does it follow them step by step
+            self.clock.set_utc_ms(self.clock.utc_ms() + HOLD_MS)
+        self.assertTrue(self.clock.utc_ms() - START_S * MS <= HOLD_MS + 2000)
+
+    def test_the_floor_is_written_again_after_a_write_that_failed(self):
+        def fails(name, data):
+            raise OSError(28)
+
+        replace, flash_file.replace = flash_file.replace, fails
+        try:
+            with self.assertRaises(OSError):
+                self.clock.confirm(START_S)
+        finally:
+            flash_file.replace = replace
+        self.clock.confirm(START_S + 1)
+        self.assertEqual(Clock(FLOOR_S).floor_s, START_S + 1)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ class Clock:
     def may_close_windows(self):
         return self.known and self.trusted
 
+    def offset_ms(self):
+        return NOON_MS if self.may_close_windows() else 0
+
     def sleep_ms(self, duration_ms):
         self.slept.append(duration_ms)
 
@@ -45,15 +48,20 @@ class Sensor:
     samples = faults = 0
 
     def __init__(self):
-        self.due_ms = NOON_MS
+        self.due_ms = None
 
     def next_ms(self):
         return self.due_ms
 
-    def step(self, utc_ms):
-        if utc_ms < self.due_ms:
+    def shift(self, by_ms):
+        self.due_ms = None
+
+    def step(self, now_ms):
+        if self.due_ms is None:
+            self.due_ms = now_ms + -now_ms % 30_000
+        if now_ms < self.due_ms:
             return []
-        self.due_ms = utc_ms - utc_ms % 30_000 + 30_000
+        self.due_ms = now_ms - now_ms % 30_000 + 30_000
         return [("co2_ppm", 1)]
 
 
@@ -100,7 +108,7 @@ class Outbox:
     floor, log = 1, b"log!"
 
     def __init__(self):
-        self.kept, self.error = [], None
+        self.kept, self.error, self.room = [], None, None
 
     @property
     def next_number(self):
@@ -109,10 +117,15 @@ class Outbox:
     def make_room(self):
         pass
 
-    def append(self, envelope):
-        if self.error:
-            raise self.error
-        self.kept.append(envelope)
+    def append(self, *envelopes):
+        for envelope in envelopes:
+            if self.error:
+                raise self.error
+            self.kept.append(envelope)
+            if self.room is not None:
+                self.room -= 1
+                if not self.room:
+                    self.error = OSError(28)
 
     def waiting(self):
         return len(self.kept)
@@ -152,13 +165,48 @@ class Sealer:
         return records, instant_s
 
 
+class Boots:
+    power = watchdog = other = formats = unreached = 0
+    safe, left = False, 0
+
+    def is_safe(self):
+        return self.safe
+
+    def reached(self):
+        self.unreached = 0
+
+    def leave_safe(self):
+        self.left += 1
+
+
+class Scrub:
+    """Finds an old seal for some writes, and can fail."""
+
+    stale, writes, error = 0, 0, None
+
+    def step(self, epoch):
+        if self.error:
+            raise self.error
+        self.writes -= 1
+        self.stale = 1 if self.writes > 0 else 0
+        return self.writes > 0
+
+
+class Keys:
+    stepped, epoch = False, 3
+
+
 class TestCycle(unittest.TestCase):
     def setUp(self):
         self.clock, self.link, self.outbox, self.sealer = Clock(), Link(), Outbox(), Sealer()
         self.wifi, self.watchdog = Part(), Part()
         self.publisher, self.sync = Publisher(), TimeSync()
         self.jitter = []
-        self.node = Node(
+        self.boots, self.scrub, self.keys = Boots(), Scrub(), Keys()
+        self.node = self.make()
+
+    def make(self):
+        return Node(
             clock=self.clock,
             wifi=self.wifi,
             time_sync=self.sync,
@@ -169,6 +217,9 @@ class TestCycle(unittest.TestCase):
             outbox=self.outbox,
             publisher=self.publisher,
             watchdog=self.watchdog,
+            keys=self.keys,
+            scrub=self.scrub,
+            boots=self.boots,
             random_below=self.random_below,
         )
 
@@ -220,6 +271,36 @@ class TestCycle(unittest.TestCase):
         self.run_until(1_000_000)
         self.assertEqual(self.sums(), [])
         self.assertTrue(self.link.connected)
+
+    def test_readings_from_before_the_time_was_known_are_placed_when_it_is(self):
+        self.clock.known = False
+        self.run_until(1_000_000)
+        self.assertEqual(self.sums(), [])
+        self.clock.known, self.clock.steps = True, 2
+        self.run_until(1_200_500)
+        # 33 minutes and more of readings: the first window is not whole, the second is
+        self.assertEqual(self.sums(), [10, 10, 10])
+        instants = [instant_s - NOON_MS // 1000 for _, instant_s in self.outbox.kept if instant_s]
+        self.assertEqual(instants, [600, 900, 1200])
+
+    def test_and_so_are_those_from_while_it_was_not_to_be_trusted(self):
+        self.run_until(700_000)
+        self.clock.now_ms = 705_000
+        self.clock.trusted = False
+        self.run_until(1_000_000)
+        self.clock.now_ms = 1_005_000
+        self.clock.trusted = True
+        self.run_until(1_500_500)
+        self.assertEqual(self.sums(), [10, 10, 10, 10])
+
+    def test_several_windows_at_once_are_written_together_as_far_as_they_go(self):
+        self.clock.known = False
+        self.run_until(2_000_000)
+        self.clock.known = True
+        self.outbox.room = 4  # one is the greeting
+        self.node.step()
+        self.assertEqual(len(self.sums()), 3)
+        self.assertEqual(self.node._unsealed, 2)
 
     def test_an_answer_that_is_not_believed_is_asked_for_again(self):
         self.sync.answer = 5
@@ -303,6 +384,47 @@ class TestCycle(unittest.TestCase):
             self.link.refuse, self.link.connected, self.link.owed = error, True, True
             self.node.rest(500)
             self.assertFalse(self.link.connected)
+
+    def test_an_old_seal_is_written_away_without_haste(self):
+        self.run_until(10_000)
+        self.keys.stepped, self.scrub.writes = True, 20
+        self.run_until(self.clock.now_ms + 30_000)
+        self.assertEqual((self.keys.stepped, self.scrub.stale), (False, 0))
+
+    def test_and_tried_again_each_hour_if_it_stays(self):
+        self.keys.stepped, self.scrub.error = True, OSError(5)
+        self.run_until(3_500_000)
+        self.assertTrue(self.keys.stepped)
+        self.scrub.error, self.scrub.writes = None, 3
+        self.run_until(3_700_000)
+        self.assertFalse(self.keys.stepped)
+
+    def test_the_safe_state_ends_with_a_receipt_or_after_an_hour(self):
+        self.assertFalse(self.node.over())
+        self.boots.safe, self.boots.unreached = True, 6
+        node = self.node = self.make()
+        self.run_until(3_599_000)
+        self.assertFalse(node.over())
+        self.clock.now_ms = 3_600_000
+        self.assertTrue(node.over())
+        self.assertEqual(self.boots.left, 1)
+        self.clock.now_ms = 0
+        self.publisher.receipts = 1
+        node.step()
+        self.assertTrue(node.over())
+        self.assertEqual(self.boots.left, 1)
+
+    def test_health_is_measured_like_anything_else(self):
+        policy = cbor.encode(["lp1 policy", "t", 1, "air", [
+            [1, "old_seals", 600, ["last"], 1, 0, 99, "w"],
+            [2, "sensor_faults", 600, ["last"], 1, 0, 99, "w"],
+        ]])  # fmt: skip
+        intervals_s = {"old_seals": 300, "sensor_faults": 300}
+        self.node.minimiser = Minimiser(Policy(policy), intervals_s)
+        self.node.sensors[0].faults, self.scrub.stale = 7, 2
+        self.run_until(1_300_000)
+        records = [records for records, instant_s in self.outbox.kept if records]
+        self.assertEqual([[r[2] for r in both] for both in records], [[2, 7]])
 
     def test_each_step_feeds_the_watchdog(self):
         self.run_until(300_000)

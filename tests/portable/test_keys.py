@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""node/device/keys.py: the seal, its epoch, and the count of boots in NVS."""
+"""node/device/keys.py: the seal, its epoch and what else is kept beside it in NVS."""
 
 import unittest
 
 from bench_fixture import fresh_bench, remove_bench, write_nvs
 
 from node.crypto.seal_chain import next_seal, seal_at
-from node.device.keys import Keys, count_boot
-from node.errors import KeyMissing
+from node.device.keys import Keys
+from node.errors import CommandError, PolicyError
 
 SEAL = bytes(range(32))
 NVS = '{"lamppost": {"seal": ["blob", "%s"], "receipt": ["blob", "%s"]}}'
 
 
-def nvs(epoch=0, seal=SEAL, receipt=SEAL):
-    def hexed(data):
-        return "".join(["%02x" % byte for byte in data])
+def hexed(data):
+    return "".join(["%02x" % byte for byte in data])
 
-    return NVS % (hexed(epoch.to_bytes(4, "big") + seal), hexed(receipt))
+
+def nvs(epoch=0, seal=SEAL, receipt=SEAL):
+    return NVS % (hexed(epoch.to_bytes(4, "big") + bytes(4) + seal), hexed(receipt))
 
 
 class TestKeys(unittest.TestCase):
@@ -30,19 +31,16 @@ class TestKeys(unittest.TestCase):
 
     def test_they_are_read(self):
         keys = Keys()
-        self.assertEqual((keys.epoch, keys.seal, keys.receipt, keys.boots), (0, SEAL, SEAL, 0))
-
-    def test_boots_are_counted(self):
-        self.assertEqual([count_boot(), count_boot(), count_boot()], [1, 2, 3])
-        self.assertEqual(Keys().boots, 3)
+        self.assertEqual((keys.epoch, keys.seal, keys.receipt), (0, SEAL, SEAL))
+        self.assertEqual((keys.policy_version, keys.commanded), (0, 0))
+        self.assertEqual(keys.missing(), ["command"])
 
     def test_a_step_forgets_the_seal_before_and_is_durable(self):
         keys = Keys()
         keys.step_to(3)
         third = next_seal(next_seal(next_seal(SEAL)))
-        self.assertEqual((keys.epoch, keys.seal), (3, third))
-        again = Keys()
-        self.assertEqual((again.epoch, again.seal), (3, third))
+        for both in (keys, Keys()):
+            self.assertEqual((both.epoch, both.seal), (3, third))
 
     def test_an_epoch_only_rises(self):
         keys = Keys()
@@ -53,11 +51,41 @@ class TestKeys(unittest.TestCase):
         with self.assertRaises(ValueError):
             seal_at(SEAL, 3, 2)
 
+    def test_the_policys_version_only_rises_and_stays_when_the_seal_steps(self):
+        keys = Keys()
+        keys.use_policy(4)
+        keys.use_policy(4)
+        keys.step_to(2)
+        again = Keys()
+        self.assertEqual((again.epoch, again.policy_version, again.seal), (2, 4, keys.seal))
+        with self.assertRaises(PolicyError):
+            again.use_policy(3)
+        self.assertEqual(Keys().policy_version, 4)
+
+    def test_a_command_works_once_also_after_a_restart(self):
+        keys = Keys()
+        keys.use_command(7)
+        for both in (keys, Keys()):
+            for number in (7, 6, 0):
+                with self.assertRaises(CommandError):
+                    both.use_command(number)
+        Keys().use_command(0xFFFFFFFF)
+        self.assertEqual(Keys().commanded, 0xFFFFFFFF)
+
     def test_without_its_blob_there_is_no_key(self):
-        for content in ("{}", nvs(seal=SEAL[:31]), nvs(receipt=b""), nvs(seal=SEAL + b"x")):
+        for content, missing in (
+            ("{}", ["seal", "receipt", "command"]),
+            (nvs(seal=SEAL[:31]), ["seal", "command"]),
+            (nvs(receipt=b"x"), ["receipt", "command"]),
+            (nvs(seal=SEAL + b"x"), ["seal", "command"]),
+        ):
             write_nvs(self.bench.folder, content)
-            with self.assertRaises(KeyMissing):
-                Keys()
+            keys = Keys()
+            self.assertEqual(keys.missing(), missing)
+            if keys.seal is None:
+                keys.step_to(5)
+                keys.use_policy(2)
+                self.assertEqual((Keys().seal, Keys().epoch), (None, 0))
 
 
 if __name__ == "__main__":

@@ -185,6 +185,79 @@ class TestOutbox(unittest.TestCase):
         for number in (1, 3, 4, 5):
             self.assertEqual(again.read(number), envelope(number))
 
+    def test_together_is_the_same_as_one_by_one_and_one_write(self):
+        writes = []
+
+        def counted(path, mode):
+            if mode != "rb":
+                writes.append(path)
+            return flash_open(path, mode)
+
+        outbox = filled(5)
+        outbox_module.open = counted
+        try:
+            outbox.append(*[envelope(number) for number in range(6, 16)])
+            self.assertEqual(len(writes), 1)
+            outbox.append(*[envelope(number) for number in range(16, 216)])
+        finally:
+            del outbox_module.open
+        self.assertTrue(len(writes) <= 1 + 200 // 35)
+        for box in (outbox, Outbox(64 * 1024)):
+            self.assertEqual(box.next_number, 216)
+            for number in (1, 6, 15, 16, 100, 215):
+                self.assertEqual(box.read(number), envelope(number))
+
+    def test_what_is_durable_of_those_together_has_its_number_when_a_write_fails(self):
+        outbox = filled(1)
+        left = [2]
+
+        def fails(path, mode):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(5)
+            return flash_open(path, mode)
+
+        outbox_module.open = fails
+        try:
+            with self.assertRaises(OSError):
+                outbox.append(*[envelope(number) for number in range(2, 200)])
+        finally:
+            del outbox_module.open
+        given = outbox.next_number
+        self.assertTrue(60 < given < 100)
+        outbox.append(envelope(given))
+        for box in (outbox, Outbox(64 * 1024)):
+            self.assertEqual(box.next_number, given + 1)
+            for number in range(1, given + 1):
+                self.assertEqual(box.read(number), envelope(number))
+
+    def test_reading_in_any_order_while_more_comes(self):
+        outbox = filled(100)
+        order = [1, 2, 3, 50, 4, 5, 99, 6, 7, 7, 8, 40, 41, 42, 41, 100, 98, 99, 100, 1]
+        for at, number in enumerate(order):
+            self.assertEqual(outbox.read(number), envelope(number))
+            if at % 5 == 4:
+                outbox.append(envelope(outbox.next_number))
+        for number in range(1, outbox.next_number):
+            self.assertEqual(outbox.read(number), envelope(number))
+        with self.assertRaises(OutboxError):
+            outbox.read(outbox.next_number)
+
+    def test_what_is_settled_can_be_asked_for_again(self):
+        outbox = filled(400, limit=32 * 1024)
+        outbox.settle(380, [[385, 390], [395, 400]])
+        outbox.resend(388)
+        self.assertEqual(outbox.waiting_from(0), 381)
+        self.assertEqual(outbox.waiting_from(385), 388)
+        self.assertEqual(outbox.waiting(), 4 + 13)
+        outbox.resend(1)
+        self.assertEqual(outbox.waiting_from(0), outbox.floor)
+        self.assertEqual(outbox.waiting(), 401 - outbox.floor)
+        outbox.resend(10_000)  # of what is not there yet, nothing is forgotten
+        outbox.settle(400, [])
+        outbox.resend(10_000)
+        self.assertEqual(outbox.waiting(), 0)
+
     def test_the_limit_holds(self):
         for limit in (20_000, 50_000):
             filled(500, limit)

@@ -8,13 +8,15 @@ from flash_fixture import fresh_flash
 from node import cbor
 from node.crypto import ccm
 from node.device import flash_file
+from node.errors import CommandError
 from node.pipeline import envelope
+from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
-from node.pipeline.receipt import ReceiptOpener
 
 NODE = "abcdefghjk"
 KEY = bytes(range(32))
+COMMAND_KEY = bytes(range(1, 33))
 
 
 class Link:
@@ -59,11 +61,26 @@ class TestPublisher(unittest.TestCase):
             self.outbox.append(b"envelope %d" % number)
         self.link = Link()
         self.times = []
-        self.publisher = Publisher(
-            NODE, self.outbox, self.link, ReceiptOpener(KEY, NODE), self.times.append
-        )
+        self.commanded, self.now_ms = [], 0
+        self.publisher = self.make()
         self.publisher.on_connect()
         self.down = ("lp/" + NODE + "/down").encode()
+
+    def make(self, key=KEY):
+        return Publisher(
+            NODE, self.outbox, self.link,
+            ReceiptOpener(key, NODE), lambda utc_s, age_ms: self.times.append((utc_s, age_ms)),
+            CommandOpener(COMMAND_KEY, NODE), self.use_command, lambda: self.now_ms,
+        )  # fmt: skip
+
+    def use_command(self, number):
+        if number in self.commanded:
+            raise CommandError("came before")
+        self.commanded.append(number)
+
+    def command(self, *fields):
+        message = receipt(list(fields), COMMAND_KEY, "command", b"c")
+        self.publisher.on_message(self.down, message)
 
     def ack(self, *packet_ids):
         for packet_id in packet_ids:
@@ -91,7 +108,7 @@ class TestPublisher(unittest.TestCase):
         self.assertEqual(self.outbox.waiting(), 5)
         self.receive(1_800_000_000, self.outbox.log, 4, [[5, 5]])
         self.assertEqual(self.outbox.waiting(), 0)
-        self.assertEqual(self.times, [1_800_000_000])
+        self.assertEqual(self.times, [(1_800_000_000, None)])
 
     def test_after_ten_minutes_without_receipt_the_same_bytes_again(self):
         self.link.room = 10
@@ -138,7 +155,7 @@ class TestPublisher(unittest.TestCase):
         self.receive(1, log, 6, [])  # names a number that was never given
         self.receive(1, b"\x00\x01\x02\x03", 5, [])  # of an earlier outbox
         self.assertEqual(self.outbox.waiting(), 5)
-        self.assertEqual(self.times, [1, 1])
+        self.assertEqual(self.times, [(1, None), (1, None)])
 
     def test_a_damaged_envelope_does_not_hold_up_those_behind_it(self):
         name = "outbox/00000001"
@@ -148,9 +165,68 @@ class TestPublisher(unittest.TestCase):
         self.outbox = Outbox(64 * 1024)
         self.assertEqual((self.outbox.next_number, self.outbox.waiting()), (6, 5))
         self.link.room = 10
-        Publisher(NODE, self.outbox, self.link, None, None).step(0)
+        self.make().step(0)
         self.assertEqual([body for _, body, _ in self.link.take()],
                          [b"envelope 1", b"envelope 3", b"envelope 4", b"envelope 5"])  # fmt: skip
+
+    def test_a_receipt_for_an_envelope_of_this_power_up_has_a_greatest_age(self):
+        self.link.room = 10
+        self.publisher.step(1000)  # all five were there before
+        self.now_ms = 2000
+        self.receive(7, self.outbox.log, 5, [])
+        self.outbox.append(b"envelope 6")
+        self.publisher.step(5000)
+        self.outbox.append(b"envelope 7")
+        self.now_ms = 6000
+        self.receive(8, self.outbox.log, 5, [])
+        self.receive(9, self.outbox.log, 6, [])
+        self.publisher.step(6500)  # the next one to be measured by is 7
+        self.now_ms = 9000
+        self.receive(9, self.outbox.log, 6, [])
+        self.receive(9, self.outbox.log, 6, [[7, 7]])
+        self.assertEqual(self.times, [(7, None), (8, None), (9, 1000), (9, None), (9, 2500)])
+
+    def test_a_command_sends_again_what_is_settled(self):
+        self.link.room = 10
+        self.publisher.step(0)
+        self.ack(1, 2, 3, 4, 5)
+        self.receive(1, self.outbox.log, 5, [])
+        self.link.take()
+        self.command(1, "resend", self.outbox.log, 4)
+        self.assertEqual(self.outbox.waiting(), 2)
+        self.publisher.step(1)
+        self.assertEqual([body for _, body, _ in self.link.take()], [b"envelope 4", b"envelope 5"])
+        self.receive(1, self.outbox.log, 5, [])
+        self.command(1, "resend", self.outbox.log, 1)  # it came before
+        self.assertEqual(self.outbox.waiting(), 0)
+        self.command(2, "resend", self.outbox.log, 0)
+        self.assertEqual(self.outbox.waiting(), 5)
+
+    def test_forged_and_senseless_commands_do_nothing_and_use_no_number(self):
+        log = self.outbox.log
+        self.receive(1, log, 5, [])
+        self.publisher.on_message(self.down, receipt([1, "resend", log, 1], KEY, "command", b"c"))
+        for fields in (
+            (1, "resend", log), (1, "resend", log, True), (1, "resend", log, -1),
+            (1, "resend", b"\x00\x01\x02\x03", 1), (1, "erase"), (1,), (True, "resend", log, 1),
+            (-1, "resend", log, 1), (1, b"resend", log, 1), (1 << 32, "resend", log, 1),
+        ):  # fmt: skip
+            self.command(*fields)
+        self.assertEqual((self.outbox.waiting(), self.commanded), (0, []))
+
+    def test_without_its_receipt_key_it_sends_once_a_connection(self):
+        self.publisher = self.make(key=None)
+        self.link.room = 10
+        self.publisher.step(0)
+        self.ack(1, 2, 3, 4, 5)
+        self.assertEqual(len(self.link.take()), 5)
+        self.receive(1, self.outbox.log, 5, [])
+        self.publisher.step(3_600_000)
+        self.publisher.step(7_200_000)
+        self.assertEqual((self.link.take(), self.outbox.waiting()), ([], 5))
+        self.publisher.on_connect()
+        self.publisher.step(7_200_001)
+        self.assertEqual(len(self.link.take()), 5)
 
     def test_an_answer_is_awaited_for_two_seconds(self):
         self.assertEqual(self.publisher.expects_ms(0), 0)

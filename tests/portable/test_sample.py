@@ -108,7 +108,19 @@ class TestSensor(unittest.TestCase):
 
     def test_a_clock_set_back_does_not_stop_sampling(self):
         self.run_until(NOON_MS, NOON_MS + 1000)
+        self.sensor.shift(-7_200_000)
         self.assertEqual(len(self.run_until(NOON_MS - 7_200_000, NOON_MS - 7_180_001)), 2)
+
+    def test_a_step_of_the_clock_takes_neither_driver_nor_settling_time(self):
+        Driver.SETTLE_MS = 60_000
+        try:
+            self.assertEqual(self.run_until(0, 40_000), [])
+            self.sensor.shift(NOON_MS)
+            seen = self.run_until(NOON_MS + 40_000, NOON_MS + 80_000)
+        finally:
+            Driver.SETTLE_MS = 0
+        self.assertEqual([at for at, _ in seen], [60_200, 70_200])
+        self.assertEqual(self.bench.made, 1)
 
 
 if __name__ == "__main__":

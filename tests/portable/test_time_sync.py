@@ -51,6 +51,21 @@ class TestTimeSync(unittest.TestCase):
         self.bench.sleep_ms(10_000)
         self.assertIsNotNone(self.ask())
 
+    def test_the_wait_doubles_up_to_five_minutes_and_falls_back_when_all_was_well(self):
+        for wait_s in (10, 20, 40, 80, 160, 320, 320):
+            self.ask()
+            self.sync.ask_soon(self.bench.now_ms)
+            self.bench.sleep_ms(wait_s * MS - 1)
+            self.sync.step(self.bench.now_ms)
+            self.assertFalse(self.sync.waiting())
+            self.bench.sleep_ms(1)
+        self.ask()
+        self.bench.sleep_ms(6 * 3_600_000)
+        self.ask()
+        self.sync.ask_soon(self.bench.now_ms)
+        self.bench.sleep_ms(10_000)
+        self.assertIsNotNone(self.ask())
+
     def test_an_answer_that_lay_about_is_not_taken(self):
         self.assertIsNone(self.ask(1000))
         self.assertFalse(self.sync.waiting())
@@ -63,7 +78,7 @@ class TestTimeSync(unittest.TestCase):
         self.assertIsNone(self.sync.step(self.bench.now_ms))
         self.assertFalse(self.sync.waiting())
         self.bench.wifi_joined, self.bench.air["sntp"] = True, True
-        self.bench.sleep_ms(10_000)
+        self.bench.sleep_ms(20_000)
         self.assertIsNotNone(self.ask())
 
     def test_forged_and_useless_answers(self):

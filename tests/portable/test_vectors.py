@@ -13,7 +13,7 @@ from node.crypto.hmac_sha256 import hmac_sha256
 from node.crypto.seal_chain import draw_series, seal_at, series_keys
 from node.errors import OpenError
 from node.pipeline import envelope
-from node.pipeline.receipt import ReceiptOpener
+from node.pipeline.down import ReceiptOpener
 from node.pipeline.seal import Sealer
 from node.policy.rules import Policy
 

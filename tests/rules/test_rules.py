@@ -33,7 +33,11 @@ LEAVES = {"errors", "cbor"}
 ONLY = {
     "time": ["device/clock.py"],
     "machine": ["device/clock.py", "device/hardware.py", "device/power.py"],
-    "esp32": ["device/hardware.py", "device/keys.py"],
+    "esp32": [
+        "device/boots.py", "device/hardware.py", "device/keys.py", "device/nvs_scrub.py",
+        "device/storage.py",
+    ],
+    "vfs": ["device/storage.py"],
     "network": ["link/wifi.py"],
     "tls": ["link/tls_context.py"],
     "socket": ["link/mqtt.py", "link/time_sync.py"],

@@ -118,7 +118,7 @@ class TestMachine:
             rtc.memory(bytes(2049))
 
     def test_what_is_missing_raises_attribute_error(self):
-        for module, name in ((machine, "SPI"), (esp32, "Partition"), (network, "LAN")):
+        for module, name in ((machine, "SPI"), (esp32, "ULP"), (network, "LAN")):
             with pytest.raises(AttributeError):
                 getattr(module, name)
         with pytest.raises(TypeError):

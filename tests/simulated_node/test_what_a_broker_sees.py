@@ -69,7 +69,7 @@ def test_lengths_follow_from_the_policy_alone(both):
     ups = [entry for entry in both["busy"][0]["air"] if entry[0] == "up"]
     by_minute = {}
     for _, length, at in ups[1:]:  # the first greets, without records
-        by_minute.setdefault(at % 900, set()).add(length)
+        by_minute.setdefault(at % 3600, set()).add(length)
     assert all(len(lengths) == 1 for lengths in by_minute.values())
     assert by_minute[0] != by_minute[300] == by_minute[600]
 

@@ -4,9 +4,14 @@
 A board wakes up without knowing the time. Three degrees of knowing:
 
 - none: no TLS byte is sent and no window closes
-- time from SNTP: good for TLS when it is not before the floor, and for closing windows up to
-  7 days above the floor; anyone on the network can forge it, so it never moves floor or epoch
-- confirmed time, from receipts alone: a lower bound of the true time; it raises the floor
+- time from SNTP: good for TLS when it is not before the earliest time that it can be, and for
+  closing windows up to 7 days after that; anyone on the network can forge it
+- confirmed time, from receipts alone: a lower bound of the true time; it raises the floor, which
+  is kept on flash, and runs on with the board's quartz until the next one
+
+A receipt for an envelope of this power-up was made after that envelope, and so bounds the time
+from above as well. It sets a clock that is wrong by more than 10 minutes, and then holds it: SNTP
+may only correct it within these, so that a forged answer moves no clock that a receipt has seen.
 
 All instants are Unix time (since 1970), also on boards that count from 2000.
 """
@@ -19,9 +24,16 @@ from node.device import flash_file
 
 DAY_S = 86_400
 SNTP_TRUST_S = 7 * DAY_S
+HOLD_MS = 600_000  # how far SNTP may be from a held clock, and a store's clock from the truth
+_AHEAD_S = 20 * 365 * DAY_S  # no answer that far ahead is taken: a board's calendar ends in 2068
 _STEP_MS = 1000
 _FLOOR_FILE = "floor"
 _2000_S = 946_684_800  # 2000-01-01 in Unix time, where an ESP32 counts from
+
+
+def _drift_ms(elapsed_ms: int) -> int:
+    """At most so far is a quartz off after `elapsed_ms`: 1000 ppm is far more than any has."""
+    return elapsed_ms // 1000
 
 
 class Clock:
@@ -29,12 +41,16 @@ class Clock:
 
     def __init__(self, floor_s: int):
         kept = flash_file.read(_FLOOR_FILE) or b""
-        self.floor_s = max(floor_s, int.from_bytes(kept, "big"))
+        self._kept_s = int.from_bytes(kept, "big")
+        self.floor_s = max(floor_s, self._kept_s)
         self.confirmed_s = None
         self.steps = 0  # how often the time was set: what was measured across a step is void
         self._ticks = time.ticks_ms()
         self._uptime_ms = 0
         self._utc_at_start_ms = None
+        self._confirmed_ms = 0  # uptime at the last receipt that raised confirmed_s
+        self._held_ms = None  # uptime at the last receipt that bounded the time from above,
+        self._held_utc_ms = 0  # and the time that it told
 
     def uptime_ms(self) -> int:
         """Milliseconds since start. Call it at least once in 2^29 ms (6 days): ticks wrap."""
@@ -49,33 +65,56 @@ class Clock:
             return None
         return self._utc_at_start_ms + self.uptime_ms()
 
+    def offset_ms(self) -> int:
+        """What to add to the uptime to have Unix time, as long as windows may close; else 0."""
+        return self._utc_at_start_ms if self.may_close_windows() else 0
+
+    def earliest_ms(self) -> int:
+        """Before this (Unix ms) it cannot be."""
+        if self.confirmed_s is None:
+            return self.floor_s * 1000
+        elapsed_ms = self.uptime_ms() - self._confirmed_ms
+        return self.confirmed_s * 1000 + elapsed_ms - _drift_ms(elapsed_ms)
+
     def set_utc_ms(self, utc_ms: int) -> bool:
         """Takes a time that is not authenticated; False if it should be asked for again soon.
 
-        One before the floor is not believed, nor one too far ahead by a clock that knows better.
-        A difference under a second is left alone: windows do not need better, and a step would
+        One that cannot be is not believed, nor one too far ahead by a clock that knows better. A
+        difference under a second is left alone: windows do not need better, and a step would
         disturb the measurements under way.
         """
-        if utc_ms < self.floor_s * 1000:
+        earliest_ms = self.earliest_ms()
+        if not earliest_ms <= utc_ms < earliest_ms + _AHEAD_S * 1000:
             return False
+        if self._held_ms is not None:
+            elapsed_ms = self.uptime_ms() - self._held_ms
+            error_ms = abs(utc_ms - self._held_utc_ms - elapsed_ms)
+            if error_ms > HOLD_MS + _drift_ms(elapsed_ms):
+                return False
+        now_ms = self.utc_ms()
         if not self._is_trusted(utc_ms) and self.may_close_windows():
             return False
-        now_ms = self.utc_ms()
         if now_ms is None or abs(utc_ms - now_ms) >= _STEP_MS:
             self._step_to(utc_ms)
         return self._is_trusted(utc_ms)
 
-    def confirm(self, utc_s: int):
-        """Takes the store's time out of a receipt: it was sent then, so it is at least that."""
-        if self.confirmed_s is None or utc_s > self.confirmed_s:
-            self.confirmed_s = utc_s
+    def confirm(self, utc_s: int, age_ms=None):
+        """Takes the store's time out of a receipt: it was sent then, so it is at least that; and
+        at most `age_ms` ago, where that is known."""
+        uptime_ms = self.uptime_ms()
+        if utc_s * 1000 >= self.earliest_ms():
+            self.confirmed_s, self._confirmed_ms = utc_s, uptime_ms
         now_ms = self.utc_ms()
         if now_ms is None or utc_s * 1000 - now_ms >= _STEP_MS:
             self._step_to(utc_s * 1000)
-        if utc_s > self.floor_s:
-            before_s, self.floor_s = self.floor_s, utc_s
-            if utc_s // DAY_S > before_s // DAY_S:  # one write a day spares the flash
-                flash_file.replace(_FLOOR_FILE, utc_s.to_bytes(5, "big"))
+        elif age_ms is not None and now_ms - utc_s * 1000 - age_ms > HOLD_MS:
+            self._step_to(utc_s * 1000 + age_ms)
+        if age_ms is not None and age_ms <= HOLD_MS:
+            self._held_ms, self._held_utc_ms = uptime_ms, utc_s * 1000 + age_ms
+        self.floor_s = max(self.floor_s, utc_s)
+        if self.floor_s // DAY_S > self._kept_s // DAY_S:  # one write a day spares the flash
+            flash_file.replace(_FLOOR_FILE, self.floor_s.to_bytes(5, "big"))
+            self._kept_s = self.floor_s
 
     def may_close_windows(self) -> bool:
         """Whether the time is known, and not so far ahead that it is likely a forgery."""
@@ -83,7 +122,7 @@ class Clock:
         return now_ms is not None and self._is_trusted(now_ms)
 
     def _is_trusted(self, utc_ms: int) -> bool:
-        return utc_ms <= (self.floor_s + SNTP_TRUST_S) * 1000
+        return utc_ms <= self.earliest_ms() + SNTP_TRUST_S * 1000
 
     def _step_to(self, utc_ms: int):
         self._utc_at_start_ms = utc_ms - self.uptime_ms()

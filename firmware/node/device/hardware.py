@@ -9,10 +9,11 @@ _COUNTER_FILTER = 1023  # 80 MHz ticks: pulses under 12.8 µs are noise
 
 
 class Hardware:
-    """board: the content of board.json, whose `buses` name pins and peripheral numbers."""
+    """board: the content of board.json, whose `buses` name pins and peripheral numbers; names: of
+    the buses that are used. KeyError when the board lacks one."""
 
-    def __init__(self, board: dict):
-        self._buses = board["buses"]
+    def __init__(self, board: dict, names):
+        self._buses = {name: board["buses"][name] for name in names}
         self._made = {}
 
     def bus(self, name: str, driver):

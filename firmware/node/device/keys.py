@@ -1,61 +1,80 @@
 # SPDX-License-Identifier: MIT
-"""The node's keys in NVS: the seal with its epoch, the receipt key, the count of boots.
+"""The node's keys in NVS, and with them what must not be parted from them.
 
-The seal and its epoch are one blob, so that no power cut can part them. A node without its blob
-seals nothing: a stock ESP32 may erase NVS at start-up, and a key without its epoch is no key.
+The seal, its epoch and the highest policy version are one blob, so that no power cut can part
+them. A stock ESP32 may erase NVS at start-up: without its blob the node seals nothing, and goes on
+to deliver what is sealed already.
 """
 
 import esp32
 
 from node.crypto.seal_chain import seal_at
-from node.errors import KeyMissing
+from node.errors import CommandError, PolicyError
 
-_NAMESPACE = "lamppost"
-_EPOCH_BYTES = 4
+NAMESPACE = "lamppost"
 _KEY_BYTES = 32
 
 
-def count_boot() -> int:
-    """Counts one more power-up; returns the number of power-ups so far."""
-    nvs = esp32.NVS(_NAMESPACE)
+def read_blob(nvs, name: str, length: int):
+    """The blob `name` of exactly `length` bytes; None when there is none."""
+    buffer = bytearray(length)
     try:
-        boots = nvs.get_i32("boots")
+        if nvs.get_blob(name, buffer) != length:
+            return None
     except OSError:
-        boots = 0
-    boots = (boots + 1) & 0x7FFFFFFF
-    nvs.set_i32("boots", boots)
-    nvs.commit()
-    return boots
+        return None
+    return bytes(buffer)
 
 
 class Keys:
-    """Reads the blobs; KeyMissing when one is not there or has another length."""
+    """epoch, policy_version, seal: of the one blob; receipt, command: 32 bytes each. A key that is
+    not there is None."""
 
     def __init__(self):
-        self._nvs = esp32.NVS(_NAMESPACE)
-        blob = self._blob("seal", _EPOCH_BYTES + _KEY_BYTES)
-        self.epoch = int.from_bytes(blob[:_EPOCH_BYTES], "big")
-        self.seal = blob[_EPOCH_BYTES:]
-        self.receipt = self._blob("receipt", _KEY_BYTES)
-        try:
-            self.boots = self._nvs.get_i32("boots")
-        except OSError:
-            self.boots = 0
+        self._nvs = esp32.NVS(NAMESPACE)
+        self.epoch = self.policy_version = 0
+        self.seal = None
+        blob = read_blob(self._nvs, "seal", 8 + _KEY_BYTES)
+        if blob is not None:
+            self.epoch = int.from_bytes(blob[:4], "big")
+            self.policy_version = int.from_bytes(blob[4:8], "big")
+            self.seal = blob[8:]
+        self.receipt = read_blob(self._nvs, "receipt", _KEY_BYTES)
+        self.command = read_blob(self._nvs, "command", _KEY_BYTES)
+        self.commanded = int.from_bytes(read_blob(self._nvs, "commanded", 4) or b"", "big")
+        self.stepped = True  # an earlier seal may lie in the partition: see nvs_scrub.py
 
-    def _blob(self, name: str, length: int) -> bytes:
-        buffer = bytearray(length)
-        try:
-            if self._nvs.get_blob(name, buffer) != length:
-                raise KeyMissing(name)
-        except OSError:
-            raise KeyMissing(name)
-        return bytes(buffer)
+    def missing(self) -> list:
+        """The names of the keys that are not there."""
+        named = (("seal", self.seal), ("receipt", self.receipt), ("command", self.command))
+        return [name for name, key in named if key is None]
+
+    def _keep(self, epoch: int, version: int, seal: bytes):
+        blob = epoch.to_bytes(4, "big") + version.to_bytes(4, "big") + seal
+        self._nvs.set_blob("seal", blob)
+        self._nvs.commit()
+        self.epoch, self.policy_version, self.seal = epoch, version, seal
 
     def step_to(self, epoch: int):
         """Moves the seal on to `epoch` and forgets the one before; earlier epochs are ignored."""
-        if epoch <= self.epoch:
+        if self.seal is None or epoch <= self.epoch:
             return
-        seal = seal_at(self.seal, self.epoch, epoch)
-        self._nvs.set_blob("seal", epoch.to_bytes(_EPOCH_BYTES, "big") + seal)
+        self._keep(epoch, self.policy_version, seal_at(self.seal, self.epoch, epoch))
+        self.stepped = True
+
+    def use_policy(self, version: int):
+        """Notes the version of the policy in use. PolicyError when a higher one was used before.
+        """
+        if version < self.policy_version:
+            raise PolicyError("the policy is older than one before")
+        if self.seal is not None and version > self.policy_version:
+            self._keep(self.epoch, version, self.seal)
+
+    def use_command(self, number: int):
+        """Notes a command's number before it is carried out. CommandError when it is not higher
+        than all before: a command works once."""
+        if number <= self.commanded:
+            raise CommandError("came before")
+        self._nvs.set_blob("commanded", number.to_bytes(4, "big"))
         self._nvs.commit()
-        self.epoch, self.seal = epoch, seal
+        self.commanded = number

@@ -3,6 +3,7 @@
 
 import machine
 
+POWER_ON, WATCHDOG = machine.PWRON_RESET, machine.WDT_RESET
 WATCHDOG_MS = 180_000  # TLS set-up may take 30 s, a rest between two steps 60 s
 
 
@@ -14,3 +15,8 @@ def start_watchdog():
 def reset():
     """Restarts the board as a power-up does, but for RTC memory."""
     machine.reset()
+
+
+def reset_cause() -> int:
+    """Why the board started: POWER_ON, WATCHDOG, or another of the machine's causes."""
+    return machine.reset_cause()

@@ -12,7 +12,8 @@ import socket
 _PORT = 123
 _TO_UNIX_S = 2_208_988_800  # from 1900, where NTP counts from, to 1970
 _ANSWER_WITHIN_MS = 1000  # half of it is the worst error of the clock
-_RETRY_MS = 10_000
+_RETRY_MS = 10_000  # doubles up to the next while no answer comes that is believed
+_RETRY_MAX_MS = 320_000
 _AGAIN_MS = 6 * 3_600_000  # a quartz of 20 ppm drifts by half a second in this time
 
 
@@ -25,6 +26,7 @@ class TimeSync:
         self._cookie = b""
         self._sent_ms = 0
         self._next_ms = 0
+        self._retry_ms = _RETRY_MS
 
     def step(self, now_ms: int):
         """The server's Unix time in ms when an answer has come, else None. now_ms: uptime."""
@@ -34,18 +36,21 @@ class TimeSync:
             if now_ms >= self._next_ms:
                 self._ask(now_ms)
         except OSError:
-            self._close(now_ms + _RETRY_MS)
+            self._fail(now_ms)
         return None
 
     def ask_soon(self, now_ms: int):
         """The last answer was not believed."""
-        self._next_ms = now_ms + _RETRY_MS
+        self._next_ms = now_ms + self._retry_ms
+        self._retry_ms = min(2 * self._retry_ms, _RETRY_MAX_MS)
 
     def waiting(self) -> bool:
         """Whether an answer is under way."""
         return self._socket is not None
 
     def _ask(self, now_ms: int):
+        if now_ms - self._sent_ms >= _AGAIN_MS:  # all was well since
+            self._retry_ms = _RETRY_MS
         address = socket.getaddrinfo(self._host, _PORT, 0, socket.SOCK_DGRAM)[0][-1]
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -56,7 +61,7 @@ class TimeSync:
     def _take(self, now_ms: int):
         if now_ms - self._sent_ms >= _ANSWER_WITHIN_MS:
             # Also when one has come: it may have lain here, and its age is not known.
-            self._close(now_ms + _RETRY_MS)
+            self._fail(now_ms)
             return None
         try:
             answer = self._socket.recv(48)
@@ -67,7 +72,7 @@ class TimeSync:
         if len(answer) < 48 or answer[24:32] != self._cookie:
             return None
         if answer[0] >> 6 == 3 or answer[0] & 7 != 4 or not 0 < answer[1] < 16:
-            self._close(now_ms + _RETRY_MS)  # unsynchronised, no server, or a kiss of death
+            self._fail(now_ms)  # unsynchronised, no server, or a kiss of death
             return None
         self._close(now_ms + _AGAIN_MS)
         seconds = int.from_bytes(answer[40:44], "big")
@@ -76,6 +81,10 @@ class TimeSync:
         sent_utc_ms = (seconds - _TO_UNIX_S) * 1000
         sent_utc_ms += int.from_bytes(answer[44:48], "big") * 1000 >> 32
         return sent_utc_ms + (now_ms - self._sent_ms) // 2  # the way back took half of the time
+
+    def _fail(self, now_ms: int):
+        self._close(now_ms)
+        self.ask_soon(now_ms)
 
     def _close(self, next_ms: int):
         self._next_ms = next_ms

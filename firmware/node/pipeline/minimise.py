@@ -11,6 +11,7 @@ capture that the air quality directive asks of hourly means); a sum needs nearly
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
+_SPANS = 6
 
 
 class Window:
@@ -59,6 +60,36 @@ class Window:
         return self.high if statistic == "max" else self.last
 
 
+class Released:
+    """The instants whose windows were released, as spans [first, last] of Unix time: no slot is
+    released twice. A clock that was set forward by a forged answer leaves a span in the future,
+    which must not keep back what comes before it once the clock is right again."""
+
+    def __init__(self):
+        self._spans = []  # rising; the one that grows may be any of them
+        self._growing = None
+
+    def __contains__(self, instant_s: int) -> bool:
+        return bool([1 for first, last in self._spans if first <= instant_s <= last])
+
+    def begin(self):
+        """The clock was set, or stood still: the next instant begins a new span."""
+        self._growing = None
+
+    def add(self, instant_s: int):
+        if self._growing is not None:
+            self._growing[1] = instant_s
+            return
+        self._growing = [instant_s, instant_s]
+        spans = self._spans = sorted(self._spans + [self._growing])
+        if len(spans) > _SPANS:  # the two that are nearest become one
+            at = min([(spans[i + 1][0] - spans[i][1], i) for i in range(_SPANS)])[1]
+            spans[at][1] = max(spans[at][1], spans[at + 1][1])
+            if self._growing is spans[at + 1]:
+                self._growing = spans[at]
+            del spans[at + 1]
+
+
 class Minimiser:
     """policy: what may leave; intervals_s: {quantity: sampling interval} of what is fitted."""
 
@@ -68,7 +99,7 @@ class Minimiser:
         self._windows = [Window(stream) for stream in policy.streams]
         self._since_s = None  # watched without a break since then
         self._clock_steps = None
-        self._released_s = 0  # the instant that was released last
+        self._released = Released()
         self.next_instant_s = None
 
     def follow(self, now_s: int, clock_steps: int):
@@ -82,10 +113,9 @@ class Minimiser:
         self._clock_steps = clock_steps
         for window in self._windows:
             window.clear()
-        # After a step back of the clock, no slot is released a second time.
-        begin_s = max(now_s, self._released_s)
-        self._since_s = begin_s + 1  # a reading at the very start belongs to the window before
-        self.next_instant_s = self._policy.next_instant(begin_s)
+        self._released.begin()
+        self._since_s = now_s + 1  # a reading at the very start belongs to the window before
+        self.next_instant_s = self._policy.next_instant(now_s)
 
     def add(self, quantity: str, value: int):
         """Takes a reading into the open windows of its streams."""
@@ -97,7 +127,8 @@ class Minimiser:
         """Closes the windows that end at `next_instant_s`, and opens the ones after.
 
         Returns their records, one for every stream that closes, or None when none of the windows
-        was watched from its start (a partial first window is discarded).
+        was watched from its start (a partial first window is discarded), or when records of this
+        instant were released before.
         """
         instant_s = self.next_instant_s
         self.next_instant_s = self._policy.next_instant(instant_s)
@@ -113,7 +144,7 @@ class Minimiser:
             records.append(window.record(instant_s, expected, whole))
             window.clear()
             any_whole = any_whole or whole
-        if not any_whole:
+        if not any_whole or instant_s in self._released:
             return None
-        self._released_s = instant_s
+        self._released.add(instant_s)
         return records

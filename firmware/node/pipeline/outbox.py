@@ -7,8 +7,10 @@ number up to which all was settled when the segment was begun) and holds entries
 
     length (2 bytes) ‖ CRC-32 of the envelope (4 bytes) ‖ envelope
 
-of rising numbers without gaps, from 1. A number is given when its envelope is durably appended.
-Receipts permit overwriting, oldest segment first, when space is needed; they do not erase.
+of rising numbers without gaps, from 1. A number is given when its envelope is durably appended;
+what is appended together is one write, which spares the flash. Receipts permit overwriting, oldest
+segment first, when space is needed; they do not erase, so that what a store has lost can be sent
+again.
 """
 
 import binascii
@@ -48,20 +50,24 @@ class Outbox:
         self.settled_upto = 0
         self.next_number = 1
         self._newest = None  # the envelope appended last, so that it need not be read again
+        self._reader = _Reader()
         for name in flash_file.names(_FOLDER):
             if len(name) == 8:
                 self._mount(int(name, 16))
 
     def _mount(self, first: int):
         self._push(first)
-        number, damaged = first, False
-        with open(_path(first), "rb") as file:
-            head = file.read(_SEGMENT_HEAD)
-            for length, envelope in _entries(file):
-                number += 1
-                self._size += _ENTRY_HEAD + length
-                damaged = damaged or envelope is None
-            beyond = file.seek(0, 2) - self._size
+        number, damaged, beyond = first, False, 0
+        try:
+            with open(_path(first), "rb") as file:
+                head = file.read(_SEGMENT_HEAD)
+                for length, envelope in _entries(file):
+                    number += 1
+                    self._size += _ENTRY_HEAD + length
+                    damaged = damaged or envelope is None
+                beyond = file.seek(0, 2) - self._size
+        except OSError:  # the flash does not give it back
+            head, beyond = b"", _SEGMENT_MAX - self._size
         if beyond > 0:  # a length is damaged: no number that may have been given is given again
             number += beyond // _ENTRY_MIN + 1
             damaged = True
@@ -78,10 +84,28 @@ class Outbox:
         """The oldest number still held."""
         return self._firsts[0] if self._count else self.next_number
 
-    def append(self, envelope: bytes):
-        """Makes `envelope` durable as `next_number`, and gives that number away."""
+    def append(self, *envelopes):
+        """Makes `envelopes` durable, the first as `next_number`, and gives these numbers away.
+        After an OSError those below next_number are durable."""
+        self._reader.close()
+        at = 0
+        while at < len(envelopes):
+            count = self._fitting(envelopes, at)
+            self._append(envelopes[at : at + count])
+            at += count
+
+    def _fitting(self, envelopes, at: int) -> int:
+        """How many of envelopes[at:] go to one segment."""
+        size = _SEGMENT_HEAD if self._full() else self._size
+        count = 0
+        while at + count < len(envelopes) and size < _SEGMENT_FULL:
+            size += _ENTRY_HEAD + len(envelopes[at + count])
+            count += 1
+        return count
+
+    def _append(self, envelopes):
         try:
-            self._write(envelope)
+            self._write(envelopes)
         except OSError as err:
             # The newest is worth more than the oldest; but one that is lost for nothing is enough.
             oldest_settled = self._count > 1 and self._firsts[1] <= self.settled_upto + 1
@@ -89,21 +113,30 @@ class Outbox:
                 raise
             self._dropped = True
             self._drop_oldest()
-            self._write(envelope)
+            self._write(envelopes)
         self._dropped = False
-        self._newest = envelope
-        self.next_number += 1
+        self._newest = envelopes[-1]
+        self.next_number += len(envelopes)
 
-    def _write(self, envelope: bytes):
-        if self._full():
-            self._begin_segment()
+    def _write(self, envelopes):
+        begins = self._full()
+        if begins:
+            self.make_room()
+            if not self._begun():
+                self._push(self.next_number)
+            self._size = _SEGMENT_HEAD
         # What fails may be on flash all the same: then its segment takes no more, or the numbers
         # of those behind it would shift.
         size, self._size = self._size, _SEGMENT_FULL
-        head = len(envelope).to_bytes(2, "big") + binascii.crc32(envelope).to_bytes(4, "big")
-        with open(_path(self._firsts[self._count - 1]), "ab") as file:
-            file.write(head + envelope)
-        self._size = size + _ENTRY_HEAD + len(envelope)
+        data = self.settled_upto.to_bytes(_SEGMENT_HEAD, "big") if begins else b""
+        with open(_path(self._firsts[self._count - 1]), "wb" if begins else "ab") as file:
+            for envelope in envelopes:
+                data += len(envelope).to_bytes(2, "big")
+                data += binascii.crc32(envelope).to_bytes(4, "big")
+                file.write(data + envelope)
+                size += len(data) + len(envelope)
+                data = b""
+        self._size = size - _SEGMENT_HEAD if begins else size
 
     def make_room(self):
         """Lets the oldest segments go when the next would not fit. Call before floor is read."""
@@ -126,6 +159,7 @@ class Outbox:
         self._size = _SEGMENT_HEAD
 
     def _drop_oldest(self):
+        self._reader.close()
         try:
             flash_file.remove(_FOLDER + "/%08x" % self._firsts[0])
         except OSError as err:
@@ -136,28 +170,16 @@ class Outbox:
             self._firsts[i] = self._firsts[i + 1]
         self._settle_below(self.floor)
 
-    def _begin_segment(self):
-        self.make_room()
-        with open(_path(self.next_number), "wb") as file:
-            file.write(self.settled_upto.to_bytes(_SEGMENT_HEAD, "big"))
-        if self._begun():
-            self._size = _SEGMENT_HEAD
-        else:
-            self._push(self.next_number)
-
     def read(self, number: int) -> bytes:
-        """The envelope of a number that is held; OutboxError when flash does not give it back."""
+        """The envelope of a number that is held; OutboxError when flash does not give it back.
+        One after the other, each is found at once."""
         if number == self.next_number - 1 and self._newest is not None:
             return self._newest
         for i in range(self._count - 1, -1, -1):
-            first = self._firsts[i]
-            if first <= number:
-                with open(_path(first), "rb") as file:
-                    file.seek(_SEGMENT_HEAD)
-                    for _, envelope in _entries(file):
-                        if first == number and envelope is not None:
-                            return envelope
-                        first += 1
+            if self._firsts[i] <= number:
+                envelope = self._reader.read(self._firsts[i], number)
+                if envelope is not None:
+                    return envelope
                 break
         raise OutboxError("an envelope is not on flash")
 
@@ -181,6 +203,11 @@ class Outbox:
         self._beyond = sorted(self._beyond + [[first, last] for first, last in ranges])
         self._settle_below(upto + 1)
 
+    def resend(self, number: int):
+        """Forgets that what is held from `number` on is settled."""
+        self.settled_upto = min(self.settled_upto, max(number, self.floor) - 1)
+        self._beyond = [[a, min(b, number - 1)] for a, b in self._beyond if a < number]
+
     def _settle_below(self, number: int):
         upto = max(self.settled_upto, number - 1)
         beyond = []
@@ -194,14 +221,47 @@ class Outbox:
         self.settled_upto, self._beyond = upto, beyond
 
 
-def _entries(file):
-    """Yields (length, envelope) from the file's position on; the envelope is None when it is
-    damaged, and keeps its number. Ends at the file's end, or where a length makes no sense."""
+class _Reader:
+    """Reads one segment; it stays open behind the entry that was read last."""
+
+    def __init__(self):
+        self._file = None
+        self._first = self._number = 0  # of the segment; of the entry that comes next
+
+    def close(self):
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def read(self, first: int, number: int):
+        """The envelope of `number` in the segment of `first`; None if it is not there."""
+        if self._file is None or self._first != first or self._number > number:
+            self.close()
+            self._file = open(_path(first), "rb")
+            self._file.seek(_SEGMENT_HEAD)
+            self._first = self._number = first
+        for _, envelope in _entries(self._file, number - self._number):
+            self._number = number + 1
+            return envelope
+        self.close()
+        return None
+
+
+def _entries(file, skip: int = 0):
+    """Yields (length, envelope) from the file's position on, but for the first `skip`; the
+    envelope is None when it is damaged, and keeps its number. Ends at the file's end, or where a
+    length makes no sense."""
     while True:
         head = file.read(_ENTRY_HEAD)
         length = int.from_bytes(head[:2], "big")
+        if len(head) < _ENTRY_HEAD or not length:
+            return
+        if skip:
+            skip -= 1
+            file.seek(length, 1)
+            continue
         envelope = file.read(length)
-        if len(head) < _ENTRY_HEAD or not length or len(envelope) < length:
+        if len(envelope) < length:
             return
         whole = binascii.crc32(envelope) == int.from_bytes(head[2:], "big")
         yield length, envelope if whole else None

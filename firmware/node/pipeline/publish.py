@@ -1,34 +1,48 @@
 # SPDX-License-Identifier: MIT
-"""Fifth stage: sends what waits in the outbox, and takes receipts.
+"""Fifth stage: sends what waits in the outbox, and takes receipts and commands.
 
 A PUBACK frees nothing, since a broker that crashes may forget what it acknowledged: only the
 store's receipt settles an envelope. What has no receipt is sent again, the same bytes, on
 reconnect and 10 minutes after it was sent.
+
+A receipt for an envelope of this power-up was made after that envelope: so its time is at most as
+old as that, and tells the node's clock an upper bound as well.
 """
 
 from node.device.log import say
-from node.errors import FormatError, OpenError, OutboxError
+from node.errors import CommandError, FormatError, KeyMissing, OpenError, OutboxError
+from node.pipeline.down import is_number, kind
 
 _AGAIN_MS = 600_000
+_NEVER_MS = 1 << 60
 _LINGER_MS = 2000  # how long after a send an answer is waited for with the radio awake
 
 
 class Publisher:
-    """outbox, link: the stages beside it; confirm(utc_s): told each receipt's time."""
+    """outbox, link: the stages beside it; receipts, commands: their openers, see down.py;
+    confirm(utc_s, age_ms): told each receipt's time, and its greatest age where that is known;
+    use_command(number): notes a command before it is carried out; uptime_ms(): the clock's."""
 
-    def __init__(self, node_id: str, outbox, link, receipts, confirm):
+    def __init__(self, node_id: str, outbox, link, receipts, confirm, commands, use_command,
+                 uptime_ms):  # fmt: skip
         self._topic = ("lp/" + node_id + "/up").encode()
         self._down = ("lp/" + node_id + "/down").encode()
         self._outbox = outbox
         self._link = link
         self._receipts = receipts
         self._confirm = confirm
+        self._commands = commands
+        self._use_command = use_command
+        self._uptime_ms = uptime_ms
+        self._again_ms = _AGAIN_MS if receipts.has_key else _NEVER_MS
         self.receipts = 0  # that were authentic
         self._in_flight = {}  # packet id: number
         self._next = 1  # the next number to look at
         self._oldest = None  # the oldest number without receipt, and since when it is that
         self._oldest_since_ms = 0
         self._linger_until_ms = 0
+        self._began = outbox.next_number  # the first number of this power-up
+        self._probe = None  # an envelope of this power-up: its number, and when it was there
 
     def on_connect(self):
         """Begins anew on a new connection: first what was in flight, with its packet id."""
@@ -48,24 +62,54 @@ class Publisher:
         self._in_flight.pop(packet_id, None)
 
     def on_message(self, topic, message):
-        """A message on `down`: a receipt settles envelopes; anything else is refused."""
+        """A message on `down`: a receipt, or a command; anything else is refused."""
         if bytes(topic) != self._down:
             return
+        message = bytes(message)
         try:
-            time_s, log, upto, ranges = self._receipts.open(bytes(message))
-            self.receipts += 1
-            self._confirm(time_s)
+            if kind(message) == b"r":
+                self._on_receipt(*self._receipts.open(message))
+            else:
+                self._on_command(*self._commands.open(message))
+        except (FormatError, OpenError, KeyMissing, OutboxError, CommandError, OSError) as err:
+            say("publish", err)
+
+    def _on_receipt(self, time_s: int, log: bytes, upto: int, ranges: list):
+        self.receipts += 1
+        age_ms = None
+        try:
             if log == self._outbox.log:
                 self._outbox.settle(upto, ranges)
-        except (FormatError, OpenError, OutboxError, OSError) as err:
-            say("publish", err)
+                age_ms = self._age_ms()
+        finally:
+            self._confirm(time_s, age_ms)
+
+    def _age_ms(self):
+        """How old a receipt can be at most; None when it settles nothing of this power-up."""
+        if self._probe is None or self._outbox.waiting_from(self._probe[0]) == self._probe[0]:
+            return None
+        (_, since_ms), self._probe = self._probe, None
+        return self._uptime_ms() - since_ms
+
+    def _on_command(self, number: int, verb: str, arguments: list):
+        if verb != "resend" or len(arguments) != 2 or not is_number(arguments[1]):
+            raise CommandError("not known")
+        if arguments[0] != self._outbox.log:
+            raise CommandError("not for this outbox")
+        self._use_command(number)
+        self._outbox.resend(arguments[1])
+        self._next = 1
+        say("publish", "sends again what a command asks for")
 
     def step(self, now_ms: int):
         """Sends as much as may be in flight. now_ms: uptime. LinkError ends the connection."""
+        newest = self._outbox.next_number - 1
+        if self._probe is None and newest >= self._began:
+            self._began, self._probe = newest + 1, (newest, now_ms)
         oldest = self._outbox.waiting_from(0)
         if oldest != self._oldest:
             self._oldest, self._oldest_since_ms = oldest, now_ms
-        elif oldest is not None and now_ms - self._oldest_since_ms >= _AGAIN_MS:
+        elif oldest is not None and now_ms - self._oldest_since_ms >= self._again_ms:
             self._next, self._oldest_since_ms = oldest, now_ms
         numbers = None
         while self._link.can_publish():

@@ -27,10 +27,33 @@ QUANTITIES = {
     "vehicles": ("vehicles", 1, 0, 10_000),
     "people_rightward": ("people", 1, 0, 10_000),
     "people_leftward": ("people", 1, 0, 10_000),
+    # health of the node itself: since it was provisioned, and the last three since its power-up
+    "resets_power": ("", 1, 0, 65_535),
+    "resets_watchdog": ("", 1, 0, 65_535),
+    "resets_other": ("", 1, 0, 65_535),
+    "boots_unreached": ("", 1, 0, 65_535),  # in a row that did not reach a receipt
+    "flash_formats": ("", 1, 0, 65_535),  # after damage; what was held then is lost
+    "old_seals": ("", 1, 0, 1000),  # that can still be read from its flash
+    "sensor_faults": ("", 1, 0, 1_000_000),
+    "windows_unsealed": ("", 1, 0, 1_000_000),
+    "clock_steps": ("", 1, 0, 1_000_000),
 }
+HEALTH = (
+    "resets_power", "resets_watchdog", "resets_other", "boots_unreached", "flash_formats",
+    "old_seals", "sensor_faults", "windows_unsealed", "clock_steps",
+)  # fmt: skip
+HEALTH_INTERVAL_S = 300
 
 
 def in_range(quantity: str, value: int) -> bool:
     """Whether `value` can physically be a reading of `quantity`."""
     _, _, low, high = QUANTITIES[quantity]
     return low <= value <= high
+
+
+def intervals_s(kit: dict) -> dict:
+    """{quantity: how often it is measured} of what is in kit.json, and of the node's health."""
+    found = {quantity: HEALTH_INTERVAL_S for quantity in HEALTH}
+    for entry in kit["sensors"]:
+        found.update({quantity: entry["interval_s"] for quantity in entry["quantities"]})
+    return found

@@ -27,16 +27,22 @@ class Sensor:
         self._read_ms = None  # when the measurement under way can be read
 
     def next_ms(self) -> int:
-        """When step() has something to do, in Unix ms."""
+        """When step() has something to do, in the time that it is told."""
         return self._due_ms if self._read_ms is None else self._read_ms
 
+    def shift(self, by_ms: int):
+        """The time that step() is told has made a step."""
+        self._due_ms = None
+        self._settled_ms += by_ms
+        if self._read_ms is not None:
+            self._read_ms += by_ms
+
     def step(self, now_ms: int) -> list:
-        """The readings that are there at `now_ms` (Unix ms): [(quantity, value), …]."""
+        """The readings that are there at `now_ms`: [(quantity, value), …]. now_ms: Unix time, or
+        the uptime as long as that is not known; its steps are told to shift()."""
         interval_ms = self.interval_s * 1000
-        if self._due_ms is None or self._due_ms > now_ms + interval_ms:  # clock set, or set back
+        if self._due_ms is None:
             self._due_ms = now_ms + -now_ms % interval_ms
-            self._driver = None  # what it knew of settling was another time
-            self._read_ms = None
         try:
             if self._read_ms is None:
                 if now_ms < self._due_ms:

@@ -33,6 +33,8 @@ class Sealer:
 
     def seal(self, log: bytes, number: int, floor: int, records: list, instant_s) -> bytes:
         """The envelope of the records released at `instant_s` (Unix time; None: no records)."""
+        if self._keys.seal is None:
+            raise KeyMissing("seal")
         if self._epoch != self._keys.epoch:
             self._begin_epoch()
         if self._counter >= _COUNTER_END:

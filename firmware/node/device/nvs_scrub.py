@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Gets an earlier seal out of the flash, where NVS leaves it.
+
+NVS marks what is replaced and keeps its bytes until their page is erased, which may take weeks. It
+erases the page with the most marked entries when it needs room: so the rest is filled with live
+entries until the page of the old seal has its turn, and then they are deleted. One write a call.
+
+An item is 32 bytes: its head, with the name at byte 8, then its data in the items that follow
+(ESP-IDF, NVS, "Structure of entry").
+"""
+
+import esp32
+
+from node.device.keys import NAMESPACE
+
+_BLOCK_BYTES = 4096
+_ITEM = 32
+_NAME = b"seal\x00"
+_BLOB_DATA = 0x42
+_FILLER_BYTES = 480  # 17 items of a page's 126
+_FILLERS_MAX = 48  # 35 fill the stock partition of six pages
+_LOOK_EACH = 7  # writes: about a page
+
+
+class NvsScrub:
+    """step() until `stale` is 0: the count of earlier seals found in the raw partition."""
+
+    def __init__(self):
+        self._nvs = esp32.NVS(NAMESPACE)
+        self._partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="nvs")[0]
+        self._chunk = bytearray(512)
+        self._item = bytearray(3 * _ITEM)
+        self._fillers = 0
+        self.stale = 0
+
+    def look(self, epoch: int) -> int:
+        """Counts the seals of other epochs than `epoch` that can be read from the partition."""
+        found = 0
+        for block in range(self._partition.info()[3] // _BLOCK_BYTES):
+            for at in range(0, _BLOCK_BYTES, len(self._chunk)):
+                self._partition.readblocks(block, self._chunk, at)
+                found += self._count(block, at, epoch.to_bytes(4, "big"))
+        self.stale = found
+        return found
+
+    def _count(self, block: int, at: int, epoch: bytes) -> int:
+        found = 0
+        place = bytes(self._chunk).find(_NAME)
+        while place >= 0:
+            item = place - 8
+            if self._is_head(item) and at + item + len(self._item) <= _BLOCK_BYTES:
+                self._partition.readblocks(block, self._item, at + item)
+                found += self._item[_ITEM : _ITEM + 4] != epoch
+            place = bytes(self._chunk).find(_NAME, place + 1)
+        return found
+
+    def _is_head(self, at: int) -> bool:
+        return at >= 0 and at % _ITEM == 0 and self._chunk[at + 1] == _BLOB_DATA
+
+    def step(self, epoch: int) -> bool:
+        """One write; False when there is nothing more to do, or to be done now."""
+        if self._fillers % _LOOK_EACH == 0 and not self.look(epoch):
+            self._clear()
+            return False
+        try:
+            if self._fillers == _FILLERS_MAX:
+                raise OSError
+            self._nvs.set_blob("f%d" % self._fillers, bytes(_FILLER_BYTES))
+            self._nvs.commit()
+            self._fillers += 1
+        except OSError:  # it is full, and still an earlier seal is there
+            self._clear()
+            self.look(epoch)
+            return False
+        return True
+
+    def _clear(self):
+        """Deletes the fillers, also those of a run that a power cut ended."""
+        for number in range(_FILLERS_MAX):
+            try:
+                self._nvs.erase_key("f%d" % number)
+            except OSError:
+                pass  # it is not there
+        self._nvs.commit()
+        self._fillers = 0

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""node/pipeline/early.py: readings that wait for the time."""
+
+import unittest
+
+from node.pipeline.early import LIMIT, Early
+from node.pipeline.reading import QUANTITIES
+
+
+class TestEarly(unittest.TestCase):
+    def test_they_come_back_in_order(self):
+        early = Early()
+        kept = []
+        for at, quantity in enumerate(sorted(QUANTITIES)):
+            low, high = QUANTITIES[quantity][2:]
+            for value in (low, high):
+                early.add(at * 30_000, quantity, value)
+                kept.append((at * 30_000, quantity, value))
+        self.assertEqual(list(early.readings()), kept)
+
+    def test_when_there_are_too_many_the_oldest_go(self):
+        early = Early()
+        for at in range(LIMIT * 2 + 7):
+            early.add(at * 1000, "co2_ppm", 400 + at)
+        times = [uptime_ms // 1000 for uptime_ms, _, _ in early.readings()]
+        self.assertEqual(times, list(range(LIMIT + 7, LIMIT * 2 + 7)))
+        self.assertEqual([v for _, _, v in early.readings()][-1], 400 + LIMIT * 2 + 6)
+
+    def test_none(self):
+        self.assertEqual(list(Early().readings()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
