@@ -2,7 +2,7 @@
 """The folder of one simulated city, used by one run at a time.
 
     tls/            ca.pem, ca.key and the certificates of broker and collector
-    nodes/<node>/   flash.img and nvs.json of each board
+    nodes/<node>/   flash.img, data.img and nvs.img of each board
     keyring.json    what the collector opens with
     city.json       which nodes there are, and when the last run ended (Unix s)
 """
@@ -182,7 +182,7 @@ class CityFolder:
         """ToolError names the first file of a known city that is gone."""
         names = [f"tls/{name}" for name in ("ca.pem", "broker.pem", "broker.key")]
         names += [f"tls/{COLLECTOR}.pem", f"tls/{COLLECTOR}.key", "keyring.json"]
-        names += [f"nodes/{n}/{name}" for n in node_ids for name in ("flash.img", "nvs.json")]
+        names += [f"nodes/{n}/{part}.img" for n in node_ids for part in ("flash", "data", "nvs")]
         for name in names:
             try:
                 data = (self.path / name).read_bytes()

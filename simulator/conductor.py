@@ -18,6 +18,8 @@ from pathlib import Path
 
 from simulator.chips.registry import chip_class
 from simulator.hal.bench import MARK
+from simulator.nvs_answers import NvsAnswers
+from simulator.world.flash import PowerCut
 
 AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
 GRANT_MAX_MS = 300_000  # a grant is one line that a small heap must hold
@@ -48,6 +50,9 @@ class NodeProcess:
         self.told_ms = 0  # up to where it knows what the city does
         self.wakes_ms = 0  # it is off until then
         self.pending_chips = {}
+        self.pending_cut = None  # [after so many operations of its flash, torn, for how many ms]
+        self.nvs = NvsAnswers(folder / "nvs.img")
+        self.nvs_off_ms = 0  # how long a power cut within NVS lasts
         # A kit's node is told only what its chips sense: its heap is small.
         parts = {entry["part"] for entry in kit["sensors"]}
         self._senses = {name for part in parts for name in chip_class(part).SENSES}
@@ -74,7 +79,9 @@ class NodeProcess:
         self.told_ms = now_ms
         self.wakes_ms = now_ms
         self.ended, self.arrived = False, True
+        self.nvs.power_up()
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
+        first["nvs_blocks"] = self.nvs.blocks
         self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
         thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
         thread.start()
@@ -88,6 +95,8 @@ class NodeProcess:
             message[kind] = {name: told[name] for name in told if name in self._senses}
         if self.pending_chips:
             message["chips"], self.pending_chips = self.pending_chips, {}
+        if self.pending_cut:
+            message["cut"], self.pending_cut = self.pending_cut, None
         self._write(json.dumps(message, separators=(",", ":")))
 
     def stop(self):
@@ -124,9 +133,11 @@ class NodeProcess:
         return cause, at_ms + sleep_ms
 
     def _write(self, line: str):
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
+        process = self._process
+        with contextlib.suppress(BrokenPipeError, ValueError):  # it has ended, or is being ended
+            if process is not None:
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
 
     def _listen(self, process, changed):
         for line in process.stdout:
@@ -151,6 +162,14 @@ class NodeProcess:
             _, cause, at_ms, sleep_ms = line.split()
             self._reset = (cause, int(at_ms), int(sleep_ms))
             self.arrived = False  # it has the rest of its way to go
+        elif line.startswith(MARK + "nvs "):
+            _, now_ms, *words = line.split(" ")
+            try:
+                self._write(self.nvs.answer(words))
+            except PowerCut:
+                self._reset = ("power", int(now_ms), self.nvs_off_ms)
+                self.arrived = False
+                self._write("stop")
         elif line.startswith("status "):
             with contextlib.suppress(ValueError):
                 counts = dict(item.split("=") for item in line.split()[1:])

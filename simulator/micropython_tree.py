@@ -27,6 +27,8 @@ def micropython_tree() -> Path:
     for part in _PARTS:
         for path in sorted((_SIMULATOR / part).glob("*.py")):
             sources[f"simulator/{part}/{path.name}"] = path
+    for name in ("__init__.py", "flash.py"):
+        sources[f"simulator/world/{name}"] = _SIMULATOR / "world" / name
     for name in _BY_PATH:
         sources[f"{name}.py"] = _SIMULATOR / "hal" / f"{name}.py"
     for name in _REPLACED:

@@ -4,9 +4,10 @@ unmodified, on CPython or MicroPython.
 
     node_process.py FOLDER FIRMWARE [UMQTT]
 
-FOLDER holds flash.img and nvs.json; FIRMWARE holds boot.py and main.py. The conductor writes the
-first line to stdin: {"start_s", "now_ms", "cause", "kit", "board", "chips"} and then grants (see
-hal/bench.py). What the firmware prints is the board's serial port, and goes to stdout.
+FOLDER holds the partitions flash.img (code and configuration, at /lp) and data.img (what the node
+writes); FIRMWARE holds boot.py and main.py. The conductor writes the first line to stdin:
+{"start_s", "now_ms", "cause", "kit", "board", "nvs_blocks"} and then grants (see hal/bench.py).
+What the firmware prints is the board's serial port, and goes to stdout.
 """
 
 import gc
@@ -16,6 +17,8 @@ import sys
 from simulator.buses.i2c import I2CBus
 from simulator.buses.signals import Signals
 from simulator.hal.bench import bench
+from simulator.hal.nvs_pipe import NvsPipe
+from simulator.world.flash import Flash, PowerCut
 
 _MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -48,7 +51,12 @@ def _heap_used() -> int:
 
 def _power_up(folder: str):
     first = json.loads(sys.stdin.readline())
-    bench.folder = folder
+    bench.nvs = NvsPipe(first["nvs_blocks"])
+    bench.partitions = {
+        "nvs": bench.nvs,
+        "lpdata": Flash(folder + "/data.img"),
+        "vfs": Flash(folder + "/flash.img"),
+    }
     bench.start_s = first["start_s"]
     bench.now_ms = bench.booted_ms = first["now_ms"]
     bench.reset_cause = first["cause"]
@@ -60,25 +68,36 @@ def _power_up(folder: str):
 def main(folder: str, firmware: str = "", umqtt: str = ""):
     if _MICROPYTHON:
         gc.threshold(4096)  # see firmware/boot.py
-        from simulator.hal.on_micropython import flash, tls_clock
+        import esp32
+        import vfs
+
+        from simulator.hal.on_micropython import tls_clock
 
         tls_clock.install()
         bench.heap_used = _heap_used
-        _power_up(folder)
-        flash.mount_image(folder + "/flash.img")
-        __import__("boot")
-        __import__("main")
-        return
-    from pathlib import Path
+        run = __import__
+    else:
+        from pathlib import Path
 
-    from simulator.hal.on_cpython import loader
-    from simulator.hal.on_cpython import os as flash_os
+        from simulator.hal import esp32
+        from simulator.hal.on_cpython import loader, vfs
 
-    loader.install(Path(firmware), Path(umqtt))
+        loader.install(Path(firmware), Path(umqtt))
+
+        def run(name):
+            loader.run_file(Path(firmware) / (name + ".py"))
+
     _power_up(folder)
-    flash_os.mount_image(folder + "/flash.img")
-    loader.run_file(Path(firmware) / "boot.py")
-    loader.run_file(Path(firmware) / "main.py")
+    if _MICROPYTHON:  # a board has none of this in its heap
+        for name in ("_power_up", "_wire"):
+            del globals()[name]
+    try:
+        code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
+        vfs.mount(code, "/lp")
+        run("boot")
+        run("main")
+    except PowerCut:
+        bench.reset("power", bench.off_ms)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 
 from node.crypto.seal_chain import draw_series
 from node.cycle import Node
-from node.device import flash_file, power
+from node.device import flash_file, power, storage
 from node.device.boots import Boots
 from node.device.clock import Clock
 from node.device.hardware import Hardware
@@ -32,14 +32,19 @@ from node.pipeline.seal import Sealer
 from node.policy.rules import DAY_S, Policy
 
 _RETRY_MS = 60_000  # after an error that only a technician, or a new start, can mend
+_FORMAT_AFTER = 2  # starts without a receipt, this one included
 
 
 def _random_below(limit: int) -> int:
     return int.from_bytes(os.urandom(4), "big") % limit
 
 
+def _config(name: str):
+    return flash_file.read_json(flash_file.CONFIG + name + ".json")
+
+
 def _load_policy() -> Policy:
-    compiled = flash_file.read("policy.cbor")
+    compiled = flash_file.read(flash_file.CONFIG + "policy.cbor")
     if compiled is None:
         raise PolicyError("there is no policy")
     return Policy(compiled)
@@ -54,27 +59,42 @@ def _driver_maker(entry: dict, hardware: Hardware):
 
 
 def _read_certificates():
-    return make_context(
-        flash_file.read("ca.der"), flash_file.read("node.der"), flash_file.read("node.key.der")
-    )
+    names = ("ca.der", "node.der", "node.key.der")
+    return make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
+
+
+def _open_data(keys, boots, make):
+    """Mounts /data and gives what make() reads from it. When it cannot be used it is made anew,
+    but only with the keys to fill it again, and not before another start has failed as well."""
+    try:
+        storage.mount()
+        return make()
+    except OSError as err:
+        if keys.missing() or boots.unreached < _FORMAT_AFTER:
+            raise
+        say("storage", "/data is damaged, and made anew: " + str(err.args[0]))
+    storage.format()
+    boots.formatted()
+    return make()
 
 
 def build(watchdog) -> Node:
     """The node as its flash describes it; raises when it cannot be, as without a valid policy."""
-    config = flash_file.read_json("config.json")
-    kit = flash_file.read_json("kit.json")
+    config = _config("config")
+    kit = _config("kit")
     buses = [entry["bus"] for entry in kit["sensors"]]
-    hardware = Hardware(flash_file.read_json("board.json"), buses)
+    hardware = Hardware(_config("board"), buses)
     policy = _load_policy()
-    clock = Clock(config["floor_s"])
     keys, boots = Keys(), Boots()
+    clock, outbox = _open_data(
+        keys, boots, lambda: (Clock(config["floor_s"]), Outbox(kit["outbox_kib"] * 1024))
+    )
     keys.use_policy(policy.version)
     if keys.missing():
         say("keys", "missing, so it must be provisioned again: " + ", ".join(keys.missing()))
     node_id, broker = config["node"], config["broker"]
     wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
     wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
-    outbox = Outbox(kit["outbox_kib"] * 1024)
     series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
     link = MQTTClient(node_id, broker["host"], broker["port"], _read_certificates(), clock)
 
@@ -114,8 +134,9 @@ def build(watchdog) -> Node:
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
+    global build
     try:
-        node = build(watchdog)
+        node, build = build(watchdog), None  # used once: the heap gets its code back
         while not node.over():
             node.rest(node.step())
     except Exception as err:

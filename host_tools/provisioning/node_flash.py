@@ -13,8 +13,12 @@ from littlefs import LittleFS
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Identity
 from host_tools.provisioning.ticket import Ticket
+from simulator.world.flash import Flash
+from simulator.world.nvs import NvsPartition
 
-BLOCK_BYTES, BLOCKS = 4096, 256
+BLOCK_BYTES = 4096
+CODE_BLOCKS = DATA_BLOCKS = 256
+NVS_BYTES = 0x6000  # of the stock partition table
 _EPOCH_0 = _VERSION_0 = bytes(4)
 
 
@@ -22,7 +26,7 @@ def make_node(
     folder: Path, *, ticket: Ticket, identity: Identity, ca_der: bytes, broker: tuple[str, int],
     wifi: tuple[str, str], sntp: str, floor_s: int, board: dict, kit: dict, policy: bytes,
 ) -> Path:  # fmt: skip
-    """Makes FOLDER/<node>/ with flash.img and nvs.json, and returns it.
+    """Makes FOLDER/<node>/ with the partitions flash.img, data.img and nvs.img, and returns it.
 
     broker: (host as in its certificate, port); wifi: (ssid, password); sntp: host; floor_s: Unix
     time before which it cannot be; policy: compiled.
@@ -51,18 +55,19 @@ def make_node(
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))  # for its owner only
     try:
-        (fresh / "flash.img").write_bytes(flash_image(files))
-        (fresh / "nvs.json").write_text(json.dumps({"lamppost": _nvs(ticket)}))
+        (fresh / "flash.img").write_bytes(flash_image(files, CODE_BLOCKS))
+        (fresh / "data.img").write_bytes(flash_image({}, DATA_BLOCKS))
+        (fresh / "nvs.img").write_bytes(_nvs_image(ticket))
         os.rename(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return target
 
 
-def flash_image(files: dict[str, bytes]) -> bytes:
+def flash_image(files: dict[str, bytes], blocks: int) -> bytes:
     """A LittleFS image with these files at its top, as MicroPython's VfsLfs2 mounts it."""
     fs = LittleFS(
-        block_size=BLOCK_BYTES, block_count=BLOCKS, read_size=32, prog_size=32, lookahead_size=32
+        block_size=BLOCK_BYTES, block_count=blocks, read_size=32, prog_size=32, lookahead_size=32
     )
     for name, data in files.items():
         with fs.open(name, "wb") as file:
@@ -71,9 +76,12 @@ def flash_image(files: dict[str, bytes]) -> bytes:
     return bytes(fs.context.buffer)
 
 
-def _nvs(ticket: Ticket) -> dict:
-    return {
-        "seal": ["blob", (_EPOCH_0 + _VERSION_0 + ticket.seal).hex()],
-        "receipt": ["blob", ticket.receipt.hex()],
-        "command": ["blob", ticket.command.hex()],
-    }
+def _nvs_image(ticket: Ticket) -> bytes:
+    flash = Flash(blocks=NVS_BYTES // BLOCK_BYTES)
+    nvs = NvsPartition(flash)
+    nvs.set("lamppost", "seal", "blob", _EPOCH_0 + _VERSION_0 + ticket.seal)
+    nvs.set("lamppost", "receipt", "blob", ticket.receipt)
+    nvs.set("lamppost", "command", "blob", ticket.command)
+    data = bytearray(NVS_BYTES)
+    flash.read_into(0, data)
+    return bytes(data)

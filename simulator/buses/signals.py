@@ -23,7 +23,9 @@ class Signals:
 
     def __init__(self):
         self.until_ms = self.known_ms = 0
-        self._levels = {}  # name: [(time_ms, value or None), ...], rising times
+        # Columns, not pairs, and the times are shared by all levels of a piece: on MicroPython a
+        # list takes 32 bytes, and so does a time after twelve days.
+        self._levels = {}  # name: ([time_ms, ...] rising, [value or None, ...])
         self._events = {}  # name: [(time_ms, ...), ...], rising times
 
     def extend(self, until_ms: int, levels: dict, events: dict, known_ms=None):
@@ -33,10 +35,19 @@ class Signals:
         One older point per level stays, and a minute of older events, because a chip may be asked
         late.
         """
+        shared = None
         for name, points in levels.items():
+            times, values = [point[0] for point in points], [point[1] for point in points]
             # A piece starts at or before the end of the piece before, with points of its own.
-            have = [p for p in self._levels.get(name, ()) if p[0] < points[0][0]]
-            self._levels[name] = have[-1:] + points
+            known, had = self._levels.get(name, ((), ()))
+            older = [i for i in range(len(known)) if known[i] < times[0]]
+            if older:
+                times.insert(0, known[older[-1]])
+                values.insert(0, had[older[-1]])
+            if times == shared:
+                times = shared
+            shared = times
+            self._levels[name] = (times, values)
         keep_from = self.until_ms - 60_000
         for name in list(self._events) + [n for n in events if n not in self._events]:
             have = [e for e in self._events.get(name, []) if e[0] > keep_from]
@@ -48,18 +59,18 @@ class Signals:
 
         Returns None in a gap.
         """
-        points = self._levels.get(name)
-        if not points:
+        times, values = self._levels.get(name, ((), ()))
+        if not times:
             return default
-        before = None
-        for point in points:
-            if point[0] > now_ms:
-                if before is None or before[1] is None or point[1] is None:
-                    return before[1] if before else point[1]
-                span = point[0] - before[0]
-                return before[1] + (point[1] - before[1]) * (now_ms - before[0]) // span
-            before = point
-        return before[1]
+        i = 0
+        while i < len(times) and times[i] <= now_ms:
+            i += 1
+        if i == 0 or i == len(times):
+            return values[0 if i == 0 else -1]
+        before, after = values[i - 1], values[i]
+        if before is None or after is None:
+            return before
+        return before + (after - before) * (now_ms - times[i - 1]) // (times[i] - times[i - 1])
 
     def integral(self, name: str, from_ms: int, to_ms: int, step_ms: int = 1000) -> int:
         """The level's integral over [from_ms, to_ms) in value × ms; a gap counts as zero."""

@@ -37,8 +37,10 @@ class Bench:
         self.until_ms = 0
         self.booted_ms = 0
         self._part_us = 0  # microseconds of waiting that are not yet a millisecond
-        self.folder = ""  # nvs.json and flash.img of this board
+        self.partitions = {}  # label: what lies there, with blocks, read_into, program, erase
+        self.nvs = None  # get, set, erase_key: see nvs_pipe.py
         self.reset_cause = "power"
+        self.off_ms = 0  # how long a power cut lasts
         self.rtc = None  # seconds since 2000 when it was set, and the simulated ms of that moment
         self.rtc_memory = b""
         self.watchdog_ms = None  # its timeout, and when it bites
@@ -103,18 +105,33 @@ class Bench:
         self._say("arrived %d %d" % (self.now_ms, heap))
         self.take_grant()
 
-    def take_grant(self):
-        """Reads one line of the conductor: how far to run, and what the city does until then."""
+    def ask(self, question: str) -> str:
+        """Says a line that the conductor answers at once; returns its answer."""
+        self._say(question)
+        return self._hear()
+
+    def _hear(self) -> str:
         line = sys.stdin.readline()
         if not line or line == "stop\n":
             raise SystemExit
-        grant = json.loads(line)
+        return line
+
+    def take_grant(self):
+        """Reads one line of the conductor: how far to run, and what the city does until then."""
+        grant = json.loads(self._hear())
         self.air = grant.get("air", self.air)
         for index, changes in grant.get("chips", {}).items():
             for name in changes:
                 setattr(self.chips[int(index)], name, changes[name])
+        if "cut" in grant:
+            self.cut(*grant["cut"])
         self.signals.extend(grant["until"], grant["levels"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
+
+    def cut(self, after: int, torn: str, off_ms: int):
+        """Lets the power fail at the `after`-th flash operation from now, for `off_ms`."""
+        self.off_ms = off_ms
+        self.partitions["lpdata"].cut(after, torn)
 
     def reset(self, cause: str, sleep_ms: int):
         """Ends this run of the firmware; the conductor powers the board up again."""

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Look-alike of MicroPython's `esp32`: NVS that survives in a file, and the pulse counter."""
+"""Look-alike of MicroPython's `esp32`: NVS, partitions of the flash, and the pulse counter."""
 
-import binascii
-import json
-
-from simulator.buses.counter import PulseCounter
 from simulator.hal.bench import bench
-from simulator.hal.host_file import open_host, rename_host
+from simulator.world.flash import BLOCK_BYTES
 
 _NOT_FOUND = -0x1102  # ESP_ERR_NVS_NOT_FOUND
 _INVALID_LENGTH = -0x110C
@@ -19,9 +15,7 @@ class NVS:
     def __init__(self, namespace):
         self._check(namespace)
         self._namespace = namespace
-        with open_host(bench.folder + "/nvs.json", "r") as file:
-            self._all = json.load(file)
-        self._items = self._all.setdefault(namespace, {})
+        self._pending = []  # [name, kind, value] in order; kind None: it is erased
 
     def _check(self, key):
         if not 0 < len(key) <= _KEY_MAX:
@@ -29,89 +23,94 @@ class NVS:
 
     def _get(self, key, kind):
         self._check(key)
-        item = self._items.get(key)
-        if item is None or item[0] != kind:
-            raise OSError(_NOT_FOUND)
-        return item[1]
+        for name, known, value in reversed(self._pending):
+            if name == key and known in (kind, None):
+                if known is None:
+                    raise OSError(_NOT_FOUND)
+                return value
+        return bench.nvs.get(self._namespace, key, kind)
 
     def set_i32(self, key, value):
         self._check(key)
         if not -(1 << 31) <= value < 1 << 31:
             raise OverflowError
-        self._items[key] = ["i32", value]
+        self._pending.append((key, "i32", value))
 
     def get_i32(self, key) -> int:
         return self._get(key, "i32")
 
     def set_blob(self, key, value):
         self._check(key)
-        self._items[key] = ["blob", binascii.hexlify(value).decode()]
+        self._pending.append((key, "blob", bytes(value)))
 
     def get_blob(self, key, buffer) -> int:
         """Fills the buffer; returns the blob's length. OSError when it does not fit."""
-        value = binascii.unhexlify(self._get(key, "blob"))
+        value = self._get(key, "blob")
         if len(value) > len(buffer):
             raise OSError(_INVALID_LENGTH)
         buffer[: len(value)] = value
         return len(value)
 
     def erase_key(self, key):
-        self._check(key)
-        if key not in self._items:
-            raise OSError(_NOT_FOUND)
-        del self._items[key]
+        for kind in ("blob", "i32"):
+            try:
+                self._get(key, kind)
+            except OSError:
+                continue
+            self._pending.append((key, None, None))
+            return
+        raise OSError(_NOT_FOUND)
 
     def commit(self):
-        path = bench.folder + "/nvs.json"
-        with open_host(path + ".new", "w") as file:
-            json.dump(self._all, file)
-        rename_host(path + ".new", path)
-
-
-class PCNT(PulseCounter):
-    """A hardware pulse counter on one pin."""
-
-    IGNORE, INCREMENT, DECREMENT = 0, 1, 2
-
-    def __init__(self, id, **options):
-        if not 0 <= id < 8:
-            raise ValueError("invalid unit")
-        self.init(**options)
-
-    def init(
-        self, *, channel=0, pin=None, rising=0, falling=0, mode_pin=None, mode_low=0, mode_high=0,
-        filter=0, min=-32_768, max=32_767, value=0,
-    ):  # fmt: skip
-        if not (-32_768 <= min <= 0 <= max <= 32_767 and 0 <= filter <= 1023):
-            raise ValueError("limit out of range")
-        chip = bench.counters.get(pin.id) if rising == self.INCREMENT else None
-        PulseCounter.__init__(self, bench.now, chip, max)
-
-    def start(self):
-        pass
-
-    def stop(self):
-        pass
+        pending, self._pending = self._pending, []
+        for key, kind, value in pending:
+            if kind is None:
+                bench.nvs.erase_key(self._namespace, key)
+            else:
+                bench.nvs.set(self._namespace, key, kind, value)
 
 
 class Partition:
-    """The NVS partition, to be read: what lies in it is the file that NVS survives in."""
+    """A partition of the flash, which is a block device; NVS can be read as it lies there."""
 
     TYPE_APP, TYPE_DATA = 0, 1
 
     def __init__(self, label="nvs"):
-        if label != "nvs":
-            raise OSError(_NOT_FOUND)
+        if label not in bench.partitions:
+            raise OSError(-0x105)  # ESP_ERR_NOT_FOUND
+        self._label = label
+        self._flash = bench.partitions[label]
 
     @staticmethod
     def find(type=1, subtype=0xFF, label=None, block_size=4096):
-        return [Partition()] if label in (None, "nvs") else []
+        return [Partition(name) for name in sorted(bench.partitions) if label in (None, name)]
 
     def info(self) -> tuple:
-        return 1, 2, 0x9000, 0x6000, "nvs", False
+        return 1, 0x81, 0, self._flash.blocks * BLOCK_BYTES, self._label, False
 
     def readblocks(self, block, buf, offset=0):
-        with open_host(bench.folder + "/nvs.json", "rb") as file:
-            file.seek(block * 4096 + offset)
-            data = file.read(len(buf))
-        buf[:] = data + b"\xff" * (len(buf) - len(data))
+        self._flash.read_into(block * BLOCK_BYTES + offset, buf)
+
+    def writeblocks(self, block, buf, offset=None):
+        """With an offset the place must have been erased; without, whole blocks are replaced."""
+        if offset is None:
+            offset = 0
+            for i in range(len(buf) // BLOCK_BYTES):
+                self._flash.erase(block + i)
+        self._flash.program(block * BLOCK_BYTES + offset, buf)
+
+    def ioctl(self, operation, argument):
+        if operation == 4:
+            return self._flash.blocks
+        if operation == 5:
+            return BLOCK_BYTES
+        if operation == 6:
+            self._flash.erase(argument)
+        return 0
+
+
+def __getattr__(name):
+    """What not every kit uses is loaded when it is: a node's heap is small."""
+    from simulator.hal import pulse_counter
+
+    return getattr(pulse_counter, name)

@@ -20,6 +20,8 @@ from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.firmware import compile_tree, firmware_root, firmware_sources
 from host_tools.provisioning.node_flash import make_node
 from host_tools.provisioning.ticket import is_node_id, make_ticket, new_node_id, new_root
+from simulator.world.flash import Flash
+from simulator.world.nvs import NvsPartition
 
 NODE = "0123456789"
 
@@ -185,13 +187,13 @@ def test_the_folder_of_a_node(tmp_path):
             "broker": {"host": "broker.test", "port": 8883},
             "wifi": {"ssid": "city", "password": "secret"}, "sntp": "time.test",
         }  # fmt: skip
-    nvs = json.loads((path / "nvs.json").read_text())["lamppost"]
+    nvs = NvsPartition(Flash(str(path / "nvs.img")))
     ticket = make_ticket(bytes(32), NODE, 20_500)
-    assert nvs == {
-        "seal": ["blob", "0000000000000000" + ticket.seal.hex()],
-        "receipt": ["blob", ticket.receipt.hex()],
-        "command": ["blob", ticket.command.hex()],
-    }
+    keys = {"seal": bytes(8) + ticket.seal, "receipt": ticket.receipt, "command": ticket.command}
+    assert {key: nvs.get("lamppost", key, "blob") for key in nvs.keys("lamppost")} == keys
+    fs.context.buffer[:] = (path / "data.img").read_bytes()
+    fs.mount()
+    assert fs.listdir("/") == []
 
 
 def test_a_failure_leaves_no_folder(tmp_path):

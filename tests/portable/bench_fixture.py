@@ -1,11 +1,33 @@
 # SPDX-License-Identifier: MIT
 """A simulated board for one test: time at zero, no grant that ends, an empty NVS."""
 
-import sys
-
 from simulator.hal.bench import Bench, bench
 
 START_S = 1_800_014_400  # a midday, in Unix time
+
+
+class PlainNvs:
+    """NVS as names and values; its bytes are looked at in tests/simulated_node."""
+
+    blocks = 6
+
+    def __init__(self):
+        self.items = {}
+
+    def get(self, namespace, key, kind):
+        if (namespace, key, kind) not in self.items:
+            raise OSError(-0x1102)
+        return self.items[namespace, key, kind]
+
+    def set(self, namespace, key, kind, value):
+        self.items[namespace, key, kind] = value
+
+    def erase_key(self, namespace, key):
+        for kind in ("blob", "i32"):
+            self.items.pop((namespace, key, kind), None)
+
+    def read_into(self, at, buf):
+        buf[:] = b"\xff" * len(buf)
 
 
 def fresh_bench():
@@ -17,40 +39,13 @@ def fresh_bench():
     bench.until_ms = 1 << 60
     bench.air = {"ssid": "city", "password": "secret", "hosts": {"time": ["192.168.4.1", 123]},
                  "sntp": True}  # fmt: skip
-    bench.folder = _folder()
+    bench.nvs = PlainNvs()
+    bench.partitions = {"nvs": bench.nvs}
     return bench
 
 
-def _folder():
-    if sys.implementation.name == "micropython":
-        import uos
-
-        folder = "/tmp/lamppost-portable-%d" % int.from_bytes(uos.urandom(4), "big")
-        uos.mkdir(folder)
-    else:
-        import tempfile
-
-        folder = tempfile.mkdtemp()
-    write_nvs(folder, "{}")
-    return folder
-
-
-def write_nvs(folder, content):
-    """Replaces what NVS holds (a JSON text)."""
-    from simulator.hal.host_file import open_host
-
-    with open_host(folder + "/nvs.json", "w") as file:
-        file.write(content)
-
-
-def remove_bench():
-    """Removes the test's NVS."""
-    if sys.implementation.name == "micropython":
-        import uos
-
-        uos.remove(bench.folder + "/nvs.json")
-        uos.rmdir(bench.folder)
-    else:
-        import shutil
-
-        shutil.rmtree(bench.folder)
+def write_nvs(**blobs):
+    """Replaces what the node's namespace in NVS holds."""
+    bench.nvs.items.clear()
+    for name in blobs:
+        bench.nvs.set("lamppost", name, "blob", blobs[name])

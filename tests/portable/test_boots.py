@@ -3,7 +3,7 @@
 
 import unittest
 
-from bench_fixture import fresh_bench, remove_bench
+from bench_fixture import fresh_bench
 
 from node.device.boots import SAFE_AFTER, Boots
 
@@ -11,9 +11,6 @@ from node.device.boots import SAFE_AFTER, Boots
 class TestBoots(unittest.TestCase):
     def setUp(self):
         self.bench = fresh_bench()
-
-    def tearDown(self):
-        remove_bench()
 
     def boot(self, cause="power"):
         self.bench.reset_cause = cause

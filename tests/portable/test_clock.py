@@ -3,7 +3,7 @@
 
 import unittest
 
-from bench_fixture import START_S, fresh_bench, remove_bench
+from bench_fixture import START_S, fresh_bench
 from flash_fixture import fresh_flash
 
 from node.device import flash_file
@@ -19,9 +19,6 @@ class TestClock(unittest.TestCase):
         fresh_flash()
         self.bench = fresh_bench()
         self.clock = Clock(FLOOR_S)
-
-    def tearDown(self):
-        remove_bench()
 
     def test_a_board_wakes_up_without_time(self):
         self.assertIsNone(self.clock.utc_ms())

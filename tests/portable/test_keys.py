@@ -3,31 +3,20 @@
 
 import unittest
 
-from bench_fixture import fresh_bench, remove_bench, write_nvs
+from bench_fixture import fresh_bench, write_nvs
 
 from node.crypto.seal_chain import next_seal, seal_at
 from node.device.keys import Keys
 from node.errors import CommandError, PolicyError
 
 SEAL = bytes(range(32))
-NVS = '{"lamppost": {"seal": ["blob", "%s"], "receipt": ["blob", "%s"]}}'
-
-
-def hexed(data):
-    return "".join(["%02x" % byte for byte in data])
-
-
-def nvs(epoch=0, seal=SEAL, receipt=SEAL):
-    return NVS % (hexed(epoch.to_bytes(4, "big") + bytes(4) + seal), hexed(receipt))
+HEAD = bytes(8)  # epoch 0, no policy yet
 
 
 class TestKeys(unittest.TestCase):
     def setUp(self):
         self.bench = fresh_bench()
-        write_nvs(self.bench.folder, nvs())
-
-    def tearDown(self):
-        remove_bench()
+        write_nvs(seal=HEAD + SEAL, receipt=SEAL)
 
     def test_they_are_read(self):
         keys = Keys()
@@ -74,12 +63,12 @@ class TestKeys(unittest.TestCase):
 
     def test_without_its_blob_there_is_no_key(self):
         for content, missing in (
-            ("{}", ["seal", "receipt", "command"]),
-            (nvs(seal=SEAL[:31]), ["seal", "command"]),
-            (nvs(receipt=b"x"), ["receipt", "command"]),
-            (nvs(seal=SEAL + b"x"), ["seal", "command"]),
+            ({}, ["seal", "receipt", "command"]),
+            ({"seal": HEAD + SEAL[:31], "receipt": SEAL}, ["seal", "command"]),
+            ({"seal": HEAD + SEAL, "receipt": b"x"}, ["receipt", "command"]),
+            ({"seal": HEAD + SEAL + b"x", "receipt": SEAL}, ["seal", "command"]),
         ):
-            write_nvs(self.bench.folder, content)
+            write_nvs(**content)
             keys = Keys()
             self.assertEqual(keys.missing(), missing)
             if keys.seal is None:

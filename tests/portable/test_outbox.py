@@ -85,9 +85,9 @@ class TestOutbox(unittest.TestCase):
 
     def test_a_torn_last_entry_is_not_an_envelope(self):
         outbox = filled(3)
-        whole = flash_file.read("outbox/00000001")
+        whole = flash_file.read("/data/outbox/00000001")
 
-        flash_file.replace("outbox/00000001", whole[:-5])
+        flash_file.replace("/data/outbox/00000001", whole[:-5])
 
         outbox = Outbox(64 * 1024)
         given = outbox.next_number
@@ -103,11 +103,11 @@ class TestOutbox(unittest.TestCase):
 
     def test_one_damaged_bit_repeats_no_number_and_loses_one_envelope_at_most_or_says_so(self):
         filled(8)
-        whole = flash_file.read("outbox/00000001")
+        whole = flash_file.read("/data/outbox/00000001")
         for at in range(4, len(whole), 7):
             damaged = bytearray(whole)
             damaged[at] ^= 1 << at % 8
-            flash_file.replace("outbox/00000001", bytes(damaged))
+            flash_file.replace("/data/outbox/00000001", bytes(damaged))
             outbox = Outbox(64 * 1024)
             self.assertTrue(outbox.next_number >= 9)
             for number in range(1, outbox.next_number):
@@ -118,12 +118,12 @@ class TestOutbox(unittest.TestCase):
             outbox.append(envelope(99))
             again = Outbox(64 * 1024)
             self.assertEqual(again.read(again.next_number - 1), envelope(99))
-            flash_file.remove("outbox/%08x" % (again.next_number - 1))
+            flash_file.remove("/data/outbox/%08x" % (again.next_number - 1))
 
     def test_a_segment_that_was_only_begun(self):
         outbox = filled(45)
         first = outbox._firsts[outbox._count - 1]
-        flash_file.replace("outbox/%08x" % 46, bytes(4))
+        flash_file.replace("/data/outbox/%08x" % 46, bytes(4))
         outbox = Outbox(64 * 1024)
         self.assertEqual((outbox.floor, outbox.next_number), (1, 46))
         outbox.append(envelope(46))
@@ -158,7 +158,7 @@ class TestOutbox(unittest.TestCase):
         outbox = filled(120)
         try:
             for number in range(100):
-                flash_file.replace("filler%d" % number, bytes(4096))
+                flash_file.replace("/data/filler%d" % number, bytes(4096))
         except OSError as err:
             self.assertEqual(err.args[0], 28)
         for number in range(121, 181):
@@ -261,7 +261,8 @@ class TestOutbox(unittest.TestCase):
     def test_the_limit_holds(self):
         for limit in (20_000, 50_000):
             filled(500, limit)
-            used = sum([len(flash_file.read("outbox/" + n)) for n in flash_file.names("outbox")])
+            names = flash_file.names("/data/outbox")
+            used = sum([len(flash_file.read("/data/outbox/" + name)) for name in names])
             self.assertTrue(used <= limit)
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ class TestPublisher(unittest.TestCase):
         self.assertEqual(self.times, [(1, None), (1, None)])
 
     def test_a_damaged_envelope_does_not_hold_up_those_behind_it(self):
-        name = "outbox/00000001"
+        name = "/data/outbox/00000001"
         data = flash_file.read(name)
         at = data.find(b"envelope 2")
         flash_file.replace(name, data[:at] + b"E" + data[at + 1 :])

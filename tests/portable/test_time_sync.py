@@ -3,7 +3,7 @@
 
 import unittest
 
-from bench_fixture import START_S, fresh_bench, remove_bench
+from bench_fixture import START_S, fresh_bench
 
 from node.link.time_sync import TimeSync
 
@@ -15,9 +15,6 @@ class TestTimeSync(unittest.TestCase):
         self.bench = fresh_bench()
         self.bench.wifi_joined = True
         self.sync = TimeSync("time")
-
-    def tearDown(self):
-        remove_bench()
 
     def ask(self, wait_ms=20):
         """Asks at the present, and looks for the answer after `wait_ms`."""

@@ -7,22 +7,23 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from littlefs import LittleFS
 
 from simulator.hal import bench as bench_module
 from simulator.hal import esp32, machine, network, sntp_socket, ticks
 from simulator.hal.bench import Bench, bench
-from simulator.hal.on_cpython import cryptolib
+from simulator.hal.on_cpython import cryptolib, vfs
 from simulator.hal.on_cpython import os as flash_os
+from simulator.world.flash import BLOCK_BYTES, Flash, PowerCut
+from simulator.world.nvs import NvsPartition
 
 
 @pytest.fixture(autouse=True)
-def fresh_bench(tmp_path):
+def fresh_bench():
     before = dict(vars(bench))
     vars(bench).update(vars(Bench()))
     bench.until_ms = 10**9
-    bench.folder = str(tmp_path)
-    (tmp_path / "nvs.json").write_text("{}")
+    bench.nvs = NvsPartition(Flash(blocks=6))
+    bench.partitions = {"nvs": bench.nvs.flash}
     yield bench
     vars(bench).clear()
     vars(bench).update(before)
@@ -130,11 +131,17 @@ class TestEsp32:
         nvs = esp32.NVS("space")
         nvs.set_i32("boots", -7)
         nvs.set_blob("key", b"\x01\x02\x03")
-        assert esp32.NVS("space")._items == {}
+        buffer = bytearray(8)
+        assert (nvs.get_i32("boots"), nvs.get_blob("key", buffer)) == (-7, 3)
+        nvs.set_blob("gone", b"x")
+        nvs.erase_key("gone")
+        with pytest.raises(OSError):
+            nvs.get_blob("gone", buffer)
+        with pytest.raises(OSError):
+            esp32.NVS("space").get_i32("boots")
         nvs.commit()
         again = esp32.NVS("space")
         assert again.get_i32("boots") == -7
-        buffer = bytearray(8)
         assert again.get_blob("key", buffer) == 3
         assert buffer[:3] == b"\x01\x02\x03"
 
@@ -273,12 +280,17 @@ class TestCryptolib:
 class TestFlash:
     @pytest.fixture(autouse=True)
     def image(self, tmp_path):
-        fs = LittleFS(
-            block_size=4096, block_count=32, read_size=32, prog_size=32, lookahead_size=32
-        )
-        (tmp_path / "flash.img").write_bytes(fs.context.buffer)
-        flash_os.mount_image(str(tmp_path / "flash.img"))
         self.path = tmp_path / "flash.img"
+        self.path.write_bytes(b"\xff" * 32 * BLOCK_BYTES)
+        bench.partitions["vfs"] = Flash(str(self.path))
+        vfs.VfsLfs2.mkfs(esp32.Partition("vfs"))
+        self.mount()
+        yield
+        vfs.mounted.clear()
+
+    def mount(self):
+        vfs.mounted.clear()
+        vfs.mount(vfs.VfsLfs2(esp32.Partition("vfs")), "/lp")
 
     def code(self, function, *args):
         with pytest.raises(OSError) as caught:
@@ -306,8 +318,32 @@ class TestFlash:
         with flash_os.open("/lp/a.new", "wb") as file:
             file.write(b"content")
         flash_os.rename("/lp/a.new", "/lp/a")
-        flash_os.mount_image(str(self.path))
+        bench.partitions["vfs"] = Flash(str(self.path))
+        self.mount()
         with flash_os.open("/lp/a", "rb") as file:
             assert file.read() == b"content"
         assert flash_os.listdir("/lp") == ["a"]
         assert flash_os.stat("/lp/a")[6] == 7
+
+    @pytest.mark.parametrize("torn", ["none", "half", "all"])
+    def test_a_power_cut_ends_what_runs_and_leaves_a_filesystem(self, torn):
+        with flash_os.open("/lp/a", "wb") as file:
+            file.write(b"before")
+        for after in range(1, 20):
+            bench.partitions["vfs"].cut(after, torn)
+            try:
+                with flash_os.open("/lp/a", "wb") as file:
+                    file.write(b"%d" % after * 3000)
+                break
+            except PowerCut:
+                with pytest.raises(PowerCut):  # it is dead until it is mounted anew
+                    flash_os.remove("/lp/a")
+            bench.partitions["vfs"] = Flash(str(self.path))
+            self.mount()
+            with flash_os.open("/lp/a", "rb") as file:
+                assert file.read() in (b"before", *(b"%d" % n * 3000 for n in range(1, after + 1)))
+        assert after > 3
+
+    def test_what_is_no_filesystem(self):
+        bench.partitions["vfs"] = Flash(blocks=32)
+        assert self.code(vfs.VfsLfs2, esp32.Partition("vfs")) in (5, 22, 84)

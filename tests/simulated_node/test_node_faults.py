@@ -7,7 +7,11 @@ import sqlite3
 import pytest
 
 from simulator.city_run import CityRun, Plan, choose_kits
+from simulator.hal.bench import bench
+from simulator.hal.esp32 import Partition
 from simulator.hal.on_cpython import os as flash_os
+from simulator.hal.on_cpython import vfs
+from simulator.world.flash import Flash
 
 START_S = 1_780_000_000 // 3600 * 3600
 HOUR_MS = 3_600_000
@@ -91,7 +95,8 @@ def test_without_a_policy_or_an_identity_nothing_leaves(tmp_path, name):
     with CityRun(plan) as city:
         city.start()
         node = city.nodes[0]
-        flash_os.mount_image(str(node.folder / "flash.img"))
+        bench.partitions["vfs"] = Flash(str(node.folder / "flash.img"))
+        vfs.mounted["/lp"] = vfs.VfsLfs2(Partition("vfs"))
         with flash_os.open(f"/lp/{name}", "rb") as file:
             whole = file.read()
         node.stop()  # the board is off while its flash is changed

@@ -27,7 +27,7 @@ SNTP_TRUST_S = 7 * DAY_S
 HOLD_MS = 600_000  # how far SNTP may be from a held clock, and a store's clock from the truth
 _AHEAD_S = 20 * 365 * DAY_S  # no answer that far ahead is taken: a board's calendar ends in 2068
 _STEP_MS = 1000
-_FLOOR_FILE = "floor"
+_FLOOR_FILE = flash_file.DATA + "floor"
 _2000_S = 946_684_800  # 2000-01-01 in Unix time, where an ESP32 counts from
 
 

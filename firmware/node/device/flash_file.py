@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Small files on the LittleFS flash, replaced in one step: a power cut leaves the old or the new.
+"""Files on flash, replaced in one step: a power cut leaves the old or the new.
 
-The commit point of LittleFS is `close()`; `os.rename` over an existing file is atomic.
+What was provisioned lies below CONFIG and is read only; what the node writes lies below DATA, a
+filesystem of its own (see storage.py). The commit point of LittleFS is `close()`; `os.rename` over
+an existing file is atomic.
 """
 
 import json
 import os
 
-ROOT = "/lp/"  # everything a node owns but its code lies below here
+CONFIG = "/lp/"
+DATA = "/data/"
 
 _ENOENT = 2
 _EEXIST = 17
 
 
-def read(name: str):
+def read(path: str):
     """The whole file as bytes; None when there is none."""
     try:
-        with open(ROOT + name, "rb") as file:
+        with open(path, "rb") as file:
             return file.read()
     except OSError as err:
         if err.args[0] != _ENOENT:
@@ -24,25 +27,25 @@ def read(name: str):
         return None
 
 
-def read_json(name: str):
+def read_json(path: str):
     """The file's JSON value; OSError when it is missing, ValueError when it is not JSON."""
-    data = read(name)
+    data = read(path)
     if data is None:
         raise OSError(_ENOENT)
     return json.loads(data)
 
 
-def replace(name: str, data: bytes):
+def replace(path: str, data: bytes):
     """Writes the whole file; a reader sees the old content or the new, never a part."""
-    with open(ROOT + name + ".new", "wb") as file:
+    with open(path + ".new", "wb") as file:
         file.write(data)
-    os.rename(ROOT + name + ".new", ROOT + name)
+    os.rename(path + ".new", path)
 
 
-def make_folder(name: str):
+def make_folder(path: str):
     """Makes a folder; it may be there already."""
     try:
-        os.mkdir(ROOT + name)
+        os.mkdir(path)
     except OSError as err:
         if err.args[0] != _EEXIST:
             raise
@@ -50,8 +53,8 @@ def make_folder(name: str):
 
 def names(folder: str) -> list:
     """The names in a folder, sorted."""
-    return sorted(os.listdir(ROOT + folder))
+    return sorted(os.listdir(folder))
 
 
-def remove(name: str):
-    os.remove(ROOT + name)
+def remove(path: str):
+    os.remove(path)

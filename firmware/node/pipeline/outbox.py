@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fourth stage: envelopes wait on flash until the store says that it has them.
 
-Layout on LittleFS, below /lp/outbox/: `log` holds the 4 random bytes that name this outbox; each
+Layout on LittleFS, below /data/outbox/: `log` holds the 4 random bytes that name this outbox; each
 segment file is named after its first number in hex, starts with `settled` (4 bytes, the highest
 number up to which all was settled when the segment was begun) and holds entries
 
@@ -20,7 +20,7 @@ from array import array
 from node.device import flash_file
 from node.errors import OutboxError
 
-_FOLDER = "outbox"
+_FOLDER = flash_file.DATA + "outbox"
 _SEGMENT_FULL = 7168  # a segment of this size takes no more; the last entry may pass it
 _SEGMENT_MAX = _SEGMENT_FULL + 1536
 _SEGMENT_HEAD = 4
@@ -30,7 +30,7 @@ _ENOENT, _ENOSPC = 2, 28
 
 
 def _path(first: int) -> str:
-    return flash_file.ROOT + _FOLDER + "/%08x" % first
+    return _FOLDER + "/%08x" % first
 
 
 class Outbox:
@@ -75,7 +75,7 @@ class Outbox:
         self.settled_upto = max(self.settled_upto, int.from_bytes(head, "big"), self.floor - 1)
         if number == first:  # nothing was written to it
             self._count -= 1
-            flash_file.remove(_FOLDER + "/%08x" % first)
+            flash_file.remove(_path(first))
         if damaged or number == first:
             self._size = _SEGMENT_FULL
 
@@ -161,7 +161,7 @@ class Outbox:
     def _drop_oldest(self):
         self._reader.close()
         try:
-            flash_file.remove(_FOLDER + "/%08x" % self._firsts[0])
+            flash_file.remove(_path(self._firsts[0]))
         except OSError as err:
             if err.args[0] != _ENOENT:
                 raise

@@ -27,6 +27,7 @@ LOOK_ALIKES = {
     "usocket": _HERE + "socket",
     "select": _HERE + "select",
     "tls": _HERE + "tls",
+    "vfs": _HERE + "vfs",
     "cryptolib": _HERE + "cryptolib",
     "gc": _HERE + "gc",
     "micropython": _HERE + "micropython",

@@ -1,91 +1,36 @@
 # SPDX-License-Identifier: MIT
-"""MicroPython's `os`, and `open`, over a LittleFS image: the board's flash below /lp.
-
-littlefs-python keeps the very format that the board's VfsLfs2 keeps. Its errors become
-OSError(code), as MicroPython raises them.
-"""
+"""MicroPython's `os`, and `open`, over what is mounted (see vfs.py): the firmware sees no other
+file of this computer."""
 
 import os as _host_os
 
-from littlefs import LittleFS, LittleFSError
-from littlefs.context import UserContext
+from simulator.hal.on_cpython import vfs
 
-ROOT = "/lp"
-BLOCK_BYTES = 4096
 sep = "/"
-_ENOENT, _EINVAL, _EROFS = 2, 22, 30
-_mounted = []
+_ENOENT, _EINVAL = 2, 22
 
 
-class _Image(UserContext):
-    """The image file as a block device: every block goes to the file at once."""
-
-    def __init__(self, path):
-        self._fd = _host_os.open(path, _host_os.O_RDWR)
-        super().__init__(_host_os.fstat(self._fd).st_size)
-
-    def read(self, cfg, block, off, size):
-        return bytearray(_host_os.pread(self._fd, size, block * cfg.block_size + off))
-
-    def prog(self, cfg, block, off, data):
-        _host_os.pwrite(self._fd, data, block * cfg.block_size + off)
-        return 0
-
-    def erase(self, cfg, block):
-        _host_os.pwrite(self._fd, b"\xff" * cfg.block_size, block * cfg.block_size)
-        return 0
-
-    def sync(self, cfg):
-        return 0
-
-
-def mount_image(path: str):
-    """Mounts an image file at /lp. Not part of MicroPython's `os`: the bench calls it."""
-    context = _Image(path)
-    _mounted[:] = [
-        LittleFS(
-            context,
-            block_size=BLOCK_BYTES,
-            block_count=_host_os.stat(path).st_size // BLOCK_BYTES,
-            read_size=32,
-            prog_size=32,
-            lookahead_size=32,
-        )
-    ]
-
-
-def _translated(function, *args, **options):
-    try:
-        return function(*args, **options)
-    except LittleFSError as err:
-        raise OSError(-err.code) from None
-    except FileExistsError:
-        raise OSError(17) from None
-    except (FileNotFoundError, NotADirectoryError):
-        raise OSError(_ENOENT) from None
-    except IsADirectoryError:
-        raise OSError(21) from None
-    except OSError as err:
-        raise OSError(err.errno or (err.args[0] if err.args else _EINVAL)) from None
-
-
-def _inner(path: str) -> str:
-    if path != ROOT and not path.startswith(ROOT + "/"):
+def _place(path: str):
+    """(file system, path within it)"""
+    top, _, rest = path.strip("/").partition("/")
+    fs = vfs.mounted.get("/" + top)
+    if fs is None or not path.startswith("/"):
         raise OSError(_ENOENT)
-    return path[len(ROOT) :] or "/"
+    return fs, "/" + rest
 
 
 class _File:
     """A file on the flash, whose errors are translated; its commit point is close()."""
 
-    def __init__(self, file):
+    def __init__(self, fs, file):
+        self._fs = fs
         self._file = file
 
     def __getattr__(self, name):
         attribute = getattr(self._file, name)
         if not callable(attribute):
             return attribute
-        return lambda *args: _translated(attribute, *args)
+        return lambda *args: self._fs.call(attribute, *args)
 
     def __iter__(self):
         return iter(self._file)
@@ -94,31 +39,37 @@ class _File:
         return self
 
     def __exit__(self, *exc):
-        _translated(self._file.close)
+        self._fs.call(self._file.close)
 
 
 def open(path, mode="r"):
     if isinstance(path, int) or "x" in mode:
         raise OSError(_EINVAL)
-    return _File(_translated(_mounted[0].open, _inner(path), mode))
+    fs, inner = _place(path)
+    return _File(fs, fs.call(fs.fs.open, inner, mode))
 
 
-def listdir(path=ROOT) -> list:
-    return _translated(_mounted[0].listdir, _inner(path))
+def _call(name: str, path: str, *args):
+    fs, inner = _place(path)
+    return fs.call(getattr(fs.fs, name), inner, *args)
 
 
-def ilistdir(path=ROOT):
+def listdir(path="/") -> list:
+    return _call("listdir", path)
+
+
+def ilistdir(path="/"):
     for name in listdir(path):
         info = stat(path + "/" + name)
         yield name, info[0], 0, info[6]
 
 
 def mkdir(path):
-    _translated(_mounted[0].mkdir, _inner(path))
+    _call("mkdir", path)
 
 
 def remove(path):
-    _translated(_mounted[0].remove, _inner(path))
+    _call("remove", path)
 
 
 unlink = remove
@@ -126,19 +77,20 @@ rmdir = remove
 
 
 def rename(old_path, new_path):
-    _translated(_mounted[0].rename, _inner(old_path), _inner(new_path))
+    _call("rename", old_path, _place(new_path)[1])
 
 
 def stat(path) -> tuple:
-    info = _translated(_mounted[0].stat, _inner(path))
+    info = _call("stat", path)
     kind = 0x4000 if info.type == 2 else 0x8000
     return kind, 0, 0, 0, 0, 0, info.size, 0, 0, 0
 
 
 def statvfs(path) -> tuple:
-    fs = _mounted[0]
+    fs = _place(path)[0].fs
     free = fs.block_count - fs.used_block_count
-    return BLOCK_BYTES, BLOCK_BYTES, fs.block_count, free, free, 0, 0, 0, 0, 255
+    size = fs.cfg.block_size
+    return size, size, fs.block_count, free, free, 0, 0, 0, 0, 255
 
 
 def urandom(n) -> bytes:
