@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The folder of one simulated city, used by one run at a time.
 
-    tls/            ca.pem, ca.key and the certificates of broker and collector
-    nodes/<node>/   flash.img, data.img and nvs.img of each board
-    keyring.json    what the collector opens with
-    city.json       which nodes there are, and when the last run ended (Unix s)
+tls/            ca.pem, ca.key and the certificates of broker and collector
+nodes/<node>/   flash.img, data.img and nvs.img of each board
+keyring.json    what the collector opens with
+city.json       which nodes there are, and when the last run ended (Unix s)
 """
 
 import contextlib
@@ -153,9 +153,7 @@ class CityFolder:
             )
             keyring.add_node(ticket, policy)
             nodes.append(CityNode(ticket.node_id, kit, policy))
-        listed = [
-            {"node": n.node_id, "kit": n.kit.name, "policy": n.policy.hex()} for n in nodes
-        ]
+        listed = [{"node": n.node_id, "kit": n.kit.name, "policy": n.policy.hex()} for n in nodes]
         self._write({"nodes": listed, "broker": broker_name})
         return nodes
 

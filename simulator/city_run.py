@@ -7,19 +7,14 @@ The folder holds tls/, nodes/<node>/, keyring.json and city.json; the same folde
 another run, which begins where the last one ended. Only one run at a time has it.
 """
 
-import collections
 import contextlib
 import dataclasses
 import datetime
 import os
-import sqlite3
 import sys
 import time
 from pathlib import Path
 
-from host_tools.collector.keyring import Keyring
-from host_tools.collector.mqtt_worker import MqttWorker
-from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.provisioning.compile_policy import compile_policy
@@ -28,9 +23,9 @@ from host_tools.provisioning.kit import Kit, kit_names, load_board, load_kit
 from host_tools.state_folder import SUFFIX, stores_folder
 from host_tools.umqtt_source import umqtt_path
 from node.policy.rules import Policy
-from simulator.city_folder import BROKER_NAME, COLLECTOR, PASSWORD, SNTP_HOST, SSID, CityFolder
+from simulator.city_folder import BROKER_NAME, COLLECTOR, CityFolder
+from simulator.city_services import CityServices
 from simulator.conductor import Conductor, NodeProcess
-from simulator.world.access_point import AccessPoint
 from simulator.world.city import City
 from simulator.world.replay import Replay
 
@@ -57,6 +52,7 @@ class Plan:
     folder: Path | None = None
     start: int | None = None  # Unix s
     on_publish: object = None  # called with (topic, payload, Unix s) by the embedded broker
+    queue_limit: int = 100_000  # messages that a broker of ours keeps for one client
 
 
 def choose_kits(names: tuple, count: int | None) -> list[Kit]:
@@ -77,13 +73,16 @@ def _new_store_path() -> Path:
 
 
 class CityRun:
-    """One run of a plan. start() raises ToolError and leaves nothing half made."""
+    """One run of a plan. start() raises ToolError and leaves nothing half made.
+
+    services: what the nodes reach, and how to make it fail.
+    """
 
     def __init__(self, plan: Plan):
         self.plan = plan
         self.nodes: list[NodeProcess] = []
         self.conductor = None
-        self.collector = None
+        self.services = None
         self.store_path = None
         self.drained = False
         self._running = False
@@ -91,10 +90,9 @@ class CityRun:
         self._kits = {}  # node id: name of its kit
         self._shortest_s = {}  # node id: its shortest window
         self._before = {}  # node id: (envelopes stored, numbers settled) before this run
-        self._store = None
         self._samples = {}  # node id: how many there were when sampling was over
         self._began = self._ended = 0.0
-        self._access_point = self._broker = self._folder = None
+        self._folder = None
 
     def __enter__(self):
         return self
@@ -124,20 +122,21 @@ class CityRun:
         if plan.replay is not None:
             world = Replay(plan.replay, start_s, plan.seed, world)
         city_nodes = self._folder.nodes(wanted, board, start_s, broker_name, plan.tls_dir)
-        self._broker = self._make_broker()
-        self._open.callback(self._broker.stop)  # before it starts: that may be interrupted
-        address = self._broker.start()
-        self._access_point = AccessPoint(SSID, PASSWORD)
-        self._access_point.hosts[SNTP_HOST] = ("192.168.4.1", 123)
-        self._open.callback(self._access_point.stop)
-        self._access_point.start()
+        own = plan.broker in ("embedded", "mosquitto")
+        self.services = CityServices(
+            self._make_broker, own, self._folder.path, lambda: self.conductor.now_s(), self._woken
+        )
+        self._open.callback(self.services.access_point.stop)
+        self.services.access_point.start()
+        self._open.callback(self.services.stop_broker)  # before it starts: that may be interrupted
+        self.services.start_broker()
         for node in city_nodes:
-            self._add_node(node, address, command, board)
+            self._add_node(node, command, board)
         windows_s = [w for _, policy in wanted for w in Policy(policy).windows_s]
         self.conductor = Conductor(
             world, self.nodes, windows_s, start_s, plan.speed, self._settled, self._progress
         )
-        self._start_collector(address)
+        self._start_collector()
         self._open.callback(self.conductor.stop)
         self.conductor.start()
         self._running = True
@@ -216,12 +215,13 @@ class CityRun:
         if self.plan.broker == "embedded":
             from simulator.world.broker_embedded import EmbeddedBroker
 
-            return EmbeddedBroker(ca, certificate, key, self._on_publish)
+            return EmbeddedBroker(ca, certificate, key, self._on_publish, self.plan.queue_limit)
         if self.plan.broker == "mosquitto":
             from simulator.world.broker_mosquitto import MosquittoBroker
 
             folder = self._folder.path / "mosquitto"
-            return MosquittoBroker(folder, ca, certificate, key, {COLLECTOR: "collector"})
+            roles = {COLLECTOR: "collector"}
+            return MosquittoBroker(folder, ca, certificate, key, roles, self.plan.queue_limit)
         from simulator.world.broker_external import ExternalBroker
 
         own = tls / f"{COLLECTOR}.pem", tls / f"{COLLECTOR}.key"
@@ -231,44 +231,40 @@ class CityRun:
         if self.plan.on_publish is not None:
             self.plan.on_publish(topic, payload, self.conductor.now_s())
 
-    def _add_node(self, node, address, command, board):
+    def _add_node(self, node, command, board):
         node_id = node.node_id
-        self._access_point.connect(node_id, self._broker.host_name, address)
+        self.services.connect(node_id)
         folder = self._folder.path / "nodes" / node_id
         line, environment = command(folder)
         self.nodes.append(
             NodeProcess(
                 node_id, folder, node.kit.data, board, line, environment,
-                lambda: self._access_point.air(node_id),
+                lambda: self.services.access_point.air(node_id),
             )
         )  # fmt: skip
         self._kits[node_id] = node.kit.name
         self._shortest_s[node_id] = Policy(node.policy).windows_s[0]
 
-    def _start_collector(self, address):
-        tls = self._folder.tls
+    def _start_collector(self):
+        services = self.services
         self.store_path = self.plan.folder and self._folder.path / f"store{SUFFIX}"
         if self.store_path is None:
             self.store_path = _new_store_path()
         self._open.callback(self._drop_empty_store)
-        self._store = Store(self.store_path, Keyring(self._folder.path / "keyring.json"))
-        self._open.callback(self._store.close)
-        settled = {state.node_id: state.settled for state in self._store.logs()}
-        stored = self._stored()
+        self._open.callback(services.stop_collector)
+        settled = {
+            state.node_id: state.settled for state in services.open_store(self.store_path).logs()
+        }
+        stored = services.stored()
         self._before = {
             node.node_id: (stored[node.node_id], settled.get(node.node_id, 0))
             for node in self.nodes
         }
-        self.collector = MqttWorker(
-            self._store, address, tls / "ca.pem", tls / f"{COLLECTOR}.pem",
-            tls / f"{COLLECTOR}.key", self._broker.host_name, self.conductor.now_s, self._woken,
-        )  # fmt: skip
-        self.collector.start()
-        self._open.callback(self.collector.stop)
+        services.start_collector()
 
     def _drop_empty_store(self):
         """A run that stored nothing leaves no store, which would be taken for the newest."""
-        if self.store_path.exists() and not self._stored():
+        if self.store_path.exists() and not self.services.stored():
             for suffix in ("", ".lock", "-wal", "-shm"):
                 Path(f"{self.store_path}{suffix}").unlink(missing_ok=True)
 
@@ -278,11 +274,10 @@ class CityRun:
 
     # what is known while it runs
 
-    def _stored(self) -> collections.Counter:
-        """Envelopes in the store, by node."""
-        query = "SELECT node, count(*) FROM envelope GROUP BY node"
-        with contextlib.closing(sqlite3.connect(self.store_path)) as db:
-            return collections.Counter(dict(db.execute(query)))
+    @property
+    def collector(self):
+        """The worker that runs, or ran last."""
+        return self.services.collector
 
     def _settled(self) -> bool:
         return all(
@@ -299,7 +294,7 @@ class CityRun:
     def account(self) -> dict:
         """What was done, as `lamppost demo --json` prints it."""
         ended = self._ended or time.monotonic()
-        stored = self._stored()
+        stored = self.services.stored()
         nodes = [self._node_account(node, stored[node.node_id]) for node in self.nodes]
         return {
             "simulated_s": min(self.conductor.now_ms // 1000, self.plan.for_s),
@@ -315,7 +310,6 @@ class CityRun:
         node_id = node.node_id
         stored_before, settled_before = self._before[node_id]
         settled = self.collector.settled.get(node_id, 0)
-        counts = self.collector.counts
         return {
             "node": node_id,
             "kit": self._kits[node_id],
@@ -323,12 +317,12 @@ class CityRun:
             "records": node.total("records"),
             # what an interrupted run left on the node is this run's to deliver
             "envelopes": max(0, node.status["newest"] - settled_before),
-            "opened": counts["opened"][node_id],
+            "opened": self.services.count("opened", node_id),
             "receipted": settled - settled_before,
             "lost": max(0, (settled - stored) - (settled_before - stored_before)),
-            "duplicates": counts["duplicates"][node_id],
+            "duplicates": self.services.count("duplicates", node_id),
             "faults": node.total("faults"),
-            "wire_bytes": sum(self._access_point.wire_bytes(node_id)),
+            "wire_bytes": sum(self.services.access_point.wire_bytes(node_id)),
             "heap_peak_bytes": node.heap_peak,
         }
 
@@ -351,7 +345,7 @@ class CityRun:
                 last = node.log[-1] if node.log else "it said nothing"
                 hint = "give more: --heap 128k" if "Memory" in last else "its last line says why"
                 return f"node {node.node_id} ended by itself: {last}", hint
-        reason = self.collector.trouble or self._broker.trouble()
+        reason = self.collector.trouble or self.services.broker.trouble()
         if reason:
             return reason, "look after the broker and the disk"
         hint = "the account above says which node"

@@ -125,12 +125,16 @@ class NodeProcess:
     def take_reset(self) -> tuple[str, int]:
         """(cause, the simulated ms at which the board starts again)."""
         (cause, at_ms, sleep_ms), self._reset = self._reset, None
+        self.switch_off()
+        return cause, at_ms + sleep_ms
+
+    def switch_off(self):
+        """Takes its power, and counts what it did since it had it."""
         self.resets += 1
         self.stop()
         for name in ("samples", "faults", "records", "envelopes"):
             self.before[name] += self.status[name]
             self.status[name] = 0
-        return cause, at_ms + sleep_ms
 
     def _write(self, line: str):
         process = self._process
@@ -191,6 +195,7 @@ class Conductor:
         self.start_s = start_s
         self.now_ms = 0
         self.changed = threading.Condition()
+        self.patience_s = PATIENCE_S  # less while a fault is played that nothing gets past
         self._world = world
         self._windows_ms = sorted({w * 1000 for w in windows_s})
         self._speed = speed
@@ -227,6 +232,11 @@ class Conductor:
             each_meeting()
             self._pace()
         return not self._stopped
+
+    def cut_power(self, node: NodeProcess, for_ms: int = 0):
+        """Takes a node's power at a meeting, and gives it back after `for_ms`."""
+        node.switch_off()
+        node.power_up(self.start_s, self.now_ms + for_ms, "power", self.changed)
 
     def drain(self, done, patience_s: float = 30.0) -> bool:
         """Lets time run in small steps, at least one, until done().
@@ -286,7 +296,7 @@ class Conductor:
             now = self._progress()
             if now != seen:
                 seen, since = now, time.monotonic()
-            elif time.monotonic() - since > PATIENCE_S:
+            elif time.monotonic() - since > self.patience_s:
                 break
         return not self._stopped and not any(node.ended for node in self.nodes)
 

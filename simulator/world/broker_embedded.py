@@ -75,8 +75,9 @@ class _Handler(BrokerProtocolHandler):
 
 
 class _Broker(Broker):
-    def __init__(self, config: BrokerConfig, on_publish: Callable | None):
+    def __init__(self, config: BrokerConfig, on_publish: Callable | None, queue_limit: int):
         super().__init__(config)
+        self._queue_limit = queue_limit
         self._on_publish = on_publish
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -165,7 +166,10 @@ class _Broker(Broker):
                     self._keep(session, topic, data, qos)
 
     def _keep(self, session: Session, topic: str, data: bytes, qos: int):
-        """Puts a message with those that have no acknowledgement: sent when the client is back."""
+        """Puts a message with those that have no acknowledgement: sent when the client is back.
+        One too many is dropped, as brokers do."""
+        if len(session.inflight_out) >= self._queue_limit:
+            return
         message = OutgoingApplicationMessage(session.next_packet_id, topic, qos, data, False)
         session.inflight_out[message.packet_id] = message
 
@@ -175,7 +179,8 @@ class _Broker(Broker):
 
 class EmbeddedBroker:
     """ca, certificate, key: PEM files. on_publish: called in the broker's thread with (topic,
-    payload) of each message that the rules let through.
+    payload) of each message that the rules let through. queue_limit: messages that are kept for a
+    client that is away.
 
     amqtt has no shared subscriptions ($share); they are refused.
     """
@@ -186,6 +191,7 @@ class EmbeddedBroker:
         certificate: Path,
         key: Path,
         on_publish: Callable[[str, bytes], None] | None = None,
+        queue_limit: int = 100_000,
     ):
         listener = ListenerConfig(
             bind="127.0.0.1:0", ssl=True, cafile=ca, certfile=certificate, keyfile=key
@@ -196,6 +202,7 @@ class EmbeddedBroker:
         )
         self.host_name = host_name(certificate)
         self._on_publish = on_publish
+        self._queue_limit = queue_limit
         self._broker: _Broker | None = None
         self._thread = LoopThread("embedded broker")
         self._trouble: str | None = None
@@ -212,6 +219,8 @@ class EmbeddedBroker:
         """Breaks all connections, and forgets all sessions and messages."""
         self._thread.stop(self._stop())
 
+    kill = stop  # it has no disk, and so nothing to put in order
+
     def __enter__(self):
         self.start()
         return self
@@ -227,7 +236,7 @@ class EmbeddedBroker:
         self._trouble = f"{context['message']}: {context.get('exception')!r}"
 
     async def _start(self) -> int:
-        self._broker = _Broker(self._config, self._on_publish)
+        self._broker = _Broker(self._config, self._on_publish, self._queue_limit)
         await self._broker.start()
         return self._broker._servers["default"].instance.sockets[0].getsockname()[1]
 

@@ -30,7 +30,7 @@ allow_anonymous false
 acl_file {folder}/mosquitto.acl
 set_tcp_nodelay true
 max_inflight_messages 0
-max_queued_messages 100000
+max_queued_messages {queue_limit}
 retain_available false
 persistence false
 log_dest stderr
@@ -59,18 +59,23 @@ def mosquitto_path() -> str | None:
 
 class MosquittoBroker:
     """folder: for configuration and log; ca, certificate, key: PEM files; roles: {CN: role} of all
-    collectors and vaults, since mosquitto knows a client by its CN alone.
+    collectors and vaults, since mosquitto knows a client by its CN alone; queue_limit: messages
+    that it keeps for one client, and not one more.
 
     A client's id is its CN, whatever it says. Keepalive runs in real time.
     """
 
-    def __init__(self, folder: Path, ca: Path, certificate: Path, key: Path, roles: dict):
+    def __init__(
+        self, folder: Path, ca: Path, certificate: Path, key: Path, roles: dict,
+        queue_limit: int = 100_000,
+    ):  # fmt: skip
         self.host_name = host_name(certificate)
         self._folder = Path(folder).resolve()
         self._files = {
             name: Path(file).resolve()
             for name, file in (("ca", ca), ("certificate", certificate), ("key", key))
         }
+        self._queue_limit = queue_limit
         self._acl = mosquitto_acl(roles)
         self._log = self._folder / "mosquitto.log"
         self._process: subprocess.Popen | None = None
@@ -107,6 +112,12 @@ class MosquittoBroker:
             self._process.wait()
         self._process = None
 
+    def kill(self):
+        """Ends the process at once, as kill -9 does."""
+        if self._process is not None:
+            self._process.kill()
+        self.stop()
+
     def __enter__(self):
         self.start()
         return self
@@ -122,7 +133,9 @@ class MosquittoBroker:
         return lines[-1] if lines else f"exit code {self._process.returncode}"
 
     def _launch(self, program: str, port: int):
-        config = _CONFIG.format(port=port, folder=self._folder, **self._files)
+        config = _CONFIG.format(
+            port=port, folder=self._folder, queue_limit=self._queue_limit, **self._files
+        )
         if os.name == "posix" and os.geteuid() == 0:
             config += f"user {getpass.getuser()}\n"  # else it becomes one who may not read keys
         (self._folder / "mosquitto.conf").write_text(config)
