@@ -112,14 +112,14 @@ class _Wire:
 class AccessPoint:
     """ssid, password: of the network; what a node must know to join.
 
-    `up` (Wi-Fi) and `sntp` (True, False, or {"offset_ms": n} for a lying server) may be changed at
-    any time; a node process learns of it with its next `air`. `hosts` names further hosts.
+    `up` (Wi-Fi) and `sntp` (True, False, or a lie: see hal/sntp_socket.py) may be changed at any
+    time; a node process learns of it with its next `air`. `hosts` names further hosts.
     """
 
     def __init__(self, ssid: str, password: str):
         self.ssid, self.password = ssid, password
         self.up = True
-        self.sntp: bool | dict = True
+        self.sntp: bool | dict | list = True
         self.hosts: dict[str, tuple[str, int]] = {}
         self._wires: dict[str, _Wire] = {}
         self._ways: dict[str, tuple[str, int]] = {}  # node: (broker's name, port of its wire)

@@ -241,7 +241,9 @@ class TestCertificates:
         bench.check_certificate_dates()
         bench.sleep_ms(3_600_000)
         bench.check_certificate_dates()
-        machine.RTC().datetime((2028, 1, 15, 4, 8, 0, 0, 0))
+        machine.RTC().datetime((2028, 1, 15, 4, 8, 0, 0, 0))  # they are good for ten years
+        bench.check_certificate_dates()
+        machine.RTC().datetime((2037, 1, 15, 4, 8, 0, 0, 0))
         with pytest.raises(ValueError):
             bench.check_certificate_dates()
 

@@ -127,7 +127,10 @@ class _TlsStream:
         return 0 if count == b"" else count
 
     def write(self, data, length=None):
-        return self._waiting(self._stream.send, data if length is None else data[:length])
+        count = self._waiting(self._stream.send, data if length is None else data[:length])
+        if count == b"":  # the peer has gone: what reading tells by an end is an error here
+            raise OSError(_ECONNRESET)
+        return count
 
     def pending(self) -> int:
         return self._stream.pending()
