@@ -148,7 +148,7 @@ class Node:
         instant_s = self.minimiser.next_instant_s
         records = self.minimiser.close()
         if records is not None:
-            self._seal(records, instant_s)
+            self._seal(records, instant_s if records else None)
 
     def _seal(self, records: list, instant_s):
         outbox = self.outbox
@@ -213,7 +213,7 @@ class Node:
                 self._drop(LinkError("wifi"))
             return False
         utc_ms = self.time_sync.step(now_ms)
-        if utc_ms is not None and not self.clock.set_utc_ms(utc_ms):
+        if utc_ms is not None and not (self.clock.set_utc_ms(utc_ms) and self.clock.is_held()):
             self.time_sync.ask_soon(now_ms)
         if self.clock.utc_ms() is None:  # certificates cannot be checked: not one TLS byte
             return False

@@ -134,6 +134,19 @@ class TestClock(unittest.TestCase):
             self.clock.set_utc_ms(self.clock.utc_ms() + HOLD_MS)
         self.assertTrue(self.clock.utc_ms() - START_S * MS <= HOLD_MS + 2000)
 
+    def test_a_held_clock_moves_by_seconds_without_a_step(self):
+        self.clock.set_utc_ms((START_S + 3) * MS)
+        self.assertFalse(self.clock.is_held())
+        self.clock.confirm(START_S, 2000)
+        self.assertTrue(self.clock.is_held())
+        answers = 0
+        while not self.clock.set_utc_ms(START_S * MS):  # each time it asks to be told again soon
+            answers += 1
+        self.assertEqual((answers, self.clock.steps), (3, 1))
+        self.assertTrue(abs(self.clock.utc_ms() - START_S * MS) < 1000)
+        self.assertTrue(self.clock.set_utc_ms((START_S + 60) * MS))
+        self.assertEqual((self.clock.steps, self.clock.utc_ms()), (2, (START_S + 60) * MS))
+
     def test_the_floor_is_written_again_after_a_write_that_failed(self):
         def fails(name, data):
             raise OSError(28)

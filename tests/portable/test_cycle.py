@@ -19,24 +19,27 @@ class Clock:
     """Uptime is counted from NOON_MS on; utc may be unknown or not to be trusted."""
 
     def __init__(self):
-        self.now_ms, self.known, self.trusted = 0, True, True
-        self.confirmed_s, self.steps, self.slept = None, 1, []
+        self.now_ms, self.known, self.trusted, self.held = 0, True, True, True
+        self.confirmed_s, self.steps, self.slept, self.back_ms = None, 1, [], 0
 
     def uptime_ms(self):
         return self.now_ms
 
     def utc_ms(self):
-        return NOON_MS + self.now_ms if self.known else None
+        return NOON_MS - self.back_ms + self.now_ms if self.known else None
 
     def set_utc_ms(self, utc_ms):
         self.known = True
         return True
 
+    def is_held(self):
+        return self.held
+
     def may_close_windows(self):
         return self.known and self.trusted
 
     def offset_ms(self):
-        return NOON_MS if self.may_close_windows() else 0
+        return NOON_MS - self.back_ms if self.may_close_windows() else 0
 
     def sleep_ms(self, duration_ms):
         self.slept.append(duration_ms)
@@ -292,6 +295,26 @@ class TestCycle(unittest.TestCase):
         self.clock.trusted = True
         self.run_until(1_500_500)
         self.assertEqual(self.sums(), [10, 10, 10, 10])
+
+    def test_where_records_were_released_before_an_envelope_without_any_goes(self):
+        self.run_until(700_000)
+        self.assertEqual(self.sums(), [10])
+        before = len(self.outbox.kept)
+        self.clock.back_ms, self.clock.steps = 600_000, 2
+        self.run_until(1_800_500)
+        instants = [instant_s and instant_s - NOON_MS // 1000
+                    for _, instant_s in self.outbox.kept[before:]]  # fmt: skip
+        # noon + 600 s was released; the window before it is not whole, those after are new
+        self.assertEqual(instants, [None, 900, 1200])
+
+    def test_a_time_that_no_receipt_bounds_is_asked_for_again_soon(self):
+        self.sync.answer = NOON_MS
+        self.clock.held = False
+        self.node.step()
+        self.assertEqual(self.sync.asked, 1)
+        self.clock.held = True
+        self.node.step()
+        self.assertEqual(self.sync.asked, 1)
 
     def test_several_windows_at_once_are_written_together_as_far_as_they_go(self):
         self.clock.known = False

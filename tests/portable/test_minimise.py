@@ -119,9 +119,14 @@ class TestWindows(unittest.TestCase):
         self.minimiser.follow(NOON - 7200, 2)
         for _ in range(30):
             self.minimiser.follow(self.minimiser.next_instant_s, 2)
+            instant_s = self.minimiser.next_instant_s
             records = self.minimiser.close()
             if records:
                 seen.append(records[0][1])
+            elif records is not None:
+                self.assertEqual(
+                    instant_s, NOON + 300
+                )
         self.assertTrue(len(seen) > 20)  # those before were never released, and are now
         self.assertEqual(len(seen), len(set(seen)))
 

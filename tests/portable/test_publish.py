@@ -228,6 +228,40 @@ class TestPublisher(unittest.TestCase):
         self.publisher.step(7_200_001)
         self.assertEqual(len(self.link.take()), 5)
 
+    def test_what_has_no_receipt_is_sent_again_ever_more_rarely_until_one_comes(self):
+        self.link.room = 1000
+        self.publisher.step(0)
+        times = []
+
+        def watch(from_min, to_min):
+            self.link.take()
+            for minute in range(from_min, to_min):
+                self.publisher.step(minute * 60_000)
+                if self.link.take():
+                    times.append(minute)
+                self.ack(*range(1, 1000))
+
+        watch(0, 2400)
+        self.assertEqual(times, [10, 30, 70, 150, 310, 630, 990, 1350, 1710, 2070])
+        self.receive(1_800_000_000, self.outbox.log, 2, [])
+        del times[:]
+        watch(2400, 2440)
+        self.assertEqual(times, [2410, 2430])
+
+    def test_an_answer_is_awaited_ever_shorter_when_none_comes(self):
+        self.link.room = 1000
+        waits = []
+        for at_ms in range(0, 6_000_000, 600_000):
+            self.outbox.append(b"one more")
+            self.publisher.step(at_ms)
+            waits.append(self.publisher.expects_ms(at_ms))
+        self.assertEqual(waits[:4], [2000, 1000, 500, 250])
+        self.assertTrue(waits[-1] < 10)
+        self.receive(1_800_000_000, self.outbox.log, 2, [])
+        self.outbox.append(b"one more")
+        self.publisher.step(6_000_000)
+        self.assertEqual(self.publisher.expects_ms(6_000_000), 2000)
+
     def test_an_answer_is_awaited_for_two_seconds(self):
         self.assertEqual(self.publisher.expects_ms(0), 0)
         self.publisher.step(1000)

@@ -85,6 +85,7 @@ class TestTimeSync(unittest.TestCase):
             (0, b"\x23"),  # a client's packet
             (1, b"\x00"),  # a kiss of death
             (1, b"\x10"),  # stratum 16
+            (40, bytes(8)),  # no time, which would be in 2036
         ):
             self.sync = TimeSync("time")
             self.sync.step(self.bench.now_ms)

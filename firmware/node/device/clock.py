@@ -27,6 +27,8 @@ SNTP_TRUST_S = 7 * DAY_S
 HOLD_MS = 600_000  # how far SNTP may be from a held clock, and a store's clock from the truth
 _AHEAD_S = 20 * 365 * DAY_S  # no answer that far ahead is taken: a board's calendar ends in 2068
 _STEP_MS = 1000
+_SLEW_MS = 5000
+_PART_MS = 900
 _FLOOR_FILE = flash_file.DATA + "floor"
 _2000_S = 946_684_800  # 2000-01-01 in Unix time, where an ESP32 counts from
 
@@ -81,7 +83,8 @@ class Clock:
 
         One that cannot be is not believed, nor one too far ahead by a clock that knows better. A
         difference under a second is left alone: windows do not need better, and a step would
-        disturb the measurements under way.
+        disturb the measurements under way. A held clock that is off by a few is moved in parts
+        that small.
         """
         earliest_ms = self.earliest_ms()
         if not earliest_ms <= utc_ms < earliest_ms + _AHEAD_S * 1000:
@@ -94,7 +97,11 @@ class Clock:
         now_ms = self.utc_ms()
         if not self._is_trusted(utc_ms) and self.may_close_windows():
             return False
-        if now_ms is None or abs(utc_ms - now_ms) >= _STEP_MS:
+        error_ms = 0 if now_ms is None else utc_ms - now_ms
+        if self._held_ms is not None and _STEP_MS <= abs(error_ms) <= _SLEW_MS:
+            self._utc_at_start_ms += _PART_MS if error_ms > 0 else -_PART_MS
+            return False
+        if now_ms is None or abs(error_ms) >= _STEP_MS:
             self._step_to(utc_ms)
         return self._is_trusted(utc_ms)
 
@@ -115,6 +122,11 @@ class Clock:
         if self.floor_s // DAY_S > self._kept_s // DAY_S:  # one write a day spares the flash
             flash_file.replace(_FLOOR_FILE, self.floor_s.to_bytes(5, "big"))
             self._kept_s = self.floor_s
+
+    def is_held(self) -> bool:
+        """Whether a receipt of this power-up bounds the time from above. Until then nothing but
+        SNTP tells a true time from a forged one: ask it often."""
+        return self._held_ms is not None
 
     def may_close_windows(self) -> bool:
         """Whether the time is known, and not so far ahead that it is likely a forgery."""

@@ -40,7 +40,7 @@ class TimeSync:
         return None
 
     def ask_soon(self, now_ms: int):
-        """The last answer was not believed."""
+        """The last answer was not believed, or nothing vouches for it."""
         self._next_ms = now_ms + self._retry_ms
         self._retry_ms = min(2 * self._retry_ms, _RETRY_MAX_MS)
 
@@ -73,6 +73,9 @@ class TimeSync:
             return None
         if answer[0] >> 6 == 3 or answer[0] & 7 != 4 or not 0 < answer[1] < 16:
             self._fail(now_ms)  # unsynchronised, no server, or a kiss of death
+            return None
+        if answer[40:48] == bytes(8):  # no time at all, which would be in 2036
+            self._fail(now_ms)
             return None
         self._close(now_ms + _AGAIN_MS)
         seconds = int.from_bytes(answer[40:44], "big")

@@ -127,8 +127,9 @@ class Minimiser:
         """Closes the windows that end at `next_instant_s`, and opens the ones after.
 
         Returns their records, one for every stream that closes, or None when none of the windows
-        was watched from its start (a partial first window is discarded), or when records of this
-        instant were released before.
+        was watched from its start (a partial first window is discarded). The list is empty when
+        records of this instant were released before, by a clock that was wrong: the store shall
+        hear from the node all the same.
         """
         instant_s = self.next_instant_s
         self.next_instant_s = self._policy.next_instant(instant_s)
@@ -144,7 +145,9 @@ class Minimiser:
             records.append(window.record(instant_s, expected, whole))
             window.clear()
             any_whole = any_whole or whole
-        if not any_whole or instant_s in self._released:
+        if not any_whole:
             return None
+        if instant_s in self._released:
+            return []
         self._released.add(instant_s)
         return records

@@ -3,7 +3,8 @@
 
 A PUBACK frees nothing, since a broker that crashes may forget what it acknowledged: only the
 store's receipt settles an envelope. What has no receipt is sent again, the same bytes, on
-reconnect and 10 minutes after it was sent.
+reconnect and 10 minutes after it was sent; ever more rarely as long as no receipt comes at all,
+since then it is the store that is away, and the broker keeps what it can.
 
 A receipt for an envelope of this power-up was made after that envelope: so its time is at most as
 old as that, and tells the node's clock an upper bound as well.
@@ -13,9 +14,11 @@ from node.device.log import say
 from node.errors import CommandError, FormatError, KeyMissing, OpenError, OutboxError
 from node.pipeline.down import is_number, kind
 
-_AGAIN_MS = 600_000
+_AGAIN_MS = 600_000  # doubles up to the next while no receipt comes
+_AGAIN_MAX_MS = 6 * 3_600_000
 _NEVER_MS = 1 << 60
-_LINGER_MS = 2000  # how long after a send an answer is waited for with the radio awake
+_LINGER_MS = 2000  # how long after a send a receipt is waited for with the radio awake; halved by
+# each wait that was for nothing
 
 
 class Publisher:
@@ -40,7 +43,9 @@ class Publisher:
         self._next = 1  # the next number to look at
         self._oldest = None  # the oldest number without receipt, and since when it is that
         self._oldest_since_ms = 0
+        self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
+        self._unheard = False  # something was sent, and no receipt has come since
         self._began = outbox.next_number  # the first number of this power-up
         self._probe = None  # an envelope of this power-up: its number, and when it was there
 
@@ -76,6 +81,8 @@ class Publisher:
 
     def _on_receipt(self, time_s: int, log: bytes, upto: int, ranges: list):
         self.receipts += 1
+        self._linger_ms, self._unheard = _LINGER_MS, False
+        self._again_ms = min(self._again_ms, _AGAIN_MS)
         age_ms = None
         try:
             if log == self._outbox.log:
@@ -111,6 +118,7 @@ class Publisher:
             self._oldest, self._oldest_since_ms = oldest, now_ms
         elif oldest is not None and now_ms - self._oldest_since_ms >= self._again_ms:
             self._next, self._oldest_since_ms = oldest, now_ms
+            self._again_ms = min(2 * self._again_ms, _AGAIN_MAX_MS)
         numbers = None
         while self._link.can_publish():
             number = self._outbox.waiting_from(self._next)
@@ -123,7 +131,13 @@ class Publisher:
             if envelope is not None:
                 packet_id = self._link.publish_qos1(self._topic, envelope)
                 self._in_flight[packet_id] = number
-                self._linger_until_ms = now_ms + _LINGER_MS
+                self._linger(now_ms)
+
+    def _linger(self, now_ms: int):
+        if self._unheard and now_ms > self._linger_until_ms:
+            self._linger_ms //= 2
+        self._unheard = True
+        self._linger_until_ms = now_ms + self._linger_ms
 
     def _read(self, number: int):
         """The envelope; None when flash does not give it back: those behind it must not wait."""
