@@ -6,7 +6,8 @@ erases the page with the most marked entries when it needs room: so the rest is 
 entries until the page of the old seal has its turn, and then they are deleted. One write a call.
 
 An item is 32 bytes: its head, with the name at byte 8, then its data in the items that follow
-(ESP-IDF, NVS, "Structure of entry").
+(ESP-IDF, NVS, "Structure of entry"). A page whose erasure a power cut ended may hold data without
+its head: NVS erases it when it needs it, and until then it counts as an earlier seal.
 """
 
 import esp32
@@ -15,8 +16,10 @@ from node.device.keys import NAMESPACE
 
 _BLOCK_BYTES = 4096
 _ITEM = 32
-_NAME = b"seal\x00"
+_NAME = b"seal"
+_ENDS = (b"\x00", b"2")  # of its two names: see kept.py
 _BLOB_DATA = 0x42
+_BLANK = b"\xff" * 512
 _FILLER_BYTES = 480  # 17 items of a page's 126
 _FILLERS_MAX = 48  # 35 fill the stock partition of six pages
 _LOOK_EACH = 7  # writes: about a page
@@ -28,7 +31,7 @@ class NvsScrub:
     def __init__(self):
         self._nvs = esp32.NVS(NAMESPACE)
         self._partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="nvs")[0]
-        self._chunk = bytearray(512)
+        self._chunk = bytearray(len(_BLANK))
         self._item = bytearray(3 * _ITEM)
         self._fillers = 0
         self.stale = 0
@@ -37,10 +40,19 @@ class NvsScrub:
         """Counts the seals of other epochs than `epoch` that can be read from the partition."""
         found = 0
         for block in range(self._partition.info()[3] // _BLOCK_BYTES):
-            for at in range(0, _BLOCK_BYTES, len(self._chunk)):
-                self._partition.readblocks(block, self._chunk, at)
-                found += self._count(block, at, epoch.to_bytes(4, "big"))
+            found += self._look_in(block, epoch.to_bytes(4, "big"))
         self.stale = found
+        return found
+
+    def _look_in(self, block: int, epoch: bytes) -> int:
+        found = 0
+        for at in range(0, _BLOCK_BYTES, len(self._chunk)):
+            self._partition.readblocks(block, self._chunk, at)
+            if at == 0:
+                without_state = self._chunk[:4] == _BLANK[:4]
+            if without_state and self._chunk != _BLANK:
+                return 1
+            found += self._count(block, at, epoch)
         return found
 
     def _count(self, block: int, at: int, epoch: bytes) -> int:
@@ -55,7 +67,9 @@ class NvsScrub:
         return found
 
     def _is_head(self, at: int) -> bool:
-        return at >= 0 and at % _ITEM == 0 and self._chunk[at + 1] == _BLOB_DATA
+        if at < 0 or at % _ITEM or self._chunk[at + 1] != _BLOB_DATA:
+            return False
+        return bytes(self._chunk[at + 12 : at + 13]) in _ENDS
 
     def step(self, epoch: int) -> bool:
         """One write; False when there is nothing more to do, or to be done now."""
