@@ -77,7 +77,7 @@ class Flash:
             self.read_into(at + first, there)
             bits = int.from_bytes(part, "little")
             if bits & int.from_bytes(there, "little") != bits:
-                raise NotErased(f"flash, byte {at + first}: a program would set a bit; erase first")
+                raise NotErased(f"flash, byte {at + first}: a program sets a bit; erase first")
 
     def _begin(self) -> int:
         """How many halves of the operation will be done."""

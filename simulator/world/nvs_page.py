@@ -43,6 +43,7 @@ class Item:
         self.raw = raw
         self.namespace, self.kind, self.span, self.chunk = raw[:4]
         self.data = raw[24:]
+        self.identity = (raw[0], raw[3], raw[8:24])  # what a page's hash list goes by
 
     @property
     def key(self) -> str:
@@ -54,11 +55,6 @@ class Item:
     def blob_index(self) -> tuple:
         """(length, count of chunks, first chunk) of a blob's index."""
         return struct.unpack("<IBB", self.data[:6])
-
-    def is_same(self, other: "Item") -> bool:
-        """Whether a hash list would find one for the other: type and value do not count."""
-        mine = (self.namespace, self.chunk, self.raw[8:24])
-        return mine == (other.namespace, other.chunk, other.raw[8:24])
 
 
 def make_item(namespace: int, kind: int, span: int, chunk: int, key: str, data: bytes) -> Item:
@@ -231,11 +227,11 @@ class Page:
         """(entry, item) or None. kind: ANY for whatever is not a chunk; start: the first chunk
         that a blob's index must name. For a chunk of a blob with chunk=ANY, the first of any
         version: here the hash list does not help, and is not asked (findItem())."""
-        wanted = make_item(namespace, kind, 0, chunk, key, b"")
+        wanted = make_item(namespace, kind, 0, chunk, key, b"").identity
         hashed = kind != BLOB_DATA or chunk != ANY
         for i, item in self.items():
             if hashed:
-                if not item.is_same(wanted):
+                if item.identity != wanted:
                     continue
                 hashed = False
             if item.namespace != namespace or item.key != key:
@@ -259,7 +255,7 @@ class Page:
         while self.next < ENTRIES and self._entry(self.next)[:4] != b"\xff" * 4:
             self._mark_entries(self.next, 1, _ERASED)
             self.next += 1
-        last = None
+        last, seen = None, {}
         i = 0
         while i < min(self.next, ENTRIES):
             if self._states[i] != _WRITTEN:
@@ -279,19 +275,13 @@ class Page:
                 self.erase_at(i)
                 last = None
             else:
-                self._erase_twin(i, item)
+                # an earlier item with the same name and chunk is the one that was being replaced
+                if item.identity in seen:
+                    self.erase_at(seen[item.identity])
+                seen[item.identity] = i
             i += span
         if last is not None and self.item(last).is_sound():
             self._erase_twin_of_last(last)
-
-    def _erase_twin(self, i: int, item: Item):
-        """An earlier item with the same name and chunk is the one that was being replaced."""
-        for other, earlier in self.items():
-            if other >= i:
-                break
-            if earlier.is_same(item):
-                self.erase_at(other)
-                break
 
     def _erase_twin_of_last(self, last: int):
         """ESP-IDF looks the last item up again without its chunk. If it is a chunk of a blob whose
