@@ -43,14 +43,9 @@ class Item:
         self.raw = raw
         self.namespace, self.kind, self.span, self.chunk = raw[:4]
         self.data = raw[24:]
+        self.key = raw[8:24].split(b"\0")[0].decode("latin-1")
         self.identity = (raw[0], raw[3], raw[8:24])  # what a page's hash list goes by
-
-    @property
-    def key(self) -> str:
-        return self.raw[8:24].split(b"\0")[0].decode("latin-1")
-
-    def is_sound(self) -> bool:
-        return struct.unpack("<I", self.raw[4:8])[0] == _crc(self.raw[:4] + self.raw[8:])
+        self.is_sound = struct.unpack("<I", raw[4:8])[0] == _crc(raw[:4] + raw[8:])
 
     def blob_index(self) -> tuple:
         """(length, count of chunks, first chunk) of a blob's index."""
@@ -74,6 +69,7 @@ class Page:
         data = bytearray(BLOCK_BYTES)
         flash.read_into(self._at, data)
         self._data = data
+        self._items = {}
         self.state, self.sequence = struct.unpack("<II", data[:8])
         self.next = ENTRIES
         self._states = [data[_BITMAP + i // 4] >> i % 4 * 2 & 3 for i in range(ENTRIES)]
@@ -121,6 +117,7 @@ class Page:
         self._flash.erase(self._at // BLOCK_BYTES)
         self._data = bytearray(b"\xff" * BLOCK_BYTES)
         self._states = [_EMPTY] * ENTRIES
+        self._items = {}
         self.state, self.next = BLANK, ENTRIES
 
     def _begin(self):
@@ -185,7 +182,7 @@ class Page:
         """Marks an item as erased, with all its entries if its head is sound;
         eraseEntryAndSpan()."""
         span = 1
-        if self._states[i] == _WRITTEN and self.item(i).is_sound():
+        if self._states[i] == _WRITTEN and self.item(i).is_sound:
             span = self.item(i).span
         self._mark_entries(i, span, _ERASED)
         self.next = max(self.next, i + span)
@@ -196,7 +193,10 @@ class Page:
         return bytes(self._data[_FIRST + i * ENTRY_BYTES :][:ENTRY_BYTES])
 
     def item(self, i: int) -> Item:
-        return Item(self._entry(i))
+        """The item whose head is entry `i`, which is written: it will not change."""
+        if i not in self._items:
+            self._items[i] = Item(self._entry(i))
+        return self._items[i]
 
     def blob_data(self, i: int) -> bytes:
         """The data of the chunk whose head is entry `i`; None when its CRC is wrong."""
@@ -215,7 +215,7 @@ class Page:
             step = 1
             if self._states[i] == _WRITTEN:
                 item = self.item(i)
-                if item.is_sound():
+                if item.is_sound:
                     if item.kind == BLOB_DATA:
                         step = item.span
                     yield i, item
@@ -266,7 +266,7 @@ class Page:
                 continue
             last = i
             item = self.item(i)
-            if not item.is_sound():
+            if not item.is_sound:
                 self.erase_at(i)
                 i += 1
                 continue
@@ -280,7 +280,7 @@ class Page:
                     self.erase_at(seen[item.identity])
                 seen[item.identity] = i
             i += span
-        if last is not None and self.item(last).is_sound():
+        if last is not None and self.item(last).is_sound:
             self._erase_twin_of_last(last)
 
     def _erase_twin_of_last(self, last: int):
@@ -298,7 +298,7 @@ class Page:
             span = 1
             if self._states[i] == _WRITTEN:
                 item = self.item(i)
-                if not item.is_sound():
+                if not item.is_sound:
                     self.erase_at(i)
                 else:
                     span = max(1, item.span)

@@ -25,20 +25,24 @@ def flash_of(image: bytes) -> Flash:
     return flash
 
 
-def each_cut(image: bytes, action):
-    """Yields (where, the image that it leaves) for a cut at every operation of `action(flash)`."""
-    for torn in TORN:
-        after = 0
-        while True:
-            after += 1
+def each_cut(image: bytes, action, every: int = 1):
+    """Yields (where, the image that it leaves) for a cut at every operation of `action(flash)`;
+    with every=N, at every erase and at each N-th of the others."""
+    flash = flash_of(image)
+    erases = set()
+    erase = flash.erase
+    flash.erase = lambda block: (erases.add(flash.operations + 1), erase(block))
+    action(flash)
+    for after in range(1, flash.operations + 1):
+        if after % every and after not in erases:
+            continue
+        for torn in TORN:
             flash = flash_of(image)
             flash.cut(after, torn)
             try:
                 action(flash)
             except PowerCut:
                 yield (after, torn), image_of(flash)
-                continue
-            break
 
 
 def entries(image: bytes):

@@ -70,12 +70,12 @@ SMALL = [
     ("other", "a.name.of.fifte", "blob", b"\xff" * 33), ("phy", "one", "blob", b"x"),
 ]  # fmt: skip
 LARGE = [("a", "large", "blob", blob(4, 5000)), ("a", "n", "i32", 7), ("b", "n", "blob", b"1234")]
-LARGEST = [("a", "b%d" % i, "blob", blob(i, 4000)) for i in range(4)]
-MANY = [("a", "k%d" % i, "i32", i * 1001) for i in range(300)]
+LARGEST = [("a", f"b{i}", "blob", blob(i, 4000)) for i in range(4)]
+MANY = [("a", f"k{i}", "i32", i * 1001) for i in range(300)]
 
 
 @pytest.mark.parametrize("size", [0x3000, 0x4000, 0x6000])
-@pytest.mark.parametrize("content", [SMALL, LARGE, MANY, LARGEST], ids="small large many 4k".split())
+@pytest.mark.parametrize("content", [SMALL, LARGE, MANY, LARGEST], ids=["s", "l", "many", "4k"])
 def test_what_the_generator_writes_is_read_and_written_alike(content, size):
     if (len(content) == 300 and size == 0x3000) or (content is LARGEST and size < 0x6000):
         pytest.skip("more than the partition holds")
@@ -228,7 +228,14 @@ def worn(writes):
     return image_of(nvs.flash)
 
 
-WORN = [worn(count) for count in range(40, 64)]
+def takes_a_page_anew(image):
+    flash = flash_of(image)
+    flash.erases = [0] * 3
+    NvsPartition(flash).set(SPACE, "b", "blob", blob(7, 300))
+    return flash.erases != [0] * 3
+
+
+WORN = [image for image in map(worn, range(20, 120)) if takes_a_page_anew(image)]
 
 
 def check(image, before, after, key, what):
@@ -283,7 +290,7 @@ def test_where_esp_idf_loses_a_blob_that_is_replaced():
     image = image_of(nvs.flash)
     # head, mark, whole data, mark, rest, mark, index, mark, old index, old data
     assert replace_and_count(image, ("a", "blob", blob(1, 40))) == [
-        (7, "none"), (6, "half"), (6, "all")]  # fmt: skip
+        (6, "half"), (6, "all"), (7, "none")]  # fmt: skip
     for action in (("new", "blob", blob(1, 40)), ("a", "i32", 7), ("a", "erase", None)):
         assert action[0] == "new" or replace_and_count(image, action) == []
     full = entries(image_of(nvs.flash))
@@ -292,17 +299,12 @@ def test_where_esp_idf_loses_a_blob_that_is_replaced():
 
 def test_two_cuts_the_second_in_the_start_after_the_first():
     """On histories in which a page is taken anew."""
-    pairs = reclaims = 0
-    for image in WORN[:22]:
-        flash = flash_of(image)
-        flash.erases = [0] * 3
-        nvs = NvsPartition(flash)
+    pairs = 0
+    for image in WORN:
+        nvs = NvsPartition(flash_of(image))
         before = values(nvs, KEYS)
-        action = ("b", "blob", blob(7, 40))
+        action = ("b", "blob", blob(7, 300))
         do(nvs, action)
-        if flash.erases == [0] * 3:
-            continue
-        reclaims += 1
         after = values(nvs, KEYS)
         for first, left in each_cut(image, lambda flash, a=action: do(NvsPartition(flash), a)):
             doomed = is_lost_at_start(left, "b")
@@ -314,5 +316,4 @@ def test_two_cuts_the_second_in_the_start_after_the_first():
                 assert all(found[k] == before[k] for k in "acd"), (first, second)
                 wanted = (None, before["b"]) if doomed else (before["b"], after["b"])
                 assert found["b"] in wanted, (first, second)
-    assert reclaims
-    assert pairs > 10_000
+    assert pairs > 2_000

@@ -22,7 +22,6 @@ _BLOB_DATA = 0x42
 _BLANK = b"\xff" * 512
 _FILLER_BYTES = 480  # 17 items of a page's 126
 _FILLERS_MAX = 48  # 35 fill the stock partition of six pages
-_LOOK_EACH = 7  # writes: about a page
 
 
 class NvsScrub:
@@ -72,24 +71,29 @@ class NvsScrub:
         return bytes(self._chunk[at + 12 : at + 13]) in _ENDS
 
     def step(self, epoch: int) -> bool:
-        """One write; False when there is nothing more to do, or to be done now."""
-        if self._fillers % _LOOK_EACH == 0 and not self.look(epoch):
-            self._clear()
-            return False
+        """One write; False when there is nothing more to do, or to be done now. It looks after
+        each, so that it ends as soon as a page was taken anew: there is room for others' writes.
+        """
+        if self._fillers == 0:
+            self._clear()  # of a run that a power cut ended
+            if self.look(epoch) == 0:
+                return False
         try:
             if self._fillers == _FILLERS_MAX:
                 raise OSError
             self._nvs.set_blob("f%d" % self._fillers, bytes(_FILLER_BYTES))
             self._nvs.commit()
             self._fillers += 1
+            more = self.look(epoch) > 0
         except OSError:  # it is full, and still an earlier seal is there
+            more = False
+        if not more:
             self._clear()
             self.look(epoch)
-            return False
-        return True
+        return more
 
     def _clear(self):
-        """Deletes the fillers, also those of a run that a power cut ended."""
+        """Deletes the fillers."""
         for number in range(_FILLERS_MAX):
             try:
                 self._nvs.erase_key("f%d" % number)
