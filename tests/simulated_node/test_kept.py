@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
 """node/device/kept.py, keys.py and boots.py on NVS as it is: no power cut loses what they keep."""
 
+from pathlib import Path
+
 import pytest
 
+import boards
+from host_tools.provisioning.compile_policy import compile_policy
 from host_tools.provisioning.nvs_image import nvs_image
 from host_tools.provisioning.ticket import make_ticket
 from node.crypto.seal_chain import seal_at
 from node.device import boots, keys
 from node.device.kept import Kept
-from node.errors import CommandError
+from node.errors import CommandError, KeyMissing
+from node.pipeline.seal import Sealer
+from node.policy.rules import Policy
 from simulator.world.flash import BLOCK_BYTES, Flash
 from tests.simulated_node.nvs_cuts import board, each_cut, flash_of, image_of
 
+KITS = Path(boards.__file__).parent / "kits"
 TICKET = make_ticket(bytes(range(32)), "0123456789", 20_000)
 
 
@@ -145,6 +152,11 @@ def test_keys_after_a_silent_erasure_are_missing_and_nothing_is_made_up(start):
     its_keys.use_policy(3)
     assert (its_keys.seal, its_keys.epoch, its_keys.policy_version) == (None, 0, 0)
     assert counts.boots == 0
+    policy = Policy(compile_policy(KITS / "air" / "policy.toml"))
+    sealer = Sealer(its_keys, TICKET.node_id, policy, bytes(8))
+    with pytest.raises(KeyMissing) as caught:
+        sealer.seal(bytes(4), 1, 1, [], None)
+    assert caught.value.args == ("seal",)  # what the log says; test_publish.py: the rest is sent
     counts.count()
     again, counts, partition = start(flash_of(image_of(flash)))
     assert again.missing() == ["seal", "receipt", "command"]

@@ -20,8 +20,9 @@ _NAME = b"seal"
 _ENDS = (b"\x00", b"2")  # of its two names: see kept.py
 _BLOB_DATA = 0x42
 _BLANK = b"\xff" * 512
-_FILLER_BYTES = 480  # 17 items of a page's 126
-_FILLERS_MAX = 48  # 35 fill the stock partition of six pages
+_FILLER_BYTES = 480  # 17 items of a page's 126; when it does not fit, about half, and so on
+_FILLER_BYTES_MIN = 30  # 3 items: less than an earlier seal takes, whose items are free
+_FILLERS_MAX = 80  # 35 fill the stock partition of six pages but for its pages' ends
 
 
 class NvsScrub:
@@ -33,6 +34,7 @@ class NvsScrub:
         self._chunk = bytearray(len(_BLANK))
         self._item = bytearray(3 * _ITEM)
         self._fillers = 0
+        self._bytes = _FILLER_BYTES
         self.stale = 0
 
     def look(self, epoch: int) -> int:
@@ -78,19 +80,23 @@ class NvsScrub:
             self._clear()  # of a run that a power cut ended
             if self.look(epoch) == 0:
                 return False
-        try:
-            if self._fillers == _FILLERS_MAX:
-                raise OSError
-            self._nvs.set_blob("f%d" % self._fillers, bytes(_FILLER_BYTES))
-            self._nvs.commit()
-            self._fillers += 1
-            more = self.look(epoch) > 0
-        except OSError:  # it is full, and still an earlier seal is there
-            more = False
+        more = self._fill() and self.look(epoch) > 0
         if not more:
             self._clear()
             self.look(epoch)
         return more
+
+    def _fill(self) -> bool:
+        """Writes a filler, as large as there is room for; False when there is none."""
+        while self._bytes >= _FILLER_BYTES_MIN and self._fillers < _FILLERS_MAX:
+            try:
+                self._nvs.set_blob("f%d" % self._fillers, bytes(self._bytes))
+                self._nvs.commit()
+                self._fillers += 1
+                return True
+            except OSError:
+                self._bytes //= 2
+        return False
 
     def _clear(self):
         """Deletes the fillers."""
@@ -101,3 +107,4 @@ class NvsScrub:
                 pass  # it is not there
         self._nvs.commit()
         self._fillers = 0
+        self._bytes = _FILLER_BYTES
