@@ -41,8 +41,9 @@ def test_no_key_comes_near_a_file_or_the_terminal(monkeypatch, capfd):
     def refuse(*args, **kwargs):
         raise AssertionError("a file was opened")
 
-    monkeypatch.setattr(builtins, "open", refuse)
-    monkeypatch.setattr("esp_idf_nvs_partition_gen.nvs_partition_gen.open", refuse)
-    monkeypatch.setattr(os, "open", refuse)
-    nvs_image(TICKET, 0x6000)
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "open", refuse)
+        patch.setattr("esp_idf_nvs_partition_gen.nvs_partition_gen.open", refuse)
+        patch.setattr(os, "open", refuse)
+        nvs_image(TICKET, 0x6000)
     assert capfd.readouterr() == ("", "")

@@ -164,6 +164,7 @@ def test_a_replaced_blob_that_finds_no_room_in_parts_loses_what_it_had():
 
 # a board's start
 
+
 def header(state, sequence, version=0xFE):
     body = struct.pack("<IB", sequence, version) + b"\xff" * 19
     crc = nvs_partition_gen.zlib.crc32(body, 0xFFFFFFFF)
