@@ -23,11 +23,11 @@ SHARE_LIMIT_KIB = 80
 _BASELINE = """
 import sys
 sys.modules["boot"] = sys.modules["main"] = sys
-from simulator.node_process import main, _heap_used
+from simulator.node_process import main, heap_used
 import machine, network, esp32, time, socket, select, json, hashlib, binascii, struct, os
 main({!r}, "")
 del main
-print(_heap_used())
+print(heap_used())
 """
 
 
