@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from host_tools.collector.broker_address import parse_address
 from host_tools.errors import ToolError
 from simulator.world.broker_embedded import EmbeddedBroker
-from simulator.world.broker_external import ExternalBroker, parse_address
+from simulator.world.broker_external import ExternalBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
 from simulator.world.broker_rules import may_connect, may_read, may_write, mosquitto_acl
 
