@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Nodes that keep what they sealed until a receipt settles it, and send it again until then: what a
-board does, with reference_sealer.py and paho, so that collectors can be tried under load.
+"""Nodes that keep what they sealed until a receipt settles it, and send it again until then, as a
+board does: with reference_sealer.py and paho, so that collectors can be tried under load.
 
 Each receipt is held against the store when it comes: it must not say more than is committed.
 """
@@ -47,7 +47,8 @@ def value_of(number: int) -> int:
 
 
 class ReliableNode:
-    """store: path, which need not be there yet; again_s: when what has no receipt goes out again."""
+    """store: path, which need not be there yet; again_s: after that long without a receipt, an
+    envelope goes out again."""
 
     def __init__(self, tls, address, node_id, store, again_s=2.0):
         self.node_id = node_id
@@ -225,9 +226,9 @@ class Worker:
         self._process.stderr.close()
         return code
 
-    def stop(self) -> dict:
-        """Its account, after SIGTERM."""
-        self._process.terminate()
+    def stop(self, signum=signal.SIGTERM) -> dict:
+        """Its account, after a signal."""
+        self._process.send_signal(signum)
         text = self._process.stdout.read()
         assert self.wait() == 0, self.said
         return json.loads(text)

@@ -68,7 +68,7 @@ class Rig:
         self.store = folder / "a.sqlite"
         self.nodes, self.workers = [], []
 
-    def add_nodes(self, count=len(IDS), **options):
+    def add_nodes(self, count=4, **options):
         for node_id in IDS[:count]:
             self.nodes.append(
                 ReliableNode(self.tls, self.broker.address, node_id, self.store, **options)
