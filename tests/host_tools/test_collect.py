@@ -192,7 +192,7 @@ def test_the_table(embedded, tls, tmp_path):
     sender = ref.ReferenceNode(ROOT, IDS[0], DAY0, POLICY)
     with Store(tmp_path / "a.sqlite", Keyring(make_keyring(tmp_path))) as store:
         instants = [START_S + 300 * n for n in (1, 2)]
-        batch = [(sender.topic, sender.seal(sender.due(i, 40), i)) for i in instants]
+        batch = [(sender.topic, sender.seal(sender.due(i, 400), i)) for i in instants]
         store.take_batch(batch, instants[-1])
         worker = MqttWorker(store, embedded.address, *files)
         account = Account(worker, "a.sqlite", "broker:8883", "")
