@@ -59,9 +59,25 @@ class TwoStores(RuleBasedStateMachine):
 
     # what nodes do
 
-    @rule(sender=SENDER, to=st.sampled_from([(0,), (1,), (0, 1)]), count=st.integers(1, 4))
-    def seal(self, sender, to, count):
+    @rule(
+        sender=SENDER, to=st.sampled_from([(0,), (1,), (0, 1)]), count=st.integers(1, 3),
+        before=st.sets(st.sampled_from(["day", "full", "outbox", "policy"])),
+    )  # fmt: skip
+    def seal(self, sender, to, count, before):
+        """before: what happens first: the next day comes; the outbox is full and the oldest go;
+        it is lost and a new one begins; the policy changes."""
         node = self.senders[sender]
+        if "day" in before and self.day < DAYS:
+            self.day += 1
+            for each in self.senders:
+                each.epoch, each.counter = self.day, 0
+        if "outbox" in before:
+            node.log = b"LOG" + bytes([node.log[3] + 1])
+            node.number, node.floor = 0, 1
+        if "full" in before:
+            node.floor = node.number + 1
+        if "policy" in before:
+            node.policy = LATER if node.policy == POLICY else POLICY
         node.series = b"series%02d" % self.day
         for _ in range(count):
             self.windows += 1
@@ -71,41 +87,20 @@ class TwoStores(RuleBasedStateMachine):
             for worker in to:
                 self.hands[worker].append(message)
 
-    @rule(sender=SENDER, keeps=st.integers(0, 5))
-    def give_up(self, sender, keeps):
-        """The outbox is full: the oldest go."""
-        node = self.senders[sender]
-        node.floor = max(node.floor, node.number + 1 - keeps)
-
-    @precondition(lambda self: self.day < DAYS)
-    @rule()
-    def next_day(self):
-        self.day += 1
-        for node in self.senders:
-            node.epoch, node.counter = self.day, 0
-
-    @rule(sender=SENDER)
-    def new_outbox(self, sender):
-        node = self.senders[sender]
-        node.log = b"LOG" + bytes([node.log[3] + 1])
-        node.number, node.floor = 0, 1
-
-    @rule(sender=SENDER)
-    def another_policy(self, sender):
-        self.senders[sender].policy = LATER
-
     # what workers do
 
-    @rule(worker=WORKER, data=st.data())
-    def take(self, worker, data):
+    @rule(worker=WORKER, whole=st.booleans(), forgets=st.booleans(), data=st.data())
+    def take(self, worker, whole, forgets, data):
         """A batch of what is in hand, in any order; and what was acknowledged comes again."""
         hand = self.hands[worker]
-        size = data.draw(st.integers(0, len(hand)))
+        size = len(hand) if whole else data.draw(st.integers(0, len(hand)))
         batch = data.draw(st.permutations(hand))[:size]
-        if self.sealed:
+        if self.sealed and not whole:
             batch += data.draw(st.lists(st.sampled_from(self.sealed), max_size=2))
         self.finish(worker, self.stores[worker].take_batch(batch, self.now_s()))
         self.hands[worker] = [message for message in hand if message not in batch]
+        if forgets:
+            self.forget(worker)
 
     @precondition(lambda self: any(self.hands))
     @rule(worker=WORKER, data=st.data())
@@ -200,4 +195,4 @@ class TwoStores(RuleBasedStateMachine):
 
 
 TestTwoStores = TwoStores.TestCase
-TestTwoStores.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestTwoStores.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
