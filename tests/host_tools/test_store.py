@@ -403,6 +403,21 @@ def test_the_seal_of_what_is_kept_is_kept(store, keyring):
     assert result.oldest_epochs == {NODE: 1}
 
 
+def test_what_is_kept_holds_its_seal_however_long(store, keyring):
+    sender = node()
+    sender.policy = NEWER
+    early = [(sender.topic, one(sender))]
+    store.take_batch(early, NOW)
+    sender.policy, sender.epoch, sender.floor, sender.counter = POLICY, 1, 2, 0
+    later = some_day(sender, 1, NOW + 86_400)
+    for now_s in (NOW + 86_400, NOW + 86_400 + 30 * WEEK_S):
+        result = store.take_batch(later, now_s)
+        assert result.oldest_epochs == {NODE: 0}
+        keyring.forget_before(result.oldest_epochs)
+    keyring.add_policy(NODE, NEWER)
+    assert store.retry_sealed(NOW + 31 * WEEK_S).opened == {NODE: 1}
+
+
 def test_there_is_an_end_to_what_is_kept(store, monkeypatch):
     monkeypatch.setattr("host_tools.collector.store._KEPT_MAX_PER_NODE", 2)
     sender = node()
