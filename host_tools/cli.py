@@ -17,6 +17,7 @@ from host_tools.errors import ToolError
 # verb: what it does, in the words of `lamppost --help`. Its command is commands/<verb>.py:<verb>.
 VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
+    "collect": "Fill a store with what nodes send, and send them receipts.",
     "read": "Show what a collector has stored.",
 }
 

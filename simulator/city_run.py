@@ -201,9 +201,9 @@ class CityRun:
                 hint = "leave it out, or give --broker HOST:PORT"
                 raise ToolError("--tls-dir is for a broker that runs", hint, 2)
             return BROKER_NAME
-        from simulator.world.broker_external import parse_address
+        from host_tools.collector.broker_address import parse_address
 
-        name = parse_address(self.plan.broker)[0]
+        name = parse_address(self.plan.broker, "embedded, mosquitto, or ")[0]
         if self.plan.tls_dir is None:
             hint = "its ca.pem and ca.key make the city's certificates: --tls-dir DIR"
             raise ToolError("a broker that runs needs --tls-dir", hint, 2)

@@ -93,6 +93,9 @@ class NodeProcess:
         for kind in ("levels", "events"):
             told = signals[kind]
             message[kind] = {name: told[name] for name in told if name in self._senses}
+        message["times"] = [at_ms for at_ms, _ in next(iter(message["levels"].values()), ())]
+        for name, points in message["levels"].items():
+            message["levels"][name] = [value for _, value in points]
         if self.pending_chips:
             message["chips"], self.pending_chips = self.pending_chips, {}
         if self.pending_cut:

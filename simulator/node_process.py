@@ -44,7 +44,7 @@ def _wire(kit: dict, board: dict):
             chip.power_on(bench.now_ms)
 
 
-def _heap_used() -> int:
+def heap_used() -> int:
     gc.collect()
     return gc.mem_alloc()
 
@@ -66,6 +66,7 @@ def _power_up(folder: str):
 
 
 def main(folder: str, firmware: str = "", umqtt: str = ""):
+    global _power_up, _wire
     if _MICROPYTHON:
         gc.threshold(4096)  # see firmware/boot.py
         import esp32
@@ -74,7 +75,7 @@ def main(folder: str, firmware: str = "", umqtt: str = ""):
         from simulator.hal.on_micropython import tls_clock
 
         tls_clock.install()
-        bench.heap_used = _heap_used
+        bench.heap_used = heap_used
         run = __import__
     else:
         from pathlib import Path
@@ -88,9 +89,7 @@ def main(folder: str, firmware: str = "", umqtt: str = ""):
             loader.run_file(Path(firmware) / (name + ".py"))
 
     _power_up(folder)
-    if _MICROPYTHON:  # a board has none of this in its heap
-        for name in ("_power_up", "_wire"):
-            del globals()[name]
+    del _power_up, _wire  # a board has none of this in its heap
     try:
         code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
         vfs.mount(code, "/lp")

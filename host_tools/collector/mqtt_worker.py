@@ -3,6 +3,11 @@
 
 What arrives while a batch is being written is the next batch, so a lone message waits for nothing
 and a flood is written many at a time. What was not acknowledged comes again after a reconnect.
+
+Several workers fill one store, each with a certificate of its own. Without a group each gets all.
+With one the broker deals out, and the session is a clean one: a broker goes on dealing to a
+session whose worker has gone, where the messages would wait. What is lost with a clean session
+has no receipt, and its node sends it again.
 """
 
 import collections
@@ -20,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.receipt import seal_receipt
+from host_tools.collector.share_probe import ShareProbe
 from host_tools.collector.store import BatchResult, LogState, Store
 from host_tools.collector.tls_probe import explain, mutual_tls
 from host_tools.errors import ToolError
@@ -27,6 +33,7 @@ from host_tools.errors import ToolError
 _TOPIC = "lp/+/up"
 _BATCH_MAX = 500
 _IDLE_S = 1.0
+_RETRY_SEALED_S = 600  # another worker may have kept what this one can open
 _KEEPALIVE_S = 60
 _RECONNECT_S = (1, 60)  # the wait doubles from the first to the second
 _RECEIPTS_IN_FLIGHT = 1000
@@ -37,16 +44,18 @@ class MqttWorker:
     """Fills `store` from a broker. ca, certificate, key: PEM files; the certificate's CN is the
     client's id, its OU must be collector. server_name: in the broker's certificate, if it is not
     the host. clock: Unix time. on_batch: called with each BatchResult, from the worker's thread.
+    group: shares the work with the other workers of this group; "" takes everything.
     """
 
     def __init__(
         self, store: Store, broker: tuple[str, int], ca: Path, certificate: Path, key: Path,
         server_name: str = "", clock: Callable[[], float] = time.time,
-        on_batch: Callable[[BatchResult], None] | None = None,
+        on_batch: Callable[[BatchResult], None] | None = None, group: str = "",
     ):  # fmt: skip
         self.changed = threading.Condition()  # notified whenever something below changes
         self.connected = False
         self.trouble: str | None = None  # why it is not connected, or cannot write
+        self.failure: Exception | None = None  # why it has ended by itself
         self.received = 0  # messages that have come
         self.batches = 0
         self.receipts = 0  # receipts that were given to the broker
@@ -57,9 +66,12 @@ class MqttWorker:
         self._clock = clock
         self._on_batch = on_batch
         self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
-        self._name = _name(certificate)
+        self.name = _name(certificate)
+        self._probe = ShareProbe(group, self.name) if group else None
+        self._subscription = self._probe.shared(_TOPIC) if group else _TOPIC
         self._queue = queue.SimpleQueue()
         self._connection = 0  # which one a message came on: an old one is not acknowledged
+        self._granted: bool | None = None  # whether the broker granted what the probe asked for
         self._answered = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
@@ -67,7 +79,10 @@ class MqttWorker:
 
     def _make_client(self) -> mqtt.Client:
         client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, self._name, clean_session=False, manual_ack=True
+            CallbackAPIVersion.VERSION2,
+            self.name,
+            clean_session=self._probe is not None,
+            manual_ack=True,
         )
         client.tls_set_context(self._context)
         client.reconnect_delay_set(*_RECONNECT_S)
@@ -92,9 +107,11 @@ class MqttWorker:
         self._thread.start()
 
     def _wrong(self, reason: str) -> ToolError:
-        host, port = self._broker
+        where = "{}:{}".format(*self._broker)
+        if self._granted is not None and not self._probe.done:
+            return self._probe.silent(where) if self._granted else self._probe.refused(where)
         hint = "its rules must let in the OU collector, with the CN as client id"
-        return ToolError(f"{host}:{port}: the broker refuses {self._name}: {reason}", hint)
+        return ToolError(f"{where}: the broker refuses {self.name}: {reason}", hint)
 
     def stop(self):
         """Writes what has come, acknowledges it, and ends the connection; the session stays."""
@@ -129,11 +146,19 @@ class MqttWorker:
             self._answered.set()
             return
         self._connection += 1
-        client.subscribe(_TOPIC, qos=1)
+        if self._probe is None or self._probe.done:
+            client.subscribe(self._subscription, qos=1)
+        else:
+            self._probe.ask(client)
 
-    def _on_subscribe(self, _client, _data, _mid, reasons, _properties):
+    def _on_subscribe(self, client, _data, _mid, reasons, _properties):
         refused = [str(reason) for reason in reasons if reason.is_failure]
-        trouble = f"may not read {_TOPIC}" if refused else None
+        if self._probe is not None and not self._probe.done:
+            self._granted = not refused
+            if self._granted:
+                self._probe.send(client)
+                return
+        trouble = f"may not read {self._subscription}" if refused else None
         self._tell(connected=not refused, trouble=trouble)
         self._answered.set()
 
@@ -142,11 +167,16 @@ class MqttWorker:
             self._tell(connected=False, trouble=str(reason))
             self._answered.set()
 
-    def _on_message(self, _client, _data, message):
+    def _on_message(self, client, _data, message):
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "?"
+        if self._probe is not None and topic == self._probe.topic:
+            client.ack(message.mid, message.qos)
+            if self._probe.take(client, message.payload):
+                client.subscribe(self._subscription, qos=1)
+            return
         self.received += 1
         self._queue.put((topic, message.payload, message.mid, message.qos, self._connection))
 
@@ -162,19 +192,23 @@ class MqttWorker:
         try:
             self._work()
         except Exception as err:
-            self._tell(connected=False, trouble=f"the collector has failed: {type(err).__name__}")
-            raise
+            trouble = f"the collector has failed: {type(err).__name__}"
+            self._tell(connected=False, trouble=trouble, failure=err)
+            if not isinstance(err, ToolError):
+                raise
 
     def _work(self):
         now_s = int(self._clock())
         self._finish(self._write(self._store.retry_sealed, now_s), now_s)
         self._receipt(self._store.logs(), now_s)
         self._tell()
-        looked = time.monotonic()
+        looked = retried = time.monotonic()
         while True:
             if time.monotonic() - looked >= _IDLE_S:  # also while messages never cease
-                self._look_for_keys()
+                again = time.monotonic() - retried >= _RETRY_SEALED_S
+                self._look_for_keys(again)
                 looked = time.monotonic()
+                retried = looked if again else retried
             try:
                 first = self._queue.get(timeout=_IDLE_S)
             except queue.Empty:
@@ -240,15 +274,15 @@ class MqttWorker:
             self.settled[state.node_id] = state.settled
             self.receipts += 1
 
-    def _look_for_keys(self):
-        """Provisioning may have added a node or a policy."""
+    def _look_for_keys(self, again: bool):
+        """Provisioning may have added a node or a policy; again: try what is sealed anyhow."""
         now_s = int(self._clock())
         try:
             fresh = self._store.keyring.refresh()
         except (OSError, ToolError) as err:
             self._tell(trouble=str(err))
             return
-        if fresh:
+        if fresh or again:
             self._finish(self._write(self._store.retry_sealed, now_s), now_s)
 
 

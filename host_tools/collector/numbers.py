@@ -67,9 +67,9 @@ class Numbers:
         upto = self.upto()
         return [pair for pair in self.stored if pair[0] > upto]
 
-    def lost(self) -> list:
-        """The ranges of the numbers that are lost."""
-        return self._missing(1, self.floor)
+    def lost(self, low: int = 1) -> list:
+        """The ranges of the numbers from `low` on that are lost."""
+        return self._missing(low, self.floor)
 
     def settled(self) -> int:
         """How many numbers are settled."""

@@ -15,6 +15,7 @@ from node.errors import FormatError
 from node.pipeline import envelope
 from node.policy.rules import DAY_S, Policy, Stream
 
+FORGOTTEN = "epoch is forgotten"
 _NUMBER_END = 1 << 32
 _AHEAD_S = 7 * DAY_S  # as far as a node may believe a clock that nobody vouches for
 _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
@@ -35,7 +36,7 @@ class Opened:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refusal:
-    """keep: a key or policy may yet come; epoch: as the envelope says, whose seal is kept."""
+    """keep: a key or policy may yet come; epoch: as the envelope says, where that matters."""
 
     reason: str
     keep: bool = False
@@ -56,7 +57,7 @@ def open_envelope(keyring: Keyring, node_id: str, message: bytes, now_s: int) ->
     if epoch > now_s // DAY_S - keys.day0 + 1:
         return Refusal("epoch in the future")
     if epoch < keys.epoch:
-        return Refusal("epoch is forgotten")
+        return Refusal(FORGOTTEN, epoch=epoch)
     policies = [policy for policy in keys.policies if policy.digest[:4] == digest]
     if not policies:
         return Refusal("unknown policy", True, epoch)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Keeps what arrives: a batch of messages is one transaction, durable before it is acknowledged.
 
-Whatever the order of arrival, what comes twice or late, and however often the store is restarted:
-the same envelopes leave the same rows. What cannot be opened yet is kept sealed; what is wrong is
-counted and named, never shown.
+Whatever the order of arrival, what comes twice or late, however often the store is restarted and
+however many processes write to it: the same envelopes leave the same rows. What cannot be opened
+yet is kept sealed; what is wrong is counted and named, never shown.
 """
 
 import collections
@@ -13,9 +13,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from host_tools.collector.expected_epochs import Holds
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.numbers import Numbers
-from host_tools.collector.open_envelope import Opened, Refusal, open_envelope
+from host_tools.collector.open_envelope import FORGOTTEN, Opened, Refusal, open_envelope
 from host_tools.collector.receipt import RANGES_MAX
 from host_tools.collector.store_file import StoreFile
 from host_tools.provisioning.ticket import is_node_id
@@ -66,14 +67,17 @@ class _Log:
 
 
 class Store:
-    """A store in the file `path`, made where there is none. One process, one thread at a time."""
+    """A store in the file `path`, made where there is none. Other processes may write to the same
+    file; of this object, one thread at a time."""
 
     def __init__(self, path: Path, keyring: Keyring):
         self.keyring = keyring
         self._logs: dict[tuple[str, bytes], _Log] = {}
+        self._heard = 0
+        self._seen = None  # SQLite's data_version to which the two above belong
         self._file = StoreFile(path)
         self._db = self._file.db
-        (self._heard,) = self._db.execute("SELECT coalesce(max(heard), 0) FROM log").fetchone()
+        self._holds = Holds(self._db)
 
     def close(self):
         self._file.close()
@@ -88,9 +92,9 @@ class Store:
 
     def take_batch(self, messages: list[tuple[str, bytes]], now_s: int) -> BatchResult:
         """Takes [(topic, payload)], commits, and only then returns. A sqlite3.Error leaves the
-        store as it was before."""
+        store as it was before; ToolError when the file is no longer in its place."""
         result = BatchResult()
-        with self._transaction(result):
+        with self._transaction(result, now_s):
             for topic, message in messages:
                 self._take(topic, message, now_s, result)
         return result
@@ -98,7 +102,9 @@ class Store:
     def retry_sealed(self, now_s: int) -> BatchResult:
         """Tries again what was kept sealed: call it when a key or a policy has come."""
         result = BatchResult()
-        with self._transaction(result):
+        if self._db.execute("SELECT 1 FROM sealed LIMIT 1").fetchone() is None:
+            return result
+        with self._transaction(result, now_s):
             kept = self._db.execute("SELECT id, node, message FROM sealed ORDER BY id").fetchall()
             for id, node_id, message in kept:
                 if self._is_duplicate(node_id, message, result):  # it came again, and opened
@@ -113,28 +119,45 @@ class Store:
 
     def logs(self) -> list[LogState]:
         """The outbox of each node that was heard last."""
-        rows = self._db.execute("SELECT node, log, max(heard) FROM log GROUP BY node").fetchall()
-        return [self._state(node_id, log) for node_id, log, _ in rows]
+        query = "SELECT node, log, max(heard) FROM log GROUP BY node"
+        with self._begun("BEGIN"):
+            rows = self._db.execute(query).fetchall()
+            return [self._state(node_id, log) for node_id, log, _ in rows]
 
     @contextlib.contextmanager
-    def _transaction(self, result: BatchResult):
-        self._db.execute("BEGIN IMMEDIATE")
+    def _begun(self, begin: str):
+        """From BEGIN to COMMIT nobody else writes, and what is in memory is what is in the file:
+        SQLite's data_version says whether another process has committed since."""
+        self._db.execute(begin)
         try:
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+            if version != self._seen:
+                self._logs.clear()
+                query = "SELECT coalesce(max(heard), 0) FROM log"
+                (self._heard,) = self._db.execute(query).fetchone()
+                self._seen = version
+            yield
+            self._db.execute("COMMIT")
+            self._file.check_in_place()
+        except BaseException:
+            self._seen = None
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _transaction(self, result: BatchResult, now_s: int):
+        with self._begun("BEGIN IMMEDIATE"):
             yield
             touched = [key for key, log in self._logs.items() if log.touched]
             for key in touched:
                 self._save_log(key)
             self._save_tally(result)
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._logs.clear()
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            oldest_epochs = self._oldest_epochs(touched, now_s)
         result.logs = [self._state(*key) for key in touched]
+        result.oldest_epochs = oldest_epochs
         for key in touched:
             self._logs[key].touched.clear()
-        result.oldest_epochs = self._oldest_epochs(touched)
 
     def _take(self, topic: str, message: bytes, now_s: int, result: BatchResult):
         node_id = _node_of(topic)
@@ -168,6 +191,8 @@ class Store:
             return
         else:
             reason = outcome.reason
+            if reason == FORGOTTEN:
+                self._tell(node_id, "epoch forgotten", f"epoch {outcome.epoch}", now_s)
         self._refuse(node_id, topic, message, reason, now_s, result)
 
     def _keep_opened(self, node_id: str, message: bytes, opened: Opened, now_s: int) -> str | None:
@@ -189,6 +214,8 @@ class Store:
             "INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?)",
             (node_id, opened.log, number, _digest(message), opened.epoch, now_s),
         )
+        if not log.heard:
+            self._holds.before_outbox(node_id, opened.log, now_s)
         rows = list(_value_rows(node_id, opened))
         inserted = self._db.executemany(
             "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
@@ -199,6 +226,7 @@ class Store:
             self._tell(node_id, "found", _name(opened.log, number, number), now_s)
         for first, last in log.numbers.add(number, opened.floor):
             self._tell(node_id, "lost", _name(opened.log, first, last), now_s)
+            self._holds.after_loss(node_id, opened.log, first, now_s)
         log.touched.append(number)
         self._heard += 1
         log.heard, log.heard_s = self._heard, now_s
@@ -303,22 +331,25 @@ class Store:
             ranges = sorted((fresh + others[::-1])[:RANGES_MAX])
         return LogState(node_id, log, numbers.upto(), [list(r) for r in ranges], settled)
 
-    def _oldest_epochs(self, touched: list) -> dict[str, int]:
-        """{node: the oldest epoch that is still expected}: that of the last settled envelope,
-        since epochs only rise with the numbers, but not past what is kept sealed."""
+    def _oldest_epochs(self, touched: list, now_s: int) -> dict[str, int]:
+        """{node: the oldest epoch that is still expected}, of the nodes of these outboxes."""
         epochs = {}
-        for node_id, log in touched:
-            row = self._db.execute(
-                "SELECT epoch FROM envelope WHERE node = ? AND log = ? AND number <= ?"
-                " ORDER BY number DESC LIMIT 1",
-                (node_id, log, self._log(node_id, log).numbers.upto()),
-            ).fetchone()
+        for node_id in {node_id for node_id, _ in touched}:
+            keys = self.keyring.node(node_id)
+            if keys is None:
+                continue
+            logs = {log: None for other, log in touched if other == node_id}
+            logs.update(self._holds.of_node(node_id, now_s))
+            oldest = [
+                self._holds.oldest_epoch(node_id, log, self._log(node_id, log).numbers, first)
+                for log, first in logs.items()
+            ]
             (kept,) = self._db.execute(
                 "SELECT min(epoch) FROM sealed WHERE node = ?", (node_id,)
             ).fetchone()
-            if row is not None:
-                epoch = row[0] if kept is None else min(row[0], kept)
-                epochs[node_id] = max(epoch, epochs.get(node_id, 0))
+            if None in oldest:  # so the oldest that is held
+                oldest = [keys.epoch]
+            epochs[node_id] = min(oldest if kept is None else [*oldest, kept])
         return epochs
 
 

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""The file of a store: SQLite with a write-ahead log, durable at each commit."""
+"""The file of a store: SQLite with a write-ahead log, durable at each commit.
+
+Any number of processes write to it, one transaction at a time. Each holds a shared lock beside it;
+who must be alone with the file takes that lock for itself.
+"""
 
 import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from host_tools.errors import ToolError
 
 APPLICATION_ID = 0x4C703153  # "Lp1S", in the file's head
 VERSION = 1
+_BUSY_S = 60  # how long a writer waits for the others
+_AGAIN_S = 0.02
 
 _SCHEMA = """
 CREATE TABLE value (
@@ -40,10 +47,16 @@ CREATE TABLE event (
     id INTEGER PRIMARY KEY, time_s INTEGER NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL, UNIQUE (node, kind, detail));
 """
+# Added to stores of the same version that have no such table yet.
+_HELD = """
+CREATE TABLE IF NOT EXISTS held (
+    node TEXT NOT NULL, log BLOB NOT NULL, first INTEGER NOT NULL, until_s INTEGER NOT NULL,
+    PRIMARY KEY (node, log)) WITHOUT ROWID;
+"""
 
 
 class StoreFile:
-    """db: the connection. The file is made where there is none; only one process writes to it."""
+    """db: the connection. The file is made where there is none."""
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -61,15 +74,32 @@ class StoreFile:
     def _open(self):
         with contextlib.suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-        self.db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.db = sqlite3.connect(
+            self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
         check_store(self.db, self.path, may_be_new=True)
-        self.db.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(self.db)
         self.db.execute("PRAGMA synchronous = FULL")
-        if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            self.db.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-                f"PRAGMA user_version = {VERSION}; COMMIT;"
-            )
+        self.db.execute("BEGIN IMMEDIATE")  # of several that find it empty, one fills it
+        new = self.db.execute("PRAGMA user_version").fetchone()[0] == 0
+        for statement in ((_SCHEMA if new else "") + _HELD).split(";"):
+            self.db.execute(statement)
+        if new:
+            self.db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self.db.execute(f"PRAGMA user_version = {VERSION}")
+        self.db.execute("COMMIT")
+        self._inode = self.path.stat().st_ino
+
+    def check_in_place(self):
+        """ToolError when another file has taken the place of this one: what was written went to
+        a file that nobody will find."""
+        try:
+            in_place = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            in_place = False
+        if not in_place:
+            message = f"{self.path}: the file was replaced while it was in use"
+            raise ToolError(message, "stop all collectors before a store is restored; start again")
 
     def close(self):
         if self.db is not None:
@@ -80,13 +110,30 @@ class StoreFile:
             self._lock = None
 
 
+def _use_write_ahead_log(db: sqlite3.Connection):
+    """The change of mode needs the file for a moment, and does not wait for it by itself."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as err:
+            if "locked" not in str(err) or time.monotonic() > deadline:
+                raise
+        time.sleep(_AGAIN_S)
+
+
 def check_store(db: sqlite3.Connection, path: Path, may_be_new: bool = False):
     """ToolError when the file is not a store, or one of another version."""
     try:
+        db.execute("BEGIN")  # what another process makes of it meanwhile is seen whole or not
         (application_id,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.execute("COMMIT")
     except sqlite3.Error as err:
+        if "locked" in str(err):
+            raise ToolError(f"{path}: {err}", "try again, or see who holds it") from err
         raise ToolError(f"{path} is not a store", "give the .sqlite file of a collector") from err
     if may_be_new and not (application_id or version or tables):
         return
@@ -98,15 +145,16 @@ def check_store(db: sqlite3.Connection, path: Path, may_be_new: bool = False):
 
 
 def _lock(path: Path) -> int:
-    """Holds a lock beside the store until it is closed: two writers would undo each other."""
+    """Holds a shared lock beside the store until it is closed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "take another path") from err
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as err:
         os.close(lock)
-        raise ToolError(f"{path} is in use by another collector", "stop that one first") from err
+        hint = "wait until that is done"
+        raise ToolError(f"{path} is held by somebody who must be alone with it", hint) from err
     return lock

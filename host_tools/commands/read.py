@@ -174,16 +174,22 @@ def sparkline(values: list, resolution: int = 1) -> str:
 
 _NOTED = {
     "refused": ("time", "node", "topic", "reason", "size"),
-    "events": ("time", "node", "kind", "detail"),
+    "events": ("time", "node", "kind", "detail", "meaning"),
 }
 
 
 def _noted(store, what: str, nodes: tuple, since: str | None) -> list:
     table = "refused" if what == "refused" else "event"
     rows = getattr(store, what)(nodes, _since(since, store.newest_s(table)))
+    from host_tools.collector.events import words
     from host_tools.times import iso
 
-    return [(iso(time_s), *rest) for time_s, *rest in rows]
+    if what == "refused":
+        return [(iso(time_s), *rest) for time_s, *rest in rows]
+    return [
+        (iso(time_s), node_id, kind, detail, words(kind, detail)[1])
+        for time_s, node_id, kind, detail in rows
+    ]
 
 
 def _show_noted(path: Path, what: str, rows: list, form: str | None):
@@ -195,13 +201,30 @@ def _show_noted(path: Path, what: str, rows: list, form: str | None):
     elif form == "csv":
         console.result_csv([head, *rows])
     else:
-        from rich.table import Table
-
         console.note(str(path))
         if not rows:
             console.note("nothing refused" if what == "refused" else "no events")
             return
+        console.result(_noted_table(what, head, rows))
+
+
+def _noted_table(what: str, head: tuple, rows: list):
+    """One row per entry; below the first event of a kind, what it means."""
+    from rich.table import Table
+
+    from host_tools.collector.events import words
+
+    if what == "refused":
         table = Table(*head, box=None, pad_edge=False, header_style="dim")
         for row in rows:
             table.add_row(*map(str, row))
-        console.result(table)
+        return table
+    table = Table("time", "node", "what happened", box=None, pad_edge=False, header_style="dim")
+    explained = set()
+    for time, node_id, kind, detail, meaning in rows:
+        text = f"{kind}: {words(kind, detail)[0]}"
+        if kind not in explained and meaning:
+            text += "\n" + meaning
+        explained.add(kind)
+        table.add_row(time, node_id or "unknown", text)
+    return table

@@ -9,12 +9,13 @@ import importlib.util
 import inspect
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from host_tools.cache_folder import kept
 from host_tools.errors import ToolError
 from host_tools.provisioning.inline_constants import inline_constants
+from host_tools.provisioning.short_names import short_names, with_short_names
 
 _AS_SOURCE = ("boot.py", "main.py")  # MicroPython runs them by these names
 
@@ -67,22 +68,42 @@ def _copy(sources: dict[str, Path], folder: Path):
 
 def _compile(sources: dict[str, Path], folder: Path):
     _copy({name: path for name, path in sources.items() if name in _AS_SOURCE}, folder)
-    for name, path in sources.items():
-        if name not in _AS_SOURCE:
-            source = folder / name
-            source.parent.mkdir(parents=True, exist_ok=True)
-            source.write_text(inline_constants(path.read_text()))
-            # Without line numbers, and without names for the tracebacks that nobody sees: that is
-            # a tenth of the heap that the code takes.
-            options = ("-O3", "-s", "", "-o", str(source.with_suffix(".mpy")))
-            _mpy_cross(*options, str(source), shown=path)
-            source.unlink()
+    texts = {name: path.read_text() for name, path in sources.items() if name not in _AS_SOURCE}
+    names = _short_names(texts.values())
+    for name, text in texts.items():
+        source, path = folder / name, sources[name]
+        source.parent.mkdir(parents=True, exist_ok=True)
+        if not names:
+            _compile_one(source, text, path)
+        else:
+            try:
+                _compile_one(source, with_short_names(inline_constants(text), names), path)
+            except ToolError:
+                _compile_one(source, text, path)  # names the line as it stands in the file
+                raise
+        source.unlink()
+
+
+def _compile_one(source: Path, text: str, shown: Path):
+    source.write_text(text)
+    # Without line numbers, and without names for the tracebacks that nobody sees: that is a tenth
+    # of the heap that the code takes.
+    options = ("-O3", "-s", "", "-o", str(source.with_suffix(".mpy")))
+    _mpy_cross(*options, str(source), shown=shown)
+
+
+def _short_names(texts: Iterable[str]) -> dict:
+    """{} when one of them is no Python: mpy-cross says what is wrong with it as it stands."""
+    try:
+        return short_names(texts)
+    except SyntaxError:
+        return {}
 
 
 def _way_of_compiling() -> bytes:
     """What the outcome depends on beside the sources."""
-    own = Path(__file__).read_bytes() + Path(inspect.getfile(inline_constants)).read_bytes()
-    return _mpy_cross("--version").encode() + own
+    steps = [Path(inspect.getfile(step)).read_bytes() for step in (inline_constants, short_names)]
+    return _mpy_cross("--version").encode() + Path(__file__).read_bytes() + b"".join(steps)
 
 
 def _mpy_cross(*args: str, shown: Path | None = None) -> str:

@@ -12,14 +12,12 @@ from littlefs import LittleFS
 
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Identity
+from host_tools.provisioning.nvs_image import nvs_image
 from host_tools.provisioning.ticket import Ticket
-from simulator.world.flash import Flash
-from simulator.world.nvs import NvsPartition
 
 BLOCK_BYTES = 4096
 CODE_BLOCKS = DATA_BLOCKS = 256
 NVS_BYTES = 0x6000  # of the stock partition table
-_EPOCH_0 = _VERSION_0 = bytes(4)
 
 
 def make_node(
@@ -57,7 +55,7 @@ def make_node(
     try:
         (fresh / "flash.img").write_bytes(flash_image(files, CODE_BLOCKS))
         (fresh / "data.img").write_bytes(flash_image({}, DATA_BLOCKS))
-        (fresh / "nvs.img").write_bytes(_nvs_image(ticket))
+        (fresh / "nvs.img").write_bytes(nvs_image(ticket, NVS_BYTES))
         os.rename(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -75,13 +73,3 @@ def flash_image(files: dict[str, bytes], blocks: int) -> bytes:
     fs.unmount()
     return bytes(fs.context.buffer)
 
-
-def _nvs_image(ticket: Ticket) -> bytes:
-    flash = Flash(blocks=NVS_BYTES // BLOCK_BYTES)
-    nvs = NvsPartition(flash)
-    nvs.set("lamppost", "seal", "blob", _EPOCH_0 + _VERSION_0 + ticket.seal)
-    nvs.set("lamppost", "receipt", "blob", ticket.receipt)
-    nvs.set("lamppost", "command", "blob", ticket.command)
-    data = bytearray(NVS_BYTES)
-    flash.read_into(0, data)
-    return bytes(data)

@@ -23,8 +23,7 @@ class Signals:
 
     def __init__(self):
         self.until_ms = self.known_ms = 0
-        # Columns, not pairs, and the times are shared by all levels of a piece: on MicroPython a
-        # list takes 32 bytes, and so does a time after twelve days.
+        # Columns, not pairs: on MicroPython a pair takes 32 bytes, and a time may take as much.
         self._levels = {}  # name: ([time_ms, ...] rising, [value or None, ...])
         self._events = {}  # name: [(time_ms, ...), ...], rising times
 
@@ -35,24 +34,27 @@ class Signals:
         One older point per level stays, and a minute of older events, because a chip may be asked
         late.
         """
-        shared = None
         for name, points in levels.items():
-            times, values = [point[0] for point in points], [point[1] for point in points]
-            # A piece starts at or before the end of the piece before, with points of its own.
-            known, had = self._levels.get(name, ((), ()))
-            older = [i for i in range(len(known)) if known[i] < times[0]]
-            if older:
-                times.insert(0, known[older[-1]])
-                values.insert(0, had[older[-1]])
-            if times == shared:
-                times = shared
-            shared = times
+            self.take_level(name, [point[0] for point in points], [point[1] for point in points])
+        self.take_events(until_ms, events, known_ms or until_ms)
+
+    def take_level(self, name: str, times: list, values: list):
+        """The points of one level, as columns."""
+        # A piece starts at or before the end of the piece before, with points of its own.
+        known, had = self._levels.get(name, ((), ()))
+        older = len([1 for time_ms in known if time_ms < times[0]])
+        if older:
+            self._levels[name] = ([known[older - 1]] + times, [had[older - 1]] + values)
+        else:
             self._levels[name] = (times, values)
+
+    def take_events(self, until_ms: int, events: dict, known_ms: int):
+        """Ends a piece."""
         keep_from = self.until_ms - 60_000
         for name in list(self._events) + [n for n in events if n not in self._events]:
             have = [e for e in self._events.get(name, []) if e[0] > keep_from]
             self._events[name] = have + events.get(name, [])
-        self.until_ms, self.known_ms = until_ms, known_ms or until_ms
+        self.until_ms, self.known_ms = until_ms, known_ms
 
     def level(self, name: str, now_ms: int, default=None):
         """The level's value at `now_ms`; `default` where the world has no such level.

@@ -9,6 +9,7 @@ Simulated time belongs to the conductor (simulator/conductor.py). This process m
 simulated time; sleeping skips it; waiting on a socket lets it run 1:1 with real time.
 """
 
+import binascii
 import json
 import sys
 
@@ -100,19 +101,28 @@ class Bench:
 
     # the conductor
 
-    def _say(self, line: str):
-        sys.stdout.write("\n" + MARK + line + "\n")  # the firmware may be within a line
+    def _say(self, *words):
+        """One line of words, of which bytes are told in hex."""
+        sys.stdout.write("\n" + MARK)  # the firmware may be within a line
+        for i, word in enumerate(words):
+            sys.stdout.write(" " if i else "")
+            if isinstance(word, bytes):
+                for at in range(0, len(word), 32):  # in pieces: the heap is small
+                    sys.stdout.write(binascii.hexlify(word[at : at + 32]).decode())
+            else:
+                sys.stdout.write(str(word))
+        sys.stdout.write("\n")
         if hasattr(sys.stdout, "flush"):
             sys.stdout.flush()
 
     def _arrive(self):
         heap = self.heap_used() if self.heap_used else 0
-        self._say("arrived %d %d" % (self.now_ms, heap))
+        self._say("arrived", self.now_ms, heap)
         self.take_grant()
 
-    def ask(self, question: str) -> str:
+    def ask(self, *words) -> str:
         """Says a line that the conductor answers at once; returns its answer."""
-        self._say(question)
+        self._say(*words)
         return self._hear()
 
     def _hear(self) -> str:
@@ -122,7 +132,8 @@ class Bench:
         return line
 
     def take_grant(self):
-        """Reads one line of the conductor: how far to run, and what the city does until then."""
+        """Reads one line of the conductor: how far to run, and what the city does until then.
+        All levels have their points at the same times."""
         grant = json.loads(self._hear())
         self.air = grant.get("air", self.air)
         for index, changes in grant.get("chips", {}).items():
@@ -130,7 +141,9 @@ class Bench:
                 setattr(self.chips[int(index)], name, changes[name])
         if "cut" in grant:
             self.cut(*grant["cut"])
-        self.signals.extend(grant["until"], grant["levels"], grant["events"], grant["known"])
+        for name, values in grant["levels"].items():
+            self.signals.take_level(name, grant["times"], values)
+        self.signals.take_events(grant["until"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
 
     def cut(self, after: int, torn: str, off_ms: int):
@@ -140,7 +153,7 @@ class Bench:
 
     def reset(self, cause: str, sleep_ms: int):
         """Ends this run of the firmware; the conductor powers the board up again."""
-        self._say("reset %s %d %d" % (cause, self.now_ms, sleep_ms))
+        self._say("reset", cause, self.now_ms, sleep_ms)
         raise SystemExit
 
 

@@ -10,6 +10,8 @@ import binascii
 
 from simulator.hal.bench import bench
 
+_PIECE = 64
+
 
 class NvsPipe:
     """The namespaces, and the partition to be read; blocks: its size."""
@@ -18,8 +20,7 @@ class NvsPipe:
         self.blocks = blocks
 
     def _ask(self, *words) -> bytes:
-        question = "nvs %d " % bench.now_ms + " ".join([str(word) for word in words])
-        answer = bench.ask(question).strip()
+        answer = bench.ask("nvs", bench.now_ms, *words).strip()
         if answer[:1] == "!":
             raise OSError(int(answer[1:]))
         return binascii.unhexlify(answer)
@@ -30,14 +31,15 @@ class NvsPipe:
         return value if kind == "blob" else int(value)
 
     def set(self, namespace: str, key: str, kind: str, value):
-        value = value if kind == "blob" else str(value).encode()
-        self._ask("set", namespace, key, kind, binascii.hexlify(value).decode())
+        self._ask("set", namespace, key, kind, value if kind == "blob" else str(value).encode())
 
     def erase_key(self, namespace: str, key: str):
         self._ask("erase", namespace, key)
 
     def read_into(self, at: int, buf):
-        buf[:] = self._ask("read", at, len(buf))
+        for i in range(0, len(buf), _PIECE):  # the heap is small
+            piece = buf[i : i + _PIECE]
+            buf[i : i + len(piece)] = self._ask("read", at + i, len(piece))
 
     def program(self, at: int, data):
         raise OSError(-0x104)  # nobody but NVS writes here

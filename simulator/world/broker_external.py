@@ -3,21 +3,8 @@
 
 from pathlib import Path
 
+from host_tools.collector.broker_address import parse_address
 from host_tools.collector.tls_probe import explain, mutual_tls
-from host_tools.errors import ToolError
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """("host", port) from HOST:PORT or [IPv6]:PORT."""
-    host, _, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        host = ""
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        hint = "embedded, mosquitto, or for instance broker.city.example:8883"
-        raise ToolError(f"{text!r} is not HOST:PORT", hint, 2)
-    return host, int(port)
 
 
 class ExternalBroker:

@@ -13,7 +13,8 @@ from cryptography import x509
 # role: (topics that it may write, topics that it may read); {} is its name
 _TOPICS = {
     "node": (("lp/{}/up",), ("lp/{}/down",)),
-    "collector": (("lp/+/down",), ("lp/+/up",)),
+    # its own down: there it sends itself a message to see whether $share delivers
+    "collector": (("lp/+/down",), ("lp/+/up", "lp/{}/down")),
     "vault": (("lp/+/down",), ()),
 }
 _NODE_ID = re.compile("[0-9a-hjkmnp-tv-z]{10}")  # Crockford base32, lower case
@@ -59,10 +60,18 @@ def mosquitto_acl(roles: dict[str, str]) -> str:
             raise ValueError(f"{name} cannot be the name of a {role}")
         write, read = _TOPICS[role]
         lines += ["", f"user {name}"]
-        lines += [f"topic deny {topic.format(name)}" for kind in _TOPICS["node"] for topic in kind]
-        lines += [f"topic write {topic}" for topic in write]
-        lines += [f"topic read {topic}" for topic in read]
+        lines += [f"topic deny {topic}" for topic in _denied(name, role)]
+        lines += [f"topic write {topic.format(name)}" for topic in write]
+        lines += [f"topic read {topic.format(name)}" for topic in read]
     return "\n".join(lines) + "\n"
+
+
+def _denied(name: str, role: str) -> list[str]:
+    """What the patterns for nodes would let this client do beyond its role. Mosquitto's deny
+    counts for both directions and before all else."""
+    write, read = _TOPICS["node"]
+    denied = [topic.format(name) for topic in write]
+    return denied + [t.format(name) for t in read if not may_read(name, role, t.format(name))]
 
 
 def host_name(certificate: Path) -> str:

@@ -8,11 +8,17 @@ Also node processes load this file, under both interpreters: it is written in th
 from simulator.hal.host_file import open_host
 
 BLOCK_BYTES = 4096
+_CHECKED_BYTES = 256
 TORN = ("none", "half", "all")  # how much of the operation at the cut was done
 
 
 class PowerCut(BaseException):
     """The power is gone: what runs must end, and no handler of `Exception` may go on."""
+
+
+class NotErased(BaseException):
+    """A program would set a bit, which only an erase can: a bug of what writes, and on a board
+    silently wrong bytes. Like a power cut, no handler of `Exception` may hide it."""
 
 
 class Flash:
@@ -44,7 +50,9 @@ class Flash:
             self._file.readinto(buf)
 
     def program(self, at: int, data):
-        """Writes `data`, whose place is erased, or has bits that are only to be cleared."""
+        """Writes `data`, whose place is erased, or has bits that are only to be cleared; else
+        NotErased."""
+        self._check(at, memoryview(data))
         halves = self._begin()
         self._write(at, memoryview(data)[: len(data) * halves // 2])
         self._end()
@@ -61,6 +69,15 @@ class Flash:
     def close(self):
         if self._file is not None:
             self._file.close()
+
+    def _check(self, at: int, data):
+        for first in range(0, len(data), _CHECKED_BYTES):  # by parts: a node's heap is small
+            part = data[first : first + _CHECKED_BYTES]
+            there = bytearray(len(part))
+            self.read_into(at + first, there)
+            bits = int.from_bytes(part, "little")
+            if bits & int.from_bytes(there, "little") != bits:
+                raise NotErased(f"flash, byte {at + first}: a program sets a bit; erase first")
 
     def _begin(self) -> int:
         """How many halves of the operation will be done."""

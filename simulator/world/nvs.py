@@ -1,358 +1,315 @@
 # SPDX-License-Identifier: MIT
-"""The NVS partition of an ESP32, in the bytes of ESP-IDF: pages of 126 items of 32 bytes.
+"""The NVS partition of an ESP32 as stock MicroPython has it: in the bytes of ESP-IDF 5, written in
+its order, and with its recovery.
 
-What is set is appended to the active page, and the item before is marked as erased; its bytes stay
-until their page is erased. When pages run out, the one with the fewest live items is copied to the
-last free one and erased. Whatever a power cut leaves, init() ends or undoes.
+What is set is appended to the active page, then the item before is marked as erased; its bytes
+stay until their page is erased. When one free page is left, the page with the fewest written
+entries is copied to it and erased.
 
-Source: ESP-IDF Programming Guide, "Non-Volatile Storage Library", "Internals".
+A power cut, anywhere, leaves every key with its old or its new value, but for one place: ESP-IDF
+may lose a blob that is being *replaced*. Between a blob's data and its index, with the data before
+on the same page, start-up takes the new data for the item that replaces the old (see
+Page._erase_twin_of_last), then drops the index that lacks its data, then the data that lacks its
+index. A blob under a new name, an erased key and an integer are safe. So what must not be lost is
+never replaced: it goes under a second name, and then the first is erased (node/device/kept.py).
+
+Also as there: a blob that is replaced in parts, and for whose later part there is no room, takes
+the part of the old one with it that is on the same page (writeMultiPageBlob(), clean-up).
+
+Source: ESP-IDF Programming Guide, "Non-Volatile Storage Library", "Internals"; nvs_storage.cpp and
+nvs_pagemanager.cpp, whose functions are named where the guide leaves something open.
 """
 
-import binascii
 import struct
 
-from simulator.world.flash import BLOCK_BYTES
+from simulator.world.nvs_page import (
+    ACTIVE,
+    ANY,
+    BLOB_DATA,
+    BLOB_INDEX,
+    CHUNK_MAX,
+    CORRUPT,
+    ENTRIES,
+    ENTRY_BYTES,
+    FREEING,
+    FULL,
+    I32,
+    NEW_VERSION_FOUND,
+    U8,
+    Page,
+)
 
-NOT_FOUND, INVALID_LENGTH, NOT_ENOUGH_SPACE = -0x1102, -0x110C, -0x1105
-_ACTIVE, _FULL, _FREEING = 0xFFFFFFFE, 0xFFFFFFFC, 0xFFFFFFF8
-_VERSION = 0xFE
-_ITEMS, _ITEM = 126, 32
-_U8, _I32, _BLOB_DATA, _BLOB_INDEX = 0x01, 0x14, 0x42, 0x48
-_ANY = 0xFF  # the chunk index of what has no chunks
-_EMPTY, _WRITTEN, _ERASED = 3, 2, 0
-
-
-def _crc(data) -> int:
-    return binascii.crc32(data, 0xFFFFFFFF)
-
-
-def _item(namespace: int, kind: int, span: int, chunk: int, key: str, data: bytes) -> bytes:
-    name = key.encode()
-    head = bytes([namespace, kind, span, chunk])
-    tail = name + bytes(16 - len(name)) + data
-    return head + struct.pack("<I", _crc(head + tail)) + tail
-
-
-class _Page:
-    """One page: its state, its number in the order of use, the state of each item."""
-
-    def __init__(self, flash, block: int):
-        self._flash = flash
-        self.block = block
-        self.load()
-
-    def load(self):
-        data = bytearray(BLOCK_BYTES)
-        self._flash.read_into(self.block * BLOCK_BYTES, data)
-        self.data = data
-        self.state, self.sequence = struct.unpack("<II", data[:8])
-        whole = struct.unpack("<I", data[28:32])[0] == _crc(bytes(data[4:28]))
-        blank = not [1 for byte in data if byte != 0xFF]
-        self.is_free = blank
-        self.is_damaged = not blank and (not whole or data[8] != _VERSION)
-        self.next = 0
-        for i in range(_ITEMS):
-            if self.item_state(i) != _EMPTY:
-                self.next = i + 1
-
-    def item_state(self, i: int) -> int:
-        return self.data[32 + i // 4] >> i % 4 * 2 & 3
-
-    def item(self, i: int) -> bytes:
-        return bytes(self.data[64 + i * _ITEM : 96 + i * _ITEM])
-
-    def live(self):
-        """Yields (index, item) of what is written and has a sound head."""
-        i = 0
-        while i < self.next:
-            item = self.item(i)
-            if self.item_state(i) == _WRITTEN:
-                yield i, item
-                i += max(1, item[2])
-            else:
-                i += 1
-
-    def used(self) -> int:
-        return len([1 for i in range(_ITEMS) if self.item_state(i) == _WRITTEN])
-
-    def _program(self, at: int, data: bytes):
-        self._flash.program(self.block * BLOCK_BYTES + at, data)
-        self.data[at : at + len(data)] = data
-
-    def begin(self, sequence: int):
-        body = struct.pack("<IB", sequence, _VERSION) + b"\xff" * 19
-        self._program(0, struct.pack("<I", _ACTIVE) + body + struct.pack("<I", _crc(body)))
-        self.state, self.sequence, self.is_free, self.next = _ACTIVE, sequence, False, 0
-
-    def mark(self, state: int):
-        self._program(0, struct.pack("<I", state))
-        self.state = state
-
-    def erase(self):
-        self._flash.erase(self.block)
-        self.load()
-
-    def append(self, item: bytes):
-        """Writes an item, head and data: first its bytes, then that they are there."""
-        at = 64 + self.next * _ITEM
-        self._program(at, item[:_ITEM])
-        self.mark_items(self.next, 1, _WRITTEN)
-        count = len(item) // _ITEM
-        if count > 1:
-            self._program(at + _ITEM, item[_ITEM:])
-            self.mark_items(self.next + 1, count - 1, _WRITTEN)
-        self.next += count
-
-    def mark_items(self, first: int, count: int, state: int):
-        """One program a word of the bitmap, which holds the states of 16 items."""
-        for word in range(first // 16, (first + count - 1) // 16 + 1):
-            at = 32 + word * 4
-            bits = struct.unpack("<I", self.data[at : at + 4])[0]
-            for i in range(max(first, word * 16), min(first + count, word * 16 + 16)):
-                bits &= ~((3 - state) << i % 16 * 2)
-            self._program(at, struct.pack("<I", bits))
+FAIL, NOT_FOUND, NOT_ENOUGH_SPACE, INVALID_STATE = -1, -0x1102, -0x1105, -0x110B
+NO_FREE_PAGES, VALUE_TOO_LONG = -0x110D, -0x110E
+_VERSIONS = (0, 0x80)  # the first chunk of a blob; each change takes the other
+_NAMESPACES = 0  # the namespace that holds the namespaces
 
 
 class NvsPartition:
-    """NVS on a Flash. Opening it is nvs_flash_init(): it mends what a power cut left."""
+    """NVS on a Flash. Opening it is a board's start: nvs_flash_init(), and where this answers
+    NO_FREE_PAGES or NEW_VERSION_FOUND, MicroPython erases it all without a word (ports/esp32,
+    boardctrl_startup()); `was_erased` tells. OSError for what leaves a board without NVS."""
 
     def __init__(self, flash):
         self.flash = flash
         self.was_erased = False
-        self._pages = [_Page(flash, block) for block in range(flash.blocks)]
-        self._mend_pages()
-        for page in self._in_use():
-            self._mend_items(page)
-        self._mend_blobs()
-        self._namespaces = {}
-        for _, _, item in self._live():
-            if item[0] == 0:
-                self._namespaces[_key(item)] = item[24]
+        try:
+            self._start()
+        except OSError as err:
+            if err.args[0] not in (NO_FREE_PAGES, NEW_VERSION_FOUND):
+                raise
+            for block in range(flash.blocks):
+                flash.erase(block)
+            self.was_erased = True
+            self._start()
 
     # what the firmware asks for
 
     def get(self, namespace: str, key: str, kind: str):
         """An integer ("i32") or bytes ("blob"); OSError(NOT_FOUND)."""
-        index = self._namespaces.get(namespace)
+        index = self._namespaces.get(namespace, ANY)
         if kind == "i32":
-            return struct.unpack("<i", self._find(index, _I32, key)[2][24:28])[0]
-        head = self._find(index, _BLOB_INDEX, key)[2]
-        size, count, start = struct.unpack("<IBB", head[24:30])
+            page, i = self._wanted(index, I32, key)
+            return struct.unpack("<i", page.item(i).data[:4])[0]
+        page, i = self._wanted(index, BLOB_INDEX, key)
+        size, count, start = page.item(i).blob_index()
         data = b""
         for chunk in range(start, start + count):
-            data += self._chunk(*self._find(index, _BLOB_DATA, key, chunk))
-        return data[:size]
+            page, i = self._wanted(index, BLOB_DATA, key, chunk)
+            part = page.blob_data(i)
+            if part is None:
+                page.erase_at(i)
+                raise OSError(NOT_FOUND)
+            data += part
+        if len(data) != size:
+            raise OSError(FAIL)
+        return data
 
     def set(self, namespace: str, key: str, kind: str, value):
-        """Appends the value and marks the one before; nothing is written when it is the same."""
-        try:
-            if self.get(namespace, key, kind) == value:
-                return
-        except OSError:
-            pass
+        """Writes the value, then erases the one before, of either kind. Nothing is written when it
+        is the same. OSError(NOT_ENOUGH_SPACE), OSError(VALUE_TOO_LONG); Storage::writeItem()."""
         index = self._namespace(namespace)
+        found = self._find(index, BLOB_INDEX if kind == "blob" else I32, key)
+        if found:
+            try:
+                if self.get(namespace, key, kind) == value:
+                    return
+            except OSError:
+                pass
+        before = found or self._find(index, ANY, key)
+        old = before and before[0].item(before[1])
+        start = _VERSIONS[0]
         if kind == "i32":
-            old = self._places(index, key, _I32)
-            data = struct.pack("<i", value) + b"\xff" * 4
-            self._append(_item(index, _I32, 1, _ANY, key, data))
+            self._write(index, I32, key, struct.pack("<i", value))
         else:
-            old = self._places(index, key, _BLOB_INDEX) + self._places(index, key, _BLOB_DATA)
-            self._set_blob(index, key, value)
-        self._erase(old)
+            if found and old.blob_index()[2] == start:
+                start = _VERSIONS[1]
+            self._write_blob(index, key, value, start)
+        if old and old.kind == BLOB_INDEX:
+            self._erase_blob(index, key, old.blob_index()[2])
+        elif old:  # its page may have been copied meanwhile
+            page, i = self._wanted(index, old.kind, key)
+            page.erase_at(i)
 
     def erase_key(self, namespace: str, key: str):
         """OSError(NOT_FOUND) when there is none."""
-        index = self._namespaces.get(namespace)
-        places = []
-        for kind in (_I32, _BLOB_INDEX, _BLOB_DATA):
-            places += self._places(index, key, kind)
-        if not places:
-            raise OSError(NOT_FOUND)
-        self._erase(places)
+        index = self._namespaces.get(namespace, ANY)
+        page, i = self._wanted(index, ANY, key)
+        item = page.item(i)
+        if item.kind == BLOB_INDEX:
+            self._erase_blob(index, key, item.blob_index()[2])
+        else:
+            page.erase_at(i)
 
     def keys(self, namespace: str) -> list:
         """The names in a namespace, sorted."""
-        index = self._namespaces.get(namespace)
-        return sorted({_key(item) for _, _, item in self._live() if item[0] == index})
+        index = self._namespaces.get(namespace, ANY)
+        named = {item.key for page in self._pages for _, item in page.items()
+                 if item.namespace == index and item.kind != BLOB_DATA}  # fmt: skip
+        return sorted(named)
 
     # items
 
-    def _in_use(self) -> list:
-        pages = [page for page in self._pages if not page.is_free]
-        return sorted(pages, key=lambda page: page.sequence)
+    def _find(self, namespace: int, kind: int, key: str, chunk: int = ANY, start=None):
+        for page in self._pages:
+            found = page.find(namespace, kind, key, chunk, start)
+            if found:
+                return page, found[0]
+        return None
 
-    def _live(self):
-        for page in self._in_use():
-            for i, item in page.live():
-                yield page, i, item
-
-    def _find(self, index, kind: int, key: str, chunk: int = _ANY):
-        for page, i, item in self._live():
-            if item[0] == index and item[1] == kind and item[3] == chunk and _key(item) == key:
-                return page, i, item
-        raise OSError(NOT_FOUND)
-
-    def _places(self, index, key: str, kind: int) -> list:
-        return [
-            item for _, _, item in self._live()
-            if item[0] == index and item[1] == kind and _key(item) == key
-        ]  # fmt: skip
-
-    def _chunk(self, page, i: int, item: bytes) -> bytes:
-        size = struct.unpack("<H", item[24:26])[0]
-        return bytes(page.data[96 + i * _ITEM : 96 + i * _ITEM + size])
+    def _wanted(self, namespace: int, kind: int, key: str, chunk: int = ANY, start=None):
+        found = self._find(namespace, kind, key, chunk, start)
+        if found is None:
+            raise OSError(NOT_FOUND)
+        return found
 
     def _namespace(self, name: str) -> int:
         if name not in self._namespaces:
-            index = len(self._namespaces) + 1
-            self._append(_item(0, _U8, 1, _ANY, name, bytes([index]) + b"\xff" * 7))
+            taken = self._namespaces.values()
+            index = min(i for i in range(1, 255) if i not in taken)
+            self._write(_NAMESPACES, U8, name, bytes([index]))
             self._namespaces[name] = index
         return self._namespaces[name]
 
-    def _set_blob(self, index: int, key: str, value: bytes):
-        try:
-            start = 0x80 - self._find(index, _BLOB_INDEX, key)[2][29]
-        except OSError:
-            start = 0
-        written, at, count = [], 0, 0
-        while at < len(value) or not count:
-            room = (_ITEMS - self._page(2).next - 1) * _ITEM
-            data = value[at : at + room]
-            padded = data + b"\xff" * (-len(data) % _ITEM)
-            head = struct.pack("<HHI", len(data), 0xFFFF, _crc(data))
-            span = 1 + len(padded) // _ITEM
-            item = _item(index, _BLOB_DATA, span, start + count, key, head)
-            written.append(item)
-            try:
-                self._append(item + padded)
-            except OSError:
-                self._erase(written)
-                raise
-            at += len(data)
-            count += 1
-        head = struct.pack("<IBBH", len(value), count, start, 0xFFFF)
-        try:
-            self._append(_item(index, _BLOB_INDEX, 1, _ANY, key, head))
-        except OSError:
-            self._erase(written)
-            raise
+    def _write(self, namespace: int, kind: int, key: str, data: bytes):
+        if not self._pages[-1].write(namespace, kind, key, data):
+            self._next_page()
+            if not self._pages[-1].write(namespace, kind, key, data):
+                raise OSError(NOT_ENOUGH_SPACE)
 
-    def _erase(self, items: list):
-        """Marks items; the index of a blob goes first, so that none lacks a part."""
-        for wanted in sorted(items, key=lambda item: item[1] != _BLOB_INDEX):
-            for page, i, item in self._live():
-                if item == wanted:
-                    page.mark_items(i, item[2], _ERASED)
+    def _write_blob(self, namespace: int, key: str, value: bytes, start: int):
+        """Chunks as the pages have room, then the index; writeMultiPageBlob()."""
+        if len(value) > (len(self._pages) + len(self._free) - 1) * CHUNK_MAX:
+            raise OSError(VALUE_TOO_LONG)
+        room = self._pages[-1].tailroom()
+        if (room < len(value) or not room) and room < CHUNK_MAX // 10:
+            self._next_page()
+            if self._pages[-1].tailroom() == room:
+                raise OSError(NOT_ENOUGH_SPACE)
+        written = []
+        try:
+            self._write_chunks(namespace, key, value, start, written)
+        except OSError:
+            for chunk, page in enumerate(written):  # not start + chunk
+                found = page.find(namespace, BLOB_DATA, key, chunk)
+                if found:
+                    page.erase_at(found[0])
+            raise
+        head = struct.pack("<IBB", len(value), len(written), start)
+        self._pages[-1].write(namespace, BLOB_INDEX, key, head)
+
+    def _write_chunks(self, namespace: int, key: str, value: bytes, start: int, written: list):
+        at = 0
+        while at < len(value) or not written:
+            page = self._pages[-1]
+            room = page.tailroom()
+            if not room:
+                raise OSError(NOT_ENOUGH_SPACE)
+            data = value[at : at + room]
+            page.write(namespace, BLOB_DATA, key, data, start + len(written))
+            written.append(page)
+            at += len(data)
+            if at < len(value) or room - len(data) < ENTRY_BYTES:
+                self._next_page()
+
+    def _erase_blob(self, namespace: int, key: str, start: int):
+        """Its index first, so that none lacks a part; eraseMultiPageBlob()."""
+        page, i = self._wanted(namespace, BLOB_INDEX, key, ANY, start)
+        count = page.item(i).blob_index()[1]
+        page.erase_at(i)
+        for chunk in range(start, start + count):
+            page, i = self._wanted(namespace, BLOB_DATA, key, chunk)
+            page.erase_at(i)
+
+    # pages: _pages in the order of use, _free in the order in which they will be used
+
+    def _next_page(self):
+        """The last page is full. While two are free the first is taken; of the last one, what is
+        written on the emptiest page (the oldest of equals) takes its share; requestNewPage()."""
+        if self._pages[-1].state != FULL:
+            if self._pages[-1].state != ACTIVE:
+                raise OSError(INVALID_STATE)
+            self._pages[-1].mark(FULL)
+        if not self._free:
+            raise OSError(INVALID_STATE)
+        if len(self._free) > 1:
+            self._activate()
+            return
+        emptiest = min(self._pages, key=Page.used)
+        if emptiest.used() == ENTRIES:
+            raise OSError(NOT_ENOUGH_SPACE)
+        emptiest.mark(FREEING)
+        self._activate()
+        self._move(emptiest)
+
+    def _activate(self):
+        """A damaged page is kept until it is needed, and erased then; activatePage()."""
+        if not self._free:
+            raise OSError(NOT_ENOUGH_SPACE)
+        page = self._free[0]
+        if page.state == CORRUPT:
+            page.erase()
+        self._free.pop(0)
+        page.sequence = self._sequence
+        self._sequence += 1
+        self._pages.append(page)
+
+    def _move(self, page):
+        page.copy_to(self._pages[-1])
+        page.erase()
+        self._pages.remove(page)
+        self._free.append(page)
+
+    # start
+
+    def _start(self):
+        self._namespaces = {}
+        self._load_pages()
+        for page in self._pages:
+            for _, item in page.items():
+                if item.namespace == _NAMESPACES:
+                    self._namespaces[item.key] = item.data[0]
+        self._mend_blobs()
+
+    def _load_pages(self):
+        """PageManager::load()."""
+        pages = [Page(self.flash, block) for block in range(self.flash.blocks)]
+        self._pages = sorted([page for page in pages if page.in_use], key=lambda p: p.sequence)
+        self._free = [page for page in pages if not page.in_use]
+        self._sequence = self._pages[-1].sequence + 1 if self._pages else 0
+        if not self._pages:
+            self._activate()
+            return
+        self._erase_replaced()
+        for page in list(self._pages):
+            if page.state == FREEING:  # it was being copied: that begins anew
+                if self._pages[-1].state == ACTIVE:
+                    self._pages[-1].erase()
+                    self._free.append(self._pages.pop())
+                self._activate()
+                self._move(page)
+                break
+        if not self._free:
+            raise OSError(NO_FREE_PAGES)
+
+    def _erase_replaced(self):
+        """The power may have gone after the last item was written, before its forerunner, on an
+        earlier page, was marked."""
+        last = None
+        for _, item in self._pages[-1].items():
+            last = item
+        for page in self._pages[:-1] if last else ():
+            if page.state != FREEING:
+                found = page.find(last.namespace, last.kind, last.key, last.chunk)
+                if found:
+                    page.erase_at(found[0])
                     break
 
-    # pages
-
-    def _append(self, item: bytes):
-        self._page(len(item) // _ITEM).append(item)
-
-    def _page(self, items: int):
-        """The active page, with room for so many items; OSError(NOT_ENOUGH_SPACE)."""
-        pages = self._in_use()
-        if not pages or pages[-1].state != _ACTIVE:
-            return self._new_page()
-        if pages[-1].next + items <= _ITEMS:
-            return pages[-1]
-        pages[-1].mark(_FULL)
-        page = self._new_page()
-        if page.next + items > _ITEMS:
-            raise OSError(NOT_ENOUGH_SPACE)
-        return page
-
-    def _free(self) -> list:
-        return [page for page in self._pages if page.is_free]
-
-    def _new_page(self):
-        """The next page; when only one is free, what is live of another moves there."""
-        free, pages = self._free(), self._in_use()
-        sequence = pages[-1].sequence + 1 if pages else 0
-        if len(free) > 1:
-            free[0].begin(sequence)
-            return free[0]
-        emptiest = min(pages, key=lambda page: (page.used(), page.sequence))
-        if emptiest.used() == _ITEMS:
-            raise OSError(NOT_ENOUGH_SPACE)
-        emptiest.mark(_FREEING)
-        self._move(emptiest, free[0], sequence)
-        return free[0]
-
-    def _move(self, page, to, sequence: int):
-        to.begin(sequence)
-        for i, item in page.live():
-            to.append(bytes(page.data[64 + i * _ITEM : 64 + (i + item[2]) * _ITEM]))
-        page.erase()
-
-    # after a power cut
-
-    def _mend_pages(self):
-        for page in self._pages:
-            if page.is_damaged:
-                page.erase()
-        pages = self._in_use()
-        for page in pages:
-            if page.state == _FREEING:  # it was being moved: the copy is begun anew
-                if pages[-1] is not page and pages[-1].state == _ACTIVE:
-                    pages[-1].erase()
-                sequence = self._in_use()[-1].sequence + 1
-                self._move(page, self._free()[0], sequence)
-        for page in self._in_use()[:-1]:
-            if page.state == _ACTIVE:
-                page.mark(_FULL)
-        if not self._free():  # ESP_ERR_NVS_NO_FREE_PAGES: the board erases it all, and is silent
-            for page in self._pages:
-                page.erase()
-            self.was_erased = True
-
-    def _mend_items(self, page):
-        """Marks what was written in part, and bytes that are there without a mark."""
-        i = 0
-        while i < _ITEMS:
-            item, state = page.item(i), page.item_state(i)
-            span = 1
-            if state == _WRITTEN:
-                span = item[2] if 1 <= item[2] <= _ITEMS - i else 1
-                states = [page.item_state(k) for k in range(i, i + span)]
-                if not _is_whole(page, i, item, span) or states != [_WRITTEN] * span:
-                    page.mark_items(i, span, _ERASED)
-            elif (state == _EMPTY and item != b"\xff" * _ITEM) or state == 1:
-                page.mark_items(i, 1, _ERASED)
-            i += span
-        page.load()
-
     def _mend_blobs(self):
-        """Of an item that is there twice the older goes; a part without its index goes."""
-        last = {}
-        for _, _, item in self._live():
-            place = (item[0], item[1], item[3], _key(item))
-            if place in last:
-                self._erase([last[place]])
-            last[place] = item
-        parts = set()
-        for place in list(last):
-            if place[1] == _BLOB_INDEX:
-                _size, count, start = struct.unpack("<IBB", last[place][24:30])
-                wanted = [(place[0], _BLOB_DATA, start + k, place[3]) for k in range(count)]
-                if [1 for part in wanted if part not in last]:
-                    self._erase([last[place]])
-                else:
-                    parts.update(wanted)
-        for place in last:
-            if place[1] == _BLOB_DATA and place not in parts:
-                self._erase([last[place]])
+        """An index goes whose chunks do not add up (eraseMismatchedBlobIndexes()), then a chunk
+        without its index (eraseOrphanDataBlobs())."""
+        indexes, chunks = [], []
+        for page in self._pages:
+            for i, item in list(page.items()):
+                if item.kind == BLOB_INDEX:
+                    indexes.append((page, i, item))
+                elif item.kind == BLOB_DATA:
+                    chunks.append((page, i, item))
+        owned = set()
+        for page, i, index in indexes:
+            size, count, start = index.blob_index()
+            mine = [chunk for chunk in chunks if _is_of(chunk[2], index, start)]
+            lengths = [struct.unpack("<H", item.data[:2])[0] for _, _, item in mine]
+            if (sum(lengths), len(mine)) == (size, count):
+                owned.update(id(chunk[2]) for chunk in mine)
+            else:
+                page.erase_at(i)
+        for page, i, item in chunks:
+            if id(item) not in owned:
+                page.erase_at(i)
 
 
-def _key(item: bytes) -> str:
-    return item[8:24].split(b"\0")[0].decode()
-
-
-def _is_whole(page, i: int, item: bytes, span: int) -> bool:
-    if struct.unpack("<I", item[4:8])[0] != _crc(item[:4] + item[8:]):
-        return False
-    if item[1] != _BLOB_DATA:
-        return True
-    size, _, crc = struct.unpack("<HHI", item[24:32])
-    return crc == _crc(bytes(page.data[96 + i * _ITEM : 96 + i * _ITEM + size]))
+def _is_of(chunk, index, start: int) -> bool:
+    """Whether a chunk bears the name of an index, and a number of the same version."""
+    same = (chunk.namespace, chunk.raw[8:24]) == (index.namespace, index.raw[8:24])
+    return same and start == chunk.chunk & 0x80

@@ -23,11 +23,11 @@ SHARE_LIMIT_KIB = 80
 _BASELINE = """
 import sys
 sys.modules["boot"] = sys.modules["main"] = sys
-from simulator.node_process import main, _heap_used
+from simulator.node_process import main, heap_used
 import machine, network, esp32, time, socket, select, json, hashlib, binascii, struct, os
 main({!r}, "")
 del main
-print(_heap_used())
+print(heap_used())
 """
 
 
@@ -37,7 +37,8 @@ def baseline_bytes(folder: Path) -> int:
     kit = json.loads((root / "kits/air/kit.json").read_text())
     board = json.loads((root / "esp32-devkitc/board.json").read_text())
     first = {"start_s": 1_800_000_000, "now_ms": 0, "cause": "power", "kit": kit, "board": board}
-    grant = {"until": 300_000, "known": 300_000, "levels": {}, "events": {}}
+    first["nvs_blocks"] = 6
+    grant = {"until": 300_000, "known": 300_000, "times": [], "levels": {}, "events": {}}
     code = _BASELINE.format(str(folder.resolve()))
     done = subprocess.run(
         micropython_command(micropython_path(), HEAP, micropython_tree(), f"exec({code!r})"),

@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from host_tools.collector.broker_address import parse_address
 from host_tools.errors import ToolError
 from simulator.world.broker_embedded import EmbeddedBroker
-from simulator.world.broker_external import ExternalBroker, parse_address
+from simulator.world.broker_external import ExternalBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
 from simulator.world.broker_rules import may_connect, may_read, may_write, mosquitto_acl
 
@@ -304,6 +305,18 @@ def test_vault_hears_nothing(join, collector):
     assert vault.heard.empty()
 
 
+def test_collector_hears_itself_but_no_receipts_of_others(join, collector):
+    for topic in (down("collector-1"), down(NODE), "lp/+/down"):
+        collector.subscribe(topic)
+    join("vault-1").say(down(NODE), b"command")
+    collector.say(down(NODE), b"receipt")
+    collector.say(down("collector-1"), b"to myself")
+    assert collector.next() == (down("collector-1"), b"to myself")
+    join(NODE).say(up(NODE), b"true")
+    assert collector.next() == (up(NODE), b"true")
+    assert collector.heard.empty()
+
+
 def test_what_was_not_acknowledged_comes_again(join):
     crashing = join("collector-1", clean=False, manual_ack=True).subscribe("lp/+/up")
     node = join(NODE)
@@ -448,6 +461,9 @@ def test_who_may_connect():
 def test_wildcards_reach_no_further_than_the_rule():
     assert may_read("c", "collector", "lp/+/up") and may_read("c", "collector", up(NODE))
     for topic in ("lp/#", "lp/#/up", "#", "+/+/up", "lp/+/+", "lp/+/up/x", "$share/g/lp/+/up"):
+        assert not may_read("c", "collector", topic), topic
+    assert may_read("c", "collector", down("c")) and may_write("c", "collector", down("c"))
+    for topic in (down(NODE), down("d"), "lp/+/down"):
         assert not may_read("c", "collector", topic), topic
     assert not may_read(NODE, "node", "lp/+/down")
     assert not may_write(NODE, "node", "lp/+/up")

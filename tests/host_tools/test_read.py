@@ -14,6 +14,7 @@ import time
 import pytest
 
 from host_tools.cli import run
+from host_tools.collector.events import KINDS
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.read_store import Series, StoreReader
 from host_tools.collector.store import Store
@@ -147,9 +148,70 @@ def test_refused_and_events(lamppost, path):
         "reason": "not an envelope", "size": 5,
     }]  # fmt: skip
     _, out, _ = lamppost("read", "--store", path, "--events", "--csv")
-    assert f"{iso(NOW + 3600)},{OTHER},lost,4c4f4730 3" in out.splitlines()
+    row = next(row for row in csv.DictReader(io.StringIO(out)) if row["kind"] == "lost")
+    meaning = row.pop("meaning")
+    assert row == {"time": iso(NOW + 3600), "node": OTHER, "kind": "lost", "detail": "4c4f4730 3"}
+    assert "its outbox was full" in meaning
+    _, out, _ = lamppost("read", "--store", path, "--events", "--json")
+    events = json.loads(out)["events"]
+    assert [event["kind"] for event in events] == ["new outbox", "new outbox", "lost"]
+    assert events[2] == {**row, "meaning": meaning}
     _, out, err = lamppost("read", "--store", path, "--events", "--since", "2030-01-01")
     assert out == "" and "no events" in err
+
+
+def test_every_event_in_words(lamppost, tmp_path):
+    """Each kind that a store tells of is played, and read as a table, as CSV and as JSON."""
+    keyring = Keyring(tmp_path / "keyring.json")
+    keyring.add_node(make_ticket(ROOT, NODE, DAY0), POLICY)
+    higher = ref.dumps([*ref.dumps_back(POLICY)[:2], 2, *ref.dumps_back(POLICY)[3:]])
+    unknown = ref.dumps([*ref.dumps_back(POLICY)[:2], 3, *ref.dumps_back(POLICY)[3:]])
+    keyring.add_policy(NODE, higher)
+    node = ref.ReferenceNode(ROOT, NODE, DAY0, POLICY)
+
+    def sealed(number, policy=POLICY, floor=1, instant_s=None, epoch=0):
+        node.number, node.policy, node.floor, node.epoch = number - 1, policy, floor, epoch
+        instant_s = instant_s or NOW + number * 300
+        return node.topic, node.seal(node.due(instant_s, 40), instant_s)
+
+    early = sealed(2)
+    batches = [
+        [sealed(1), sealed(6, floor=5)],  # a new outbox; 2 to 4 are lost
+        [early],  # found
+        [sealed(6, instant_s=NOW + 3000)],  # other bytes
+        [sealed(7, instant_s=NOW + 300)],  # the slot came again
+        [sealed(8, higher), sealed(9)],  # policy lowered
+        [sealed(9, unknown)],  # kept sealed
+    ]
+    with Store(tmp_path / "a.sqlite", keyring) as store:
+        for at, batch in enumerate(batches):
+            store.take_batch(batch, NOW + 3600 + at)
+        keyring.forget_before({NODE: 1})
+        store.take_batch([sealed(10)], NOW + 7200)
+    expected = [
+        ("new outbox", "4c4f4730"), ("lost", "4c4f4730 2–4"), ("found", "4c4f4730 2"),
+        ("other bytes", "4c4f4730 6"), ("slot came again", "4c4f4730 7"),
+        ("policy lowered", "2 to 1"), ("kept sealed", "unknown policy"),
+        ("epoch forgotten", "epoch 0"),
+    ]  # fmt: skip
+    assert {kind for kind, _ in expected} == set(KINDS)
+    words = ("read", "--store", tmp_path / "a.sqlite", "--events", "--node", NODE)
+    _, out, _ = lamppost(*words, "--json")
+    told = json.loads(out)["events"]
+    assert [(event["kind"], event["detail"]) for event in told] == expected
+    assert all(len(event["meaning"]) > 40 for event in told)
+    _, out, _ = lamppost(*words, "--csv")
+    assert list(csv.DictReader(io.StringIO(out))) == told
+    code, out, _ = lamppost(*words)
+    text = " ".join(out.split())
+    assert code == 0
+    for phrase in (
+        "new outbox: outbox 4c4f4730", "lost: outbox 4c4f4730, envelopes 2–4",
+        "found: outbox 4c4f4730, envelope 2", "other bytes: outbox 4c4f4730, envelope 6",
+        "policy lowered: from version 2 to 1", "kept sealed: unknown policy",
+        "epoch forgotten: epoch 0", "Two boards may have the same keys",
+    ):  # fmt: skip
+        assert phrase in text, phrase
 
 
 def test_the_newest_store_is_read(lamppost, path):

@@ -2,7 +2,12 @@
 """host_tools/collector: what comes in, in whatever order, becomes the same rows; what is wrong is
 refused and counted. The envelopes come from reference_sealer.py."""
 
+import fcntl
 import sqlite3
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -398,6 +403,21 @@ def test_the_seal_of_what_is_kept_is_kept(store, keyring):
     assert result.oldest_epochs == {NODE: 1}
 
 
+def test_what_is_kept_holds_its_seal_however_long(store, keyring):
+    sender = node()
+    sender.policy = NEWER
+    early = [(sender.topic, one(sender))]
+    store.take_batch(early, NOW)
+    sender.policy, sender.epoch, sender.floor, sender.counter = POLICY, 1, 2, 0
+    later = some_day(sender, 1, NOW + 86_400)
+    for now_s in (NOW + 86_400, NOW + 86_400 + 30 * WEEK_S):
+        result = store.take_batch(later, now_s)
+        assert result.oldest_epochs == {NODE: 0}
+        keyring.forget_before(result.oldest_epochs)
+    keyring.add_policy(NODE, NEWER)
+    assert store.retry_sealed(NOW + 31 * WEEK_S).opened == {NODE: 1}
+
+
 def test_there_is_an_end_to_what_is_kept(store, monkeypatch):
     monkeypatch.setattr("host_tools.collector.store._KEPT_MAX_PER_NODE", 2)
     sender = node()
@@ -476,9 +496,153 @@ def test_a_failed_batch_leaves_the_store_as_it_was(store):
     assert len(rows(store._file.path, "envelope")) == 4
 
 
-def test_one_collector_at_a_time(store, keyring):
-    with pytest.raises(ToolError, match="in use by another collector"):
-        Store(store._file.path, keyring)
+def test_who_must_be_alone_with_a_store_keeps_collectors_out(store, keyring):
+    path = store._file.path
+    with open(f"{path}.lock") as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        store.close()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(ToolError, match="must be alone with it"):
+            Store(path, keyring)
+
+
+def test_a_file_that_was_replaced_is_not_written_to_in_vain(store, keyring):
+    batch = some_day(node(), 3)
+    store.take_batch(batch[:1], NOW)
+    path = store._file.path
+    with sqlite3.connect(path) as db, sqlite3.connect(path.with_name("backup")) as backup:
+        db.backup(backup)
+    path.with_name("backup").replace(path)
+    with pytest.raises(ToolError, match="was replaced while it was in use"):
+        store.take_batch(batch[1:], NOW)
+    path.unlink()
+    with pytest.raises(ToolError, match="was replaced while it was in use"):
+        store.logs()
+
+
+# several at a time
+
+
+@pytest.fixture
+def two(tmp_path, keyring):
+    """Two stores on one file, each with a keyring of its own, as two processes have them."""
+    with (
+        Store(tmp_path / "a.sqlite", keyring) as first,
+        Store(tmp_path / "a.sqlite", Keyring(keyring.path)) as second,
+    ):
+        yield first, second
+
+
+def test_two_that_get_the_same_store_it_once_and_both_receipt(two):
+    first, second = two
+    batch = some_day(node(), 4)
+    assert states(first.take_batch(batch[:2], NOW)) == {NODE: (2, [])}
+    assert states(second.take_batch(batch[:3], NOW)) == {NODE: (3, [])}
+    result = first.take_batch(batch, NOW)
+    assert (result.opened, result.duplicates) == ({NODE: 1}, {NODE: 3})
+    assert states(result) == {NODE: (4, [])}
+    assert [s.upto for s in second.logs()] == [4]
+    assert rows(first._file.path, "tally") == [(NODE, 4, 5, 0, 0)]
+
+
+def test_two_that_get_other_bytes_for_one_number_refuse_the_later(two):
+    first, second = two
+    sender, twin = node(), node()
+    twin.series = b"another1"
+    first.take_batch(some_day(sender, 2), NOW)
+    result = second.take_batch(some_day(twin, 1, NOW + 900), NOW)
+    assert (result.refused, result.logs) == ({NODE: 1}, [])
+
+
+def test_one_waits_while_another_writes(two):
+    first, second = two
+    batch, done = some_day(node(), 4), []
+    first.take_batch(batch[:1], NOW)
+    first._db.execute("BEGIN IMMEDIATE")
+    waiting = threading.Thread(target=lambda: done.append(second.take_batch(batch[1:], NOW)))
+    waiting.start()
+    time.sleep(0.3)
+    assert not done
+    first._db.execute("ROLLBACK")
+    waiting.join(30)
+    assert states(done[0]) == {NODE: (4, [])}
+
+
+def test_many_open_a_new_store_at_once(tmp_path, keyring):
+    script = (
+        "import sys; from pathlib import Path; from host_tools.collector.keyring import Keyring;"
+        "from host_tools.collector.store import Store; sys.stdin.readline();"
+        "Store(Path(sys.argv[1]), Keyring(Path(sys.argv[2]))).close()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "new.sqlite"), str(keyring.path)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)
+    ]
+    done = [process.communicate(b"\n")[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 6, done
+    assert rows(tmp_path / "new.sqlite") == []
+
+
+def test_a_store_made_before_several_could_write(tmp_path, keyring):
+    path = tmp_path / "a.sqlite"
+    Store(path, keyring).close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE held")
+    with Store(path, keyring) as store:
+        assert store.take_batch(some_day(node(), 1), NOW).opened == {NODE: 1}
+
+
+WEEK_S = 7 * 86_400
+
+
+def test_what_another_worker_holds_opens_though_it_was_given_up(two):
+    """A node gives up a number of an earlier day, of which the other worker has the last copy."""
+    first, second = two
+    sender = node()
+    early = some_day(sender, 3)
+    first.take_batch(early[:1], NOW)
+    sender.epoch, sender.counter, sender.floor = 1, 0, 4
+    later = some_day(sender, 2, NOW + 86_400)
+    result = first.take_batch(later, NOW + 86_400)
+    assert states(result) == {NODE: (5, [])}
+    first.keyring.forget_before(result.oldest_epochs)
+    second.keyring.refresh()
+    assert second.take_batch(early[1:2], NOW + 90_000).opened == {NODE: 1}
+    second.keyring.forget_before(second.take_batch(later[-1:], NOW + 90_000).oldest_epochs)
+    assert Keyring(second.keyring.path).node(NODE).epoch == 0  # number 3 is still out
+    result = second.take_batch(later[-1:], NOW + 86_400 + WEEK_S)
+    assert result.oldest_epochs == {NODE: 1}
+
+
+def test_what_was_found_again_holds_no_seal(store, keyring):
+    sender = node()
+    early = some_day(sender, 2)
+    sender.epoch, sender.counter, sender.floor = 1, 0, 3
+    store.take_batch(early[:1] + some_day(sender, 1, NOW + 86_400), NOW + 86_400)
+    assert store.take_batch(early[1:], NOW + 86_400).oldest_epochs == {NODE: 1}
+
+
+def test_a_new_outbox_holds_what_its_node_sent_before(two):
+    first, second = two
+    sender, fresh = node(), node(log=b"LOG1")
+    early = some_day(sender, 2)
+    first.take_batch(early[:1], NOW)
+    fresh.series, fresh.epoch = b"another1", 1
+    begins = some_day(fresh, 2, NOW + 86_400)
+    result = first.take_batch(begins, NOW + 86_400)
+    assert result.oldest_epochs == {NODE: 0}
+    first.keyring.forget_before(result.oldest_epochs)
+    assert second.take_batch(early[1:], NOW + 86_400).opened == {NODE: 1}
+    result = first.take_batch(begins, NOW + 86_400 + WEEK_S)
+    assert result.oldest_epochs == {NODE: 1}
+
+
+def test_a_forgotten_epoch_is_told(store, keyring):
+    keyring.forget_before({NODE: 2})
+    assert store.take_batch(some_day(node(), 2), NOW).refused == {NODE: 2}
+    told = [row[2:] for row in rows(store._file.path, "event")]
+    assert told == [(NODE, "epoch forgotten", "epoch 0")]
 
 
 def test_not_a_store(tmp_path, keyring):

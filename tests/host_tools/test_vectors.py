@@ -12,6 +12,7 @@ from pycose.messages import Enc0Message
 from host_tools.collector.keyring import NodeKeys
 from host_tools.collector.open_envelope import Opened, open_envelope
 from host_tools.collector.receipt import seal_receipt
+from host_tools.provisioning.command import resend, seal_command
 from host_tools.provisioning.ticket import make_ticket
 from node.policy.rules import Policy
 from tests.host_tools import reference_sealer as ref
@@ -123,6 +124,32 @@ def test_receipts_are_sealed_so(monkeypatch):
             bytes.fromhex(vector["log"]), vector["upto"], vector["ranges"],
         )  # fmt: skip
         assert message.hex() == vector["message"]
+
+
+def test_commands_are_sealed_so(monkeypatch):
+    for vector in vectors("command"):
+        monkeypatch.setattr("os.urandom", lambda size, iv=vector["iv"]: bytes.fromhex(iv)[:size])
+        key, number = bytes.fromhex(vector["key"]), vector["number"]
+        if vector["verb"] == "resend":
+            log = bytes.fromhex(vector["log"])
+            message = resend(key, vector["node"], number, log, *vector["arguments"])
+        else:
+            message = seal_command(key, vector["node"], number, vector["verb"])
+        assert message.hex() == vector["message"]
+
+
+def test_what_is_no_command():
+    key, node_id = bytes(32), "0123456789"
+    for number in (0, -1, 2**32):
+        with pytest.raises(ValueError, match="is not the number of a command"):
+            resend(key, node_id, number, b"LOG0", 1)
+    for log, first in ((b"LOG", 1), (b"LOG0", -1), (b"LOG0", 2**32)):
+        with pytest.raises(ValueError, match="not an outbox"):
+            resend(key, node_id, 1, log, first)
+
+
+def test_each_command_has_an_iv_of_its_own():
+    assert len({resend(bytes(32), "0123456789", 1, b"LOG0", 1) for _ in range(100)}) == 100
 
 
 def test_each_receipt_has_an_iv_of_its_own():

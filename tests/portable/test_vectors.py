@@ -13,7 +13,7 @@ from node.crypto.hmac_sha256 import hmac_sha256
 from node.crypto.seal_chain import draw_series, seal_at, series_keys
 from node.errors import OpenError
 from node.pipeline import envelope
-from node.pipeline.down import ReceiptOpener
+from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.seal import Sealer
 from node.policy.rules import Policy
 
@@ -94,6 +94,16 @@ class TestVectors(unittest.TestCase):
             )
             with self.assertRaises(OpenError):
                 ReceiptOpener(unhex(v["key"]), "another000").open(unhex(v["message"]))
+
+    def test_commands(self):
+        for v in vectors("command"):
+            opener = CommandOpener(unhex(v["key"]), v["node"])
+            arguments = v["arguments"]
+            if arguments:
+                arguments = [unhex(v["log"])] + arguments
+            self.assertEqual(opener.open(unhex(v["message"])), (v["number"], v["verb"], arguments))
+            with self.assertRaises(OpenError):
+                CommandOpener(unhex(v["key"]), "another000").open(unhex(v["message"]))
 
     def test_policies(self):
         for v in vectors("policy_length"):

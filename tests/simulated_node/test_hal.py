@@ -251,13 +251,13 @@ class TestCertificates:
 class TestGrants:
     def test_a_process_stops_where_its_grant_ends(self, monkeypatch, capsys):
         class Signals:
-            def extend(self, until_ms, levels, events, known_ms):
+            def take_events(self, until_ms, events, known_ms):
                 pass
 
         bench.until_ms = 1000
         bench.signals = Signals()
-        grant = json.dumps({"until": 3000, "known": 11_000, "levels": {}, "events": {}})
-        lines = iter([grant + "\n", "stop\n"])
+        grant = {"until": 3000, "known": 11_000, "times": [], "levels": {}, "events": {}}
+        lines = iter([json.dumps(grant) + "\n", "stop\n"])
         monkeypatch.setattr("sys.stdin", type("In", (), {"readline": lambda self: next(lines)})())
         bench.sleep_ms(1500)
         assert bench.now_ms == 1500

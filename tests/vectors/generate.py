@@ -161,6 +161,26 @@ def receipt() -> list:
     return vectors
 
 
+def command() -> list:
+    """Commands: resend, and one that no node knows."""
+    facts = [
+        (1, "resend", [1]), (2, "resend", [24]), (255, "resend", [0]),
+        (65_536, "resend", [65_536]), (2**32 - 1, "resend", [2**32 - 1]), (7, "unheard of", []),
+    ]  # fmt: skip
+    vectors = []
+    for index, (number, verb, arguments) in enumerate(facts):
+        for node_id in NODES:
+            key = ref.derive(some("root" + node_id, 32), "lp1 command", node_id)
+            iv, log = some(f"command iv {index} {node_id}", 13), some(f"log {index}", 4)
+            fields = [number, verb, *([log, *arguments] if arguments else [])]
+            vectors.append({
+                "node": node_id, "key": key.hex(), "iv": iv.hex(), "number": number,
+                "verb": verb, "log": log.hex() if arguments else None, "arguments": arguments,
+                "message": ref.down(b"c", key, node_id, "command", iv, fields).hex(),
+            })  # fmt: skip
+    return vectors
+
+
 def policy_length() -> list:
     """The length to which every plaintext of an instant is padded."""
     midnight = NOON - NOON % 86_400
@@ -180,7 +200,7 @@ def policy_length() -> list:
 
 FILES = {
     "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
-    "policy_length": policy_length,
+    "command": command, "policy_length": policy_length,
 }  # fmt: skip
 
 

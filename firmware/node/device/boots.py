@@ -11,7 +11,8 @@ import struct
 import esp32
 
 from node.device import power
-from node.device.keys import NAMESPACE, read_blob
+from node.device.kept import Kept
+from node.device.keys import NAMESPACE
 
 SAFE_AFTER = 5  # boots without a receipt
 _LAYOUT = ">IHHHHH"  # boots, unreached, of each cause, formats
@@ -23,9 +24,8 @@ class Boots:
     """boots, unreached, power, watchdog, other, formats: counts that outlive power."""
 
     def __init__(self):
-        self._nvs = esp32.NVS(NAMESPACE)
-        blob = read_blob(self._nvs, "boot", _BYTES) or bytes(_BYTES)
-        self._take(struct.unpack(_LAYOUT, blob))
+        self._kept = Kept(esp32.NVS(NAMESPACE), "boot", _BYTES)
+        self._take(struct.unpack(_LAYOUT, self._kept.value or bytes(_BYTES)))
 
     def _take(self, counts):
         self.boots, self.unreached, self.power, self.watchdog, self.other, self.formats = counts
@@ -34,8 +34,7 @@ class Boots:
         counts = [self.boots & 0x7FFFFFFF]
         for count in (self.unreached, self.power, self.watchdog, self.other, self.formats):
             counts.append(min(count, _MAX))
-        self._nvs.set_blob("boot", struct.pack(_LAYOUT, *counts))
-        self._nvs.commit()
+        self._kept.keep(struct.pack(_LAYOUT, *counts))
 
     def count(self):
         """One more power-up, by its cause."""

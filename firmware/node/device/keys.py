@@ -2,28 +2,18 @@
 """The node's keys in NVS, and with them what must not be parted from them.
 
 The seal, its epoch and the highest policy version are one blob, so that no power cut can part
-them. A stock ESP32 may erase NVS at start-up: without its blob the node seals nothing, and goes on
-to deliver what is sealed already.
+them, under one of two names, so that none can lose it (kept.py). A stock ESP32 may erase NVS at
+start-up: without its blob the node seals nothing, and goes on to deliver what is sealed already.
 """
 
 import esp32
 
 from node.crypto.seal_chain import seal_at
+from node.device.kept import Kept, read_blob
 from node.errors import CommandError, PolicyError
 
 NAMESPACE = "lamppost"
 _KEY_BYTES = 32
-
-
-def read_blob(nvs, name: str, length: int):
-    """The blob `name` of exactly `length` bytes; None when there is none."""
-    buffer = bytearray(length)
-    try:
-        if nvs.get_blob(name, buffer) != length:
-            return None
-    except OSError:
-        return None
-    return bytes(buffer)
 
 
 class Keys:
@@ -34,14 +24,16 @@ class Keys:
         self._nvs = esp32.NVS(NAMESPACE)
         self.epoch = self.policy_version = 0
         self.seal = None
-        blob = read_blob(self._nvs, "seal", 8 + _KEY_BYTES)
+        self._kept = Kept(self._nvs, "seal", 8 + _KEY_BYTES)
+        blob = self._kept.value
         if blob is not None:
             self.epoch = int.from_bytes(blob[:4], "big")
             self.policy_version = int.from_bytes(blob[4:8], "big")
             self.seal = blob[8:]
         self.receipt = read_blob(self._nvs, "receipt", _KEY_BYTES)
         self.command = read_blob(self._nvs, "command", _KEY_BYTES)
-        self.commanded = int.from_bytes(read_blob(self._nvs, "commanded", 4) or b"", "big")
+        self._commanded = Kept(self._nvs, "commanded", 4)
+        self.commanded = int.from_bytes(self._commanded.value or b"", "big")
         self.stepped = True  # an earlier seal may lie in the partition: see nvs_scrub.py
 
     def missing(self) -> list:
@@ -50,9 +42,7 @@ class Keys:
         return [name for name, key in named if key is None]
 
     def _keep(self, epoch: int, version: int, seal: bytes):
-        blob = epoch.to_bytes(4, "big") + version.to_bytes(4, "big") + seal
-        self._nvs.set_blob("seal", blob)
-        self._nvs.commit()
+        self._kept.keep(epoch.to_bytes(4, "big") + version.to_bytes(4, "big") + seal)
         self.epoch, self.policy_version, self.seal = epoch, version, seal
 
     def step_to(self, epoch: int):
@@ -75,6 +65,5 @@ class Keys:
         than all before: a command works once."""
         if number <= self.commanded:
             raise CommandError("came before")
-        self._nvs.set_blob("commanded", number.to_bytes(4, "big"))
-        self._nvs.commit()
+        self._commanded.keep(number.to_bytes(4, "big"))
         self.commanded = number

@@ -6,7 +6,8 @@ erases the page with the most marked entries when it needs room: so the rest is 
 entries until the page of the old seal has its turn, and then they are deleted. One write a call.
 
 An item is 32 bytes: its head, with the name at byte 8, then its data in the items that follow
-(ESP-IDF, NVS, "Structure of entry").
+(ESP-IDF, NVS, "Structure of entry"). A page whose erasure a power cut ended may hold data without
+its head: NVS erases it when it needs it, and until then it counts as an earlier seal.
 """
 
 import esp32
@@ -15,11 +16,13 @@ from node.device.keys import NAMESPACE
 
 _BLOCK_BYTES = 4096
 _ITEM = 32
-_NAME = b"seal\x00"
+_NAME = b"seal"
+_ENDS = (b"\x00", b"2")  # of its two names: see kept.py
 _BLOB_DATA = 0x42
-_FILLER_BYTES = 480  # 17 items of a page's 126
-_FILLERS_MAX = 48  # 35 fill the stock partition of six pages
-_LOOK_EACH = 7  # writes: about a page
+_BLANK = b"\xff" * 128
+_FILLER_BYTES = 480  # 17 items of a page's 126; when it does not fit, about half, and so on
+_FILLER_BYTES_MIN = 30  # 3 items: less than an earlier seal takes, whose items are free
+_FILLERS_MAX = 80  # 35 fill the stock partition of six pages but for its pages' ends
 
 
 class NvsScrub:
@@ -28,19 +31,29 @@ class NvsScrub:
     def __init__(self):
         self._nvs = esp32.NVS(NAMESPACE)
         self._partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="nvs")[0]
-        self._chunk = bytearray(512)
+        self._chunk = bytearray(len(_BLANK))
         self._item = bytearray(3 * _ITEM)
         self._fillers = 0
+        self._bytes = _FILLER_BYTES
         self.stale = 0
 
     def look(self, epoch: int) -> int:
         """Counts the seals of other epochs than `epoch` that can be read from the partition."""
         found = 0
         for block in range(self._partition.info()[3] // _BLOCK_BYTES):
-            for at in range(0, _BLOCK_BYTES, len(self._chunk)):
-                self._partition.readblocks(block, self._chunk, at)
-                found += self._count(block, at, epoch.to_bytes(4, "big"))
+            found += self._look_in(block, epoch.to_bytes(4, "big"))
         self.stale = found
+        return found
+
+    def _look_in(self, block: int, epoch: bytes) -> int:
+        found = 0
+        for at in range(0, _BLOCK_BYTES, len(self._chunk)):
+            self._partition.readblocks(block, self._chunk, at)
+            if at == 0:
+                without_state = self._chunk[:4] == _BLANK[:4]
+            if without_state and self._chunk != _BLANK:
+                return 1
+            found += self._count(block, at, epoch)
         return found
 
     def _count(self, block: int, at: int, epoch: bytes) -> int:
@@ -55,27 +68,38 @@ class NvsScrub:
         return found
 
     def _is_head(self, at: int) -> bool:
-        return at >= 0 and at % _ITEM == 0 and self._chunk[at + 1] == _BLOB_DATA
+        if at < 0 or at % _ITEM or self._chunk[at + 1] != _BLOB_DATA:
+            return False
+        return bytes(self._chunk[at + 12 : at + 13]) in _ENDS
 
     def step(self, epoch: int) -> bool:
-        """One write; False when there is nothing more to do, or to be done now."""
-        if self._fillers % _LOOK_EACH == 0 and not self.look(epoch):
-            self._clear()
-            return False
-        try:
-            if self._fillers == _FILLERS_MAX:
-                raise OSError
-            self._nvs.set_blob("f%d" % self._fillers, bytes(_FILLER_BYTES))
-            self._nvs.commit()
-            self._fillers += 1
-        except OSError:  # it is full, and still an earlier seal is there
+        """One write; False when there is nothing more to do, or to be done now. It looks after
+        each, so that it ends as soon as a page was taken anew: there is room for others' writes.
+        """
+        if self._fillers == 0:
+            self._clear()  # of a run that a power cut ended
+            if self.look(epoch) == 0:
+                return False
+        more = self._fill() and self.look(epoch) > 0
+        if not more:
             self._clear()
             self.look(epoch)
-            return False
-        return True
+        return more
+
+    def _fill(self) -> bool:
+        """Writes a filler, as large as there is room for; False when there is none."""
+        while self._bytes >= _FILLER_BYTES_MIN and self._fillers < _FILLERS_MAX:
+            try:
+                self._nvs.set_blob("f%d" % self._fillers, bytes(self._bytes))
+                self._nvs.commit()
+                self._fillers += 1
+                return True
+            except OSError:
+                self._bytes //= 2
+        return False
 
     def _clear(self):
-        """Deletes the fillers, also those of a run that a power cut ended."""
+        """Deletes the fillers."""
         for number in range(_FILLERS_MAX):
             try:
                 self._nvs.erase_key("f%d" % number)
@@ -83,3 +107,4 @@ class NvsScrub:
                 pass  # it is not there
         self._nvs.commit()
         self._fillers = 0
+        self._bytes = _FILLER_BYTES

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""A blob in NVS that changes, and that no power cut loses.
+
+ESP-IDF may lose a blob that it replaces: when the power goes between the new data and its index,
+its start-up takes the old data for what was to be erased (nvs_page.cpp, mLoadEntryTable(), "check
+that last item is not duplicate"). So nothing is replaced here: the new value goes under the other
+of two names, and then the one before is erased.
+"""
+
+
+def read_blob(nvs, name: str, length: int):
+    """The blob `name` of exactly `length` bytes; None when there is none."""
+    buffer = bytearray(length)
+    try:
+        if nvs.get_blob(name, buffer) != length:
+            return None
+    except OSError:
+        return None
+    return bytes(buffer)
+
+
+class Kept:
+    """value: bytes of one length, or None. Of two that a cut left the greater counts, so its first
+    bytes should be a count that rises."""
+
+    def __init__(self, nvs, name: str, length: int):
+        self._nvs = nvs
+        self._names = (name, name + "2")
+        self._at = 1
+        self.value = None
+        for i in range(2):
+            blob = read_blob(nvs, self._names[i], length)
+            if blob is not None and (self.value is None or blob > self.value):
+                self.value, self._at = blob, i
+        if self.value is not None:
+            self._erase(1 - self._at)
+
+    def keep(self, value: bytes):
+        """Durable when it returns. OSError: the value before is still there."""
+        if value == self.value:
+            return
+        before, self._at = self._at, 1 - self._at
+        try:
+            self._erase(self._at)  # what a cut left
+            self._nvs.set_blob(self._names[self._at], value)
+            self._nvs.commit()
+        except OSError:
+            self._at = before
+            raise
+        self.value = value
+        self._erase(before)
+
+    def _erase(self, i: int):
+        try:
+            self._nvs.erase_key(self._names[i])
+        except OSError:
+            return  # it is not there
+        self._nvs.commit()

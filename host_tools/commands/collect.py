@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost collect`: a worker that fills a store from a broker, until it is stopped."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.errors import ToolError
+
+_LOOK_S = 0.5
+
+_path = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--store", "path", type=_path, required=True, metavar="PATH",
+              help="The store; made when it is not there. Workers may share one.")  # fmt: skip
+@click.option("--keyring", "keyring_path", type=_path, required=True, metavar="PATH",
+              help="What it opens with; provisioning makes it.")  # fmt: skip
+@click.option("--broker", required=True, metavar="HOST:PORT", help="Its TLS listener.")
+@click.option("--tls-dir", type=_path, required=True, metavar="DIR",
+              help="Where ca.pem, CN.pem and CN.key are.")  # fmt: skip
+@click.option("--name", required=True, metavar="CN",
+              help="Whose certificate to show: each worker has its own.")  # fmt: skip
+@click.option("--share", "group", default="", metavar="GROUP",
+              help="Share the work with the workers of this group.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end.")
+def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
+    """Fill a store with what nodes send, and send them receipts, until SIGTERM or Ctrl-C.
+
+    It outlives outages of the broker by itself. Any number of workers may fill one store. Example:
+
+    lamppost collect --store city.sqlite --keyring keyring.json --broker broker.city.example:8883
+    --tls-dir tls --name collector-1 --share collectors
+    """
+    from host_tools.collector.account import Account
+    from host_tools.collector.broker_address import parse_address
+    from host_tools.collector.keyring import Keyring
+    from host_tools.collector.mqtt_worker import MqttWorker
+    from host_tools.collector.store import Store
+
+    address = parse_address(broker)
+    if not keyring_path.is_file():
+        hint = "give the keyring.json that provisioning made"
+        raise ToolError(f"{keyring_path}: there is no such keyring", hint)
+    files = _files(tls_dir, name)
+    with Store(path, Keyring(keyring_path)) as store:
+        worker = MqttWorker(store, address, *files, group=group)
+        if worker.name != name:
+            hint = f"give --name {worker.name}, or the certificate of {name}"
+            raise ToolError(f"{files[1]} is the certificate of {worker.name}", hint)
+        account = Account(worker, str(path), broker, group)
+        try:
+            worker.start()
+            _watch(worker, account, console.is_terminal() and not as_json)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            worker.stop()
+        if as_json:
+            console.result_json(account.as_object())
+        else:
+            console.note(account.closing_words())
+        _check(worker)
+    return 0
+
+
+def _files(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """The authority's certificate, and the pair of `name`."""
+    files = folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key"
+    for file in files:
+        if not file.is_file():
+            hint = "--tls-dir holds ca.pem, and NAME.pem and NAME.key of --name"
+            raise ToolError(f"{file}: there is no such file", hint)
+    return files
+
+
+def _watch(worker, account, live: bool):
+    """Shows what happens until the worker ends by itself."""
+    said = None
+    with console.live(account.table, live) as show:
+        while worker.failure is None:
+            state = account.state()
+            if not live and state != said:
+                console.note(state)
+                said = state
+            worker.wait_for(lambda: worker.failure is not None, _LOOK_S)
+            show()
+
+
+def _check(worker):
+    """ToolError when the worker has ended by itself."""
+    if isinstance(worker.failure, ToolError):
+        raise worker.failure
+    if worker.failure is not None:
+        hint = "start it again: what it did not acknowledge comes again"
+        raise ToolError(worker.trouble, hint)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The whole loop after a disaster: store and keyring are set back to an older backup, the vault's
+command has the node send again what it still holds, and every record is there again, once."""
+
+import contextlib
+import shutil
+import sqlite3
+import threading
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from host_tools.collector.keyring import Keyring
+from host_tools.collector.mqtt_worker import MqttWorker
+from host_tools.collector.store import Store
+from host_tools.collector.tls_probe import mutual_tls
+from host_tools.provisioning.certificates import Authority
+from host_tools.provisioning.command import resend
+from host_tools.provisioning.ticket import make_ticket
+from simulator.city_folder import COLLECTOR
+from simulator.city_run import CityRun, Plan, choose_kits
+
+DAY_S = 86_400
+START_S = 1_780_000_000 // DAY_S * DAY_S + 20 * 3600  # midnight is four hours later
+BACKUP_S, RESTORE_S, COMMAND_S, END_S = 7200, 16_200, 17_400, 19_800
+ROOT = bytes(range(32))
+WITHIN_S = 60
+
+
+def rows(path, query):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute(query).fetchall()
+
+
+def stored(path):
+    return [row[0] for row in rows(path, "SELECT number FROM envelope ORDER BY number")]
+
+
+def values(path):
+    query = "SELECT * FROM value ORDER BY node, stream, slot_start_s, statistic"
+    return rows(path, query)
+
+
+class Disaster:
+    """What happens to the city's store, at meetings of the conductor."""
+
+    def __init__(self, city, folder):
+        self._city = city
+        self._backup = folder / "backup.sqlite"
+        self._pending = [
+            (BACKUP_S, self._back_up), (RESTORE_S, self._restore), (COMMAND_S, self._command),
+        ]  # fmt: skip
+        self.missing = []  # numbers that only the node still has
+
+    def play(self):
+        if self._pending and self._city.conductor.now_ms >= self._pending[0][0] * 1000:
+            self._pending.pop(0)[1]()
+
+    @property
+    def _keyring(self):
+        return self._city.plan.folder / "keyring.json"
+
+    def _back_up(self):
+        shutil.copy(self._keyring, self._backup.with_suffix(".json"))
+        with (
+            contextlib.closing(sqlite3.connect(self._city.store_path)) as db,
+            contextlib.closing(sqlite3.connect(self._backup)) as copy,
+        ):
+            db.backup(copy)
+
+    def _restore(self):
+        city = self._city
+        city.collector.stop()
+        city._store.close()
+        self.before = values(city.store_path)
+        self.missing = sorted(set(stored(city.store_path)) - set(stored(self._backup)))
+        assert len(self.missing) > 20
+        assert Keyring(self._keyring).node(city.nodes[0].node_id).epoch == 1
+        shutil.copy(self._backup, city.store_path)
+        shutil.copy(self._backup.with_suffix(".json"), self._keyring)
+        city._store = Store(city.store_path, Keyring(self._keyring))
+        tls = city.plan.folder / "tls"
+        city.collector = MqttWorker(
+            city._store, city._address, tls / "ca.pem", tls / f"{COLLECTOR}.pem",
+            tls / f"{COLLECTOR}.key", city._broker.host_name, city.conductor.now_s, city._woken,
+        )  # fmt: skip
+        city._open.callback(city._store.close)
+        city._open.callback(city.collector.stop)
+        city.collector.start()
+
+    def _command(self):
+        """The vault's: nothing has come back without it."""
+        city, node_id = self._city, self._city.nodes[0].node_id
+        assert not set(self.missing) & set(stored(city.store_path))
+        ((log,),) = rows(city.store_path, "SELECT log FROM log")
+        key = make_ticket(ROOT, node_id, START_S // DAY_S).command
+        message = resend(key, node_id, 1, log, self.missing[0])
+        tls = city.plan.folder / "tls"
+        Authority.load(tls).issue("vault-1", "vault").save(tls, "vault-1")
+        files = tls / "ca.pem", tls / "vault-1.pem", tls / "vault-1.key"
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, "vault-1")
+        client.tls_set_context(mutual_tls(*files, city._broker.host_name))
+        connected = threading.Event()
+        client.on_connect = lambda *_: connected.set()
+        client.connect(*city._address)
+        client.loop_start()
+        assert connected.wait(WITHIN_S)
+        client.publish(f"lp/{node_id}/down", message, qos=1).wait_for_publish(WITHIN_S)
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_a_store_set_back_gets_every_record_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("simulator.city_folder.new_root", lambda: ROOT)  # the vault knows it
+    start_collector = CityRun._start_collector
+
+    def noting_the_address(city, address):
+        city._address = address
+        start_collector(city, address)
+
+    monkeypatch.setattr(CityRun, "_start_collector", noting_the_address)
+    plan = Plan(
+        kits=choose_kits(("air",), None), for_s=END_S, folder=tmp_path / "city", start=START_S,
+    )  # fmt: skip
+    with CityRun(plan) as city:
+        city.start()
+        disaster = Disaster(city, tmp_path)
+        assert city.run(disaster.play), city.trouble()
+        newest = city.nodes[0].status["newest"]
+        assert city.collector.settled[city.nodes[0].node_id] == newest
+        path = city.store_path
+        counts = city.collector.counts
+    assert len(disaster.missing) > 20
+    assert stored(path) == list(range(1, newest + 1))
+    whole = values(path)
+    assert len(set(whole)) == len(whole) > len(disaster.before)
+    assert set(disaster.before) < set(whole), "a record has another value than before"
+    assert counts["refused"] == {}
+    assert rows(path, "SELECT reason FROM refused") == []
+    assert rows(path, "SELECT DISTINCT kind FROM event") == [("new outbox",)]
