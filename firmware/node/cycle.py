@@ -58,6 +58,7 @@ class Node:
         self.watchdog.feed()
         now_ms = self.clock.uptime_ms()
         online = self._network(now_ms)
+        now_ms = self.clock.uptime_ms()  # a TLS set-up takes its time, and sensors are exact
         rest_ms = min(REST_MAX_MS, self._measure(now_ms))
         if online:
             self._deliver(now_ms)

@@ -71,10 +71,12 @@ class Sensor:
 class Link:
     def __init__(self):
         self.connected, self.refuse, self.connects, self.polled = False, None, 0, []
-        self.owed = False
+        self.owed, self.takes_ms = False, 0
 
     def connect(self):
         self.connects += 1
+        if self.takes_ms:
+            self.clock.now_ms += self.takes_ms
         if self.refuse:
             raise self.refuse
         self.connected = True
@@ -306,6 +308,14 @@ class TestCycle(unittest.TestCase):
                     for _, instant_s in self.outbox.kept[before:]]  # fmt: skip
         # noon + 600 s was released; the window before it is not whole, those after are new
         self.assertEqual(instants, [None, 900, 1200])
+
+    def test_sensors_are_told_the_time_after_a_tls_set_up(self):
+        self.link.takes_ms, self.link.clock = 4000, self.clock
+        told = []
+        step = self.node.sensors[0].step
+        self.node.sensors[0].step = lambda now_ms: told.append(now_ms) or step(now_ms)
+        self.node.step()
+        self.assertEqual(told, [NOON_MS + 4000])
 
     def test_a_time_that_no_receipt_bounds_is_asked_for_again_soon(self):
         self.sync.answer = NOON_MS
