@@ -20,6 +20,7 @@ from simulator.chips.registry import chip_class
 from simulator.hal.bench import MARK
 from simulator.nvs_answers import NvsAnswers
 from simulator.world.flash import PowerCut
+from simulator.world.time_server import TimeServer
 
 AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
 GRANT_MAX_MS = 300_000  # a grant is one line that a small heap must hold
@@ -53,6 +54,8 @@ class NodeProcess:
         self.pending_cut = None  # [after so many operations of its flash, torn, for how many ms]
         self.nvs = NvsAnswers(folder / "nvs.img")
         self.nvs_off_ms = 0  # how long a power cut within NVS lasts
+        self._time_server = TimeServer()
+        self._start_s = 0
         # A kit's node is told only what its chips sense: its heap is small.
         parts = {entry["part"] for entry in kit["sensors"]}
         self._senses = {name for part in parts for name in chip_class(part).SENSES}
@@ -80,6 +83,7 @@ class NodeProcess:
         self.wakes_ms = now_ms
         self.ended, self.arrived = False, True
         self.nvs.power_up()
+        self._start_s = start_s
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         first["nvs_blocks"] = self.nvs.blocks
         self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
@@ -89,7 +93,8 @@ class NodeProcess:
     def grant(self, until_ms: int, known_ms: int, signals: dict):
         self.arrived = False
         self.told_ms = known_ms
-        message = {"until": until_ms, "known": known_ms, "air": self.air()}
+        air = {name: value for name, value in self.air().items() if name != "sntp"}
+        message = {"until": until_ms, "known": known_ms, "air": air}
         for kind in ("levels", "events"):
             told = signals[kind]
             message[kind] = {name: told[name] for name in told if name in self._senses}
@@ -158,6 +163,20 @@ class NodeProcess:
                 self.arrived = True
             changed.notify_all()
 
+    def _answer(self, about: str, now_ms: str, *words):
+        """What the node asks and waits for."""
+        if about == "sntp":
+            utc_ms = self._start_s * 1000 + int(now_ms)
+            request = bytes.fromhex(words[0])
+            self._write(self._time_server.answer(self.air()["sntp"], request, utc_ms).hex())
+            return
+        try:
+            self._write(self.nvs.answer(words))
+        except PowerCut:
+            self._reset = ("power", int(now_ms), self.nvs_off_ms)
+            self.arrived = False
+            self._write("stop")
+
     def _take(self, line: str):
         if line.startswith(MARK + "arrived "):
             heap = line.split()[2]
@@ -169,14 +188,8 @@ class NodeProcess:
             _, cause, at_ms, sleep_ms = line.split()
             self._reset = (cause, int(at_ms), int(sleep_ms))
             self.arrived = False  # it has the rest of its way to go
-        elif line.startswith(MARK + "nvs "):
-            _, now_ms, *words = line.split(" ")
-            try:
-                self._write(self.nvs.answer(words))
-            except PowerCut:
-                self._reset = ("power", int(now_ms), self.nvs_off_ms)
-                self.arrived = False
-                self._write("stop")
+        elif line.startswith((MARK + "nvs ", MARK + "sntp ")):
+            self._answer(*line[1:].split(" "))
         elif line.startswith("status "):
             with contextlib.suppress(ValueError):
                 counts = dict(item.split("=") for item in line.split()[1:])

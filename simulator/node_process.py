@@ -13,6 +13,7 @@ What the firmware prints is the board's serial port, and goes to stdout.
 import gc
 import json
 import sys
+from binascii import unhexlify
 
 from simulator.buses.i2c import I2CBus
 from simulator.buses.signals import Signals
@@ -52,6 +53,7 @@ def heap_used() -> int:
 def _power_up(folder: str):
     first = json.loads(sys.stdin.readline())
     bench.nvs = NvsPipe(first["nvs_blocks"])
+    bench.sntp = lambda request: unhexlify(bench.ask("sntp", bench.now_ms, request).strip())
     bench.partitions = {
         "nvs": bench.nvs,
         "lpdata": Flash(folder + "/data.img"),

@@ -112,7 +112,7 @@ class _Wire:
 class AccessPoint:
     """ssid, password: of the network; what a node must know to join.
 
-    `up` (Wi-Fi) and `sntp` (True, False, or a lie: see hal/sntp_socket.py) may be changed at any
+    `up` (Wi-Fi) and `sntp` (True, False, or a lie: see time_server.py) may be changed at any
     time; a node process learns of it with its next `air`. `hosts` names further hosts.
     """
 
