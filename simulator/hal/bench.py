@@ -90,8 +90,11 @@ class Bench:
         """mbedTLS compares them with the board's clock: ValueError while that is far off."""
         seconds, at_ms = self.rtc or (0, self.booted_ms)
         board_s = seconds + (self.now_ms - at_ms) // 1000 + EPOCH_S
-        if abs(board_s - self.start_s - self.now_ms // 1000) > 86_400:
+        ahead_s = board_s - self.start_s - self.now_ms // 1000
+        if ahead_s < -86_400:
             raise ValueError("The certificate validity starts in the future")
+        if ahead_s > 86_400:
+            raise ValueError("The certificate validity has expired")
 
     # the conductor
 

@@ -53,6 +53,7 @@ from simulator.hal.on_cpython import loader
 loader.install(Path(sys.argv[2]), Path(sys.argv[3]))
 bench.wifi_joined = True
 bench.until_ms = 10**9
+bench.air["hosts"]["localhost"] = ["127.0.0.1"]
 bench.start_s = EPOCH_S  # the board's clock is right
 loader.run_file(Path(sys.argv[1]))
 """

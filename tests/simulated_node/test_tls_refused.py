@@ -76,7 +76,8 @@ class Server:
             key = rsa.generate_private_key(65537, 2048)
         if options.pop("self_signed", False):
             options["issuer"] = key
-        certificate = authority.sign(_name("broker"), key, **options)
+        subject = options.pop("subject", _name("broker"))
+        certificate = authority.sign(subject, key, **options)
         pem = serialization.Encoding.PEM
         (folder / "server.pem").write_bytes(certificate.public_bytes(pem) + _key_bytes(key, pem))
         self.context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

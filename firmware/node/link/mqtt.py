@@ -5,7 +5,15 @@ What the stock client lacks: each packet is one write and so one TLS record; TCP
 ids that wrap, outlive a connection and skip those in flight; several messages in flight, whose
 PUBACKs may come in any order; the same id and DUP on a retry; a parser that knows every packet a
 broker sends; and a deadline on all of it. Trouble of any kind closes the connection and raises
-LinkError, whose arguments are short: a reason, and for the network's errors the number.
+LinkError, whose arguments are short: a reason, and what is known of it.
+
+    ("certificate", "future")   not valid yet: is the board's clock right?    "expired"  no longer
+    ("certificate", "authority") by another authority    "name"  for another host
+    ("tls", n)                  the handshake failed: mbedTLS's number, or the network's
+    ("network", n)              any other trouble of the network: its number
+
+A message that is too long for us is thrown away and acknowledged, or it would come again with each
+connection, for ever.
 
     link = MQTTClient("0123456789", "broker.city", 8883, make_context(ca, cert, key), clock)
     link.set_callback(on_message)
@@ -19,7 +27,9 @@ import socket
 
 import umqtt.simple
 
+from node.device.log import say
 from node.errors import LinkError
+from node.link.tls_context import why_refused
 
 _TCP_NODELAY = (6, 1, 1)  # level IPPROTO_TCP, option, on: the same numbers on Linux and lwIP
 _ROUNDS = 8  # reads in one poll(): a broker that never pauses must not hold the node
@@ -32,11 +42,12 @@ def _octets(text):
 
 class MQTTClient(umqtt.simple.MQTTClient):
     """server: name or address in the broker's certificate; context: see tls_context; clock: has
-    uptime_ms(). A packet longer than `receive_size` or `send_size` (at most 16 KiB) is refused."""
+    uptime_ms(). A packet longer than `send_size` (at most 16 KiB) is refused, and a message longer
+    than `receive_size` thrown away: `oversized` counts them."""
 
     def __init__(
         self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
-        receive_size=1024, send_size=1536, connect_ms=15_000, answer_ms=10_000,
+        receive_size=1024, send_size=1536, connect_ms=20_000, answer_ms=10_000,
     ):  # fmt: skip
         super().__init__(client_id, server, port=port, keepalive=keepalive_s)
         self.connected = False
@@ -50,32 +61,39 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self._rx = bytearray(receive_size)
         self._rx_view = memoryview(self._rx)
         self._start = self._end = 0  # of the bytes in _rx that are not yet parsed
+        self._skip = 0  # bytes of an oversized message that are still to come
+        self.oversized = 0
         self._in_flight = {}  # packet id: when it was sent; None: not on this connection
         self._requests = {}  # packet id of a SUBSCRIBE or UNSUBSCRIBE: when it was sent
         self._raw = None  # the TCP socket below self.sock
         self._readable = self._writable = None
+        self._greeted = False  # whether TLS is set up and has taken our CONNECT
         self._session = None  # the CONNACK's session-present flag
         self._ping_ms = None  # when the PINGREQ was sent that has no answer yet
         self._sent_ms = 0
         self._op = None
 
     def connect(self, clean_session=False, timeout=None) -> bool:
-        """Opens TCP, TLS and MQTT within `connect_ms` (or `timeout` seconds), not counting the
-        look-up of the name. True if the broker kept our session.
+        """Opens TCP, TLS and MQTT within `connect_ms` (or `timeout` seconds). True if the broker
+        kept our session.
+
+        The look-up of the name counts, but cannot be cut short: lwIP asks each of its two DNS
+        servers four times in 7 s (DNS_MAX_RETRIES, DNS_TMR_INTERVAL), so after 14 s it has ended.
 
         Ids in flight stay taken until tick(): publish what is unanswered again before it."""
         self.close()
         limit_ms = self._connect_ms if timeout is None else timeout * 1000
         deadline_ms = self._clock.uptime_ms() + limit_ms
-        self._session = self._ping_ms = None
+        self._greeted, self._session, self._ping_ms = False, None, None
         self._requests.clear()
         for packet_id in self._in_flight:
             self._in_flight[packet_id] = None
         try:
-            self._open(limit_ms)
+            self._open(deadline_ms)
         except (OSError, ValueError) as err:
             raise self._lost(err)
         self._send(self._pack_connect(clean_session), deadline_ms)
+        self._greeted = True
         while self._session is None:
             self._poll_until(deadline_ms)
         self.connected = True
@@ -86,7 +104,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         stream = self.sock or self._raw
         self.connected = False
         self.sock = self._raw = self._readable = self._writable = None
-        self._start = self._end = 0
+        self._start = self._end = self._skip = 0
         if stream is not None:
             try:
                 stream.close()
@@ -192,13 +210,16 @@ class MQTTClient(umqtt.simple.MQTTClient):
 
     # out
 
-    def _open(self, limit_ms):
+    def _open(self, deadline_ms):
         address = socket.getaddrinfo(self.server, self.port, 0, socket.SOCK_STREAM)[0][-1]
+        left_ms = deadline_ms - self._clock.uptime_ms()
+        if left_ms <= 0:
+            raise self._lost("name")
         self._raw = raw = socket.socket()
         self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(raw, select.POLLIN)
         self._writable.register(raw, select.POLLOUT)
-        raw.settimeout(max(1, limit_ms // 1000))
+        raw.settimeout(max(1, left_ms // 1000))
         raw.connect(address)
         raw.setsockopt(*_TCP_NODELAY)
         raw.setblocking(False)
@@ -329,6 +350,10 @@ class MQTTClient(umqtt.simple.MQTTClient):
         """Handles each whole packet. State is kept in self: a callback may poll or close."""
         rx = self._rx
         while True:
+            if self._skip:
+                skipped = min(self._skip, self._end - self._start)
+                self._skip -= skipped
+                self._start += skipped
             start = self._start
             left = self._end - start
             if left < 2:
@@ -339,14 +364,56 @@ class MQTTClient(umqtt.simple.MQTTClient):
                     break
                 size += (rx[body] << 7) - 128
                 body += 1
+                if size > 16_383:
+                    size, body = self._long_size(start)
+                    if not body:
+                        break
             end = body + size
-            if end - start > len(rx):  # so is a length of three bytes or more
-                raise self._lost("oversized")
-            if end > self._end:
+            if end - start > len(rx):
+                if not self._throw_away(start, body, size):
+                    break
+            elif end > self._end:
                 break
-            self._start = end
-            self._op = rx[start]
-            self._handle(rx[start], body, end)
+            else:
+                self._start = end
+                self._op = rx[start]
+                self._handle(rx[start], body, end)
+
+    def _long_size(self, start):
+        """A remaining length of three or four bytes, and where it ends: 0 if it is not whole."""
+        rx, size, shift = self._rx, 0, 0
+        for at in range(start + 1, min(start + 5, self._end)):
+            size |= (rx[at] & 0x7F) << shift
+            shift += 7
+            if rx[at] < 128:
+                return size, at + 1
+        if shift == 28:  # §2.2.3: four bytes at most
+            raise self._lost("malformed")
+        return 0, 0
+
+    def _throw_away(self, start, body, size) -> bool:
+        """Acknowledges a message that is too long for us, and skips what is to come of it. False
+        until its packet id is here."""
+        rx = self._rx
+        if rx[start] & 0xF0 != 0x30 or self._session is None:
+            raise self._lost("oversized")
+        if self._end < body + 2:
+            return False
+        at = body + 2 + (rx[body] << 8 | rx[body + 1])
+        qos = rx[start] >> 1 & 3
+        rest = at + 2 if qos else at
+        if qos > 1 or rest > body + size:
+            raise self._lost("malformed")
+        if rest - start > len(rx):  # we subscribed to no such topic
+            raise self._lost("oversized")
+        if self._end < rest:
+            return False
+        self._start, self._skip = rest, body + size - rest
+        self._op = rx[start]
+        self._acknowledge(rx[at] << 8 | rx[at + 1] if qos else None)
+        self.oversized += 1
+        say("link", "a message that is too long is thrown away")
+        return self.sock is not None
 
     def _handle(self, first, at, end):
         rx, size = self._rx, end - at
@@ -379,19 +446,28 @@ class MQTTClient(umqtt.simple.MQTTClient):
         rx, body = self._rx, topic_end + 2 if qos else topic_end
         if qos > 1 or body > end:
             raise self._lost("malformed")
-        packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else 0
-        if qos and not packet_id:
+        packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else None
+        if packet_id == 0:
             raise self._lost("malformed")
         if self.cb is not None:
             self.cb(bytes(self._rx_view[at:topic_end]), bytes(self._rx_view[body:end]))
-        if qos and self.sock is not None:
+        if self.sock is not None:
+            self._acknowledge(packet_id)
+
+    def _acknowledge(self, packet_id):
+        """packet_id: None at QoS 0, where there is nothing to acknowledge."""
+        if packet_id == 0:
+            raise self._lost("malformed")
+        if packet_id is not None:
             self._send(self._pack_16(self._pack_head(0x40, 2), packet_id))
 
     def _lost(self, reason) -> LinkError:
         """Closes the connection; what to raise."""
+        shaking_hands = self.sock is not None and not self._greeted
         self.close()
-        if isinstance(reason, OSError):
-            return LinkError("network", reason.args[0])
-        if isinstance(reason, ValueError):
-            return LinkError("certificate")
-        return LinkError(reason)
+        if not isinstance(reason, (OSError, ValueError)):
+            return LinkError(reason)
+        refused = why_refused(reason)
+        if refused is not None:
+            return LinkError("certificate", *refused)
+        return LinkError("tls" if shaking_hands else "network", reason.args[0])
