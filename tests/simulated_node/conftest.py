@@ -35,7 +35,7 @@ def fails(call):
     try:
         call()
     except LinkError as err:
-        print(err.args[0], time.ticks_diff(time.ticks_ms(), began))
+        print(*err.args + (time.ticks_diff(time.ticks_ms(), began),))
     else:
         print("no error")
 

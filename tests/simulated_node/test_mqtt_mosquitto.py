@@ -152,17 +152,20 @@ make(PORT).connect()
             OTHER_CERT=cert.read_bytes(),
             OTHER_KEY=key.read_bytes(),
         )
-        assert len(lines) == 5
-        for line in lines:
-            assert line.split()[0] in ("certificate", "network"), lines
-        assert [line.split()[0] for line in lines[3:]] == ["certificate"] * 2
+        reasons = [line.split()[:-1] for line in lines]
+        assert reasons[0] == ["certificate", "authority"]
+        # mosquitto hangs up behind its alert: which of them the node sees first is a matter of
+        # luck (see test_tls_refused.py for the alert)
+        assert reasons[1][0] == "tls"
+        assert reasons[2] == ["certificate", "name"]
+        assert reasons[3:] == [["certificate"]] * 2
 
     def test_an_expired_broker_is_refused(self, run, tmp_path):
         if not shutil.which("mosquitto"):
             pytest.skip("mosquitto is not installed")
         with Broker(tmp_path, broker_days=-1) as broker:
             lines = run("fails(make(PORT).connect)", tmp_path, PORT=broker.port)
-        assert lines[0].split()[0] in ("certificate", "network")
+        assert lines[0].split()[:-1] == ["certificate", "expired"]
 
     def test_the_context_verifies_and_has_two_suites(self, run, broker):
         assert run(

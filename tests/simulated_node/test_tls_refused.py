@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from tests.bench.mqtt import NODE
 
 DAY = datetime.timedelta(days=1)
-_HANDSHAKE, _APPLICATION_DATA = 22, 23  # record types, RFC 5246 §6.2.1
+_APPLICATION_DATA = 23  # record type, RFC 5246 §6.2.1
 
 
 def _name(text):
@@ -70,13 +70,14 @@ def _key_bytes(key, encoding):
 class Server:
     """One TLS server for one connection on 127.0.0.1, from the options of a case."""
 
-    def __init__(self, folder, authority, kind="ec", tls="1.2", ciphers=None, **options):
+    def __init__(self, folder, authority, kind="ec", tls="1.2", ciphers=None, hangs_up=False,
+                 **options):  # fmt: skip
         key = ec.generate_private_key(ec.SECP256R1())
         if kind == "rsa":
             key = rsa.generate_private_key(65537, 2048)
         if options.pop("self_signed", False):
             options["issuer"] = key
-        subject = options.pop("subject", _name("broker"))
+        subject = _name(options.pop("name", "broker"))
         certificate = authority.sign(subject, key, **options)
         pem = serialization.Encoding.PEM
         (folder / "server.pem").write_bytes(certificate.public_bytes(pem) + _key_bytes(key, pem))
@@ -87,6 +88,7 @@ class Server:
         context.load_cert_chain(folder / "server.pem")
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=authority.pem().decode())
+        self.hangs_up = hangs_up
         self.received = b""  # as it came over TCP
         self.complete = False  # the handshake, as this server sees it
         self.taken = b""  # what it could decrypt
@@ -105,13 +107,22 @@ class Server:
                 pass
             except ssl.SSLError:
                 connection.sendall(outgoing.read())  # the alert
-                return
+                if self.hangs_up:
+                    return
+                tls = _Deaf()  # until the node hangs up, or its writes might meet a closed socket
             connection.sendall(outgoing.read())
             data = connection.recv(65536)
             if not data:
                 return
             self.received += data
             incoming.write(data)
+
+
+class _Deaf:
+    """TLS that is over: it takes bytes and gives none."""
+
+    def do_handshake(self):
+        raise ssl.SSLWantReadError
 
 
 class Plain:
@@ -159,3 +170,92 @@ def record_types(data):
         types.append(data[at])
         at += 5 + int.from_bytes(data[at + 3 : at + 5], "big")
     return types
+
+
+# What MicroPython 1.26 raises through mbedTLS, and the look-alike as well.
+INVALID_RECORD, FATAL_ALERT = -0x7200, -0x7780
+GCM_RSA = "AES128-GCM-SHA256:AES256-GCM-SHA384:@SECLEVEL=0"
+CBC = "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:@SECLEVEL=0"
+SCRIPT = """
+import tls
+context = make_context(CA, CERT, KEY)
+if not HAS_CERTIFICATE:
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(CA)
+client = MQTTClient(NODE, HOST, PORT, context, Clock, connect_ms=LIMIT_MS)
+try:
+    client.connect()
+except LinkError as err:
+    print(err.args)
+"""
+# what is wrong: (options of the server, what the node raises)
+CASES = {
+    "another CA": ({}, ("certificate", "authority")),
+    "self-signed": ({"self_signed": True}, ("certificate", "authority")),
+    "expired": ({"ends": -DAY}, ("certificate", "expired")),
+    "not yet valid": ({"begins": DAY / 2}, ("certificate", "future")),
+    "wrong host name": ({"address": "127.0.0.2"}, ("certificate", "name")),
+    "no SAN": ({"address": None}, ("certificate", "name")),
+    "no SAN, but the CN": ({"address": None, "name": "localhost"}, ("certificate", "name")),
+    "no SAN, but the CN, of an address": (
+        {"address": None, "name": "127.0.0.1"}, ("certificate", "name")),
+    "another CA, expired": ({"ends": -DAY}, None),
+    "no client certificate": ({}, ("tls", FATAL_ALERT)),
+    "client certificate of another CA": ({}, ("tls", FATAL_ALERT)),
+    "client certificate that is refused by hanging up": ({"hangs_up": True}, None),
+    "TLS 1.0": ({"tls": "1.0"}, ("tls", FATAL_ALERT)),
+    "TLS 1.1": ({"tls": "1.1"}, ("tls", FATAL_ALERT)),
+    "TLS 1.3": ({"tls": "1.3"}, ("tls", FATAL_ALERT)),
+    "RSA key exchange": ({"kind": "rsa", "ciphers": GCM_RSA}, ("tls", FATAL_ALERT)),
+    "CBC": ({"ciphers": CBC}, ("tls", FATAL_ALERT)),
+    "no TLS": (None, ("tls", INVALID_RECORD)),
+}  # fmt: skip
+# Where the libraries differ: mbedTLS tells of all that is wrong, OpenSSL of what it finds first;
+# and a peer that hangs up behind its alert may be met by a write before the alert is read.
+LIBRARIES_DIFFER = {
+    ("another CA, expired", "micropython"): [("certificate", "expired", "authority")],
+    ("another CA, expired", "cpython"): [("certificate", "authority")],
+    ("client certificate that is refused by hanging up", "micropython"): [
+        ("tls", 32), ("tls", 104), ("tls", FATAL_ALERT)],
+    ("client certificate that is refused by hanging up", "cpython"): [
+        ("tls", 32), ("tls", 104), ("tls", FATAL_ALERT)],
+}  # fmt: skip
+
+
+def connect(run, folder, case, limit_ms=20_000):
+    """Lets a node meet the server of a case: (the server, the LinkError's arguments as text)."""
+    options, _ = CASES.get(case, ({}, None))
+    ours, theirs = Authority(), Authority()
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = serialization.Encoding.DER
+    issuer = theirs if case.startswith("client certificate") else ours
+    (folder / "ca.der").write_bytes((theirs if case.startswith("another CA") else ours).der())
+    (folder / "node.der").write_bytes(issuer.sign(_name(NODE), key, None).public_bytes(der))
+    (folder / "node.key.der").write_bytes(_key_bytes(key, der))
+    server = Plain() if options is None else Server(folder, ours, **options)
+    has_certificate = case != "no client certificate"
+    host = "localhost" if options and options.get("name") == "localhost" else "127.0.0.1"
+    with listening(server) as port:
+        lines = run(SCRIPT, folder, PORT=port, HOST=host, HAS_CERTIFICATE=has_certificate,
+                    LIMIT_MS=limit_ms)  # fmt: skip
+    return server, lines[-1]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of TLS 1.0 and 1.1: they are meant
+@pytest.mark.parametrize("case", CASES)
+def test_refused(run, tmp_path, case):
+    server, raised = connect(run, tmp_path, case)
+    expected = LIBRARIES_DIFFER.get((case, run.interpreter), [CASES[case][1]])
+    assert raised in [str(arguments) for arguments in expected]
+    assert not server.complete and not server.taken
+    assert server.received[:1] == b"\x16"  # a ClientHello came
+    assert _APPLICATION_DATA not in record_types(server.received)
+    assert b"MQTT" not in server.received
+
+
+def test_what_is_right_is_taken(run, tmp_path):
+    """Else the cases above would show nothing."""
+    server, raised = connect(run, tmp_path, "right", limit_ms=2000)
+    assert raised == str(("no answer",))  # the server speaks no MQTT
+    assert server.complete and server.taken.startswith(b"\x10")
+    assert _APPLICATION_DATA in record_types(server.received)
