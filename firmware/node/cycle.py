@@ -210,6 +210,7 @@ class Node:
     def _network(self, now_ms: int) -> bool:
         self._retry_ms = _JOIN_POLL_MS
         if not self.wifi.step(now_ms):
+            self._retry_ms = self.wifi.wait_ms
             if self.link.connected:
                 self._drop(LinkError("wifi"))
             return False

@@ -134,7 +134,7 @@ class Outbox:
 class Part:
     """Wi-Fi, time and watchdog in one."""
 
-    online, answer, fed = True, None, 0
+    online, answer, fed, wait_ms = True, None, 0, 1000
 
     def step(self, now_ms):
         return self.online

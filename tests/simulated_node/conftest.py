@@ -67,22 +67,22 @@ def launch(request, tmp_path):
         command = [micropython_path(), "-X", "heapsize=160k"]
     except ToolError as err:
         pytest.skip(f"{err}: {err.hint}")
-    path = tmp_path / "script.py"
     environment = {**os.environ, "MICROPYPATH": f"{ROOT / 'firmware'}:{umqtt}"}
-    arguments = [path]
+    arguments = []
     if request.param == "cpython":
         command = [sys.executable, "-c", CPYTHON]
-        arguments = [path, ROOT / "firmware", umqtt]
+        arguments = [ROOT / "firmware", umqtt]
     running = []
 
     def start(script, folder, **values):
         names = {"CA": "ca.der", "CERT": "node.der", "KEY": "node.key.der"}
         values = {name: (folder / file).read_bytes() for name, file in names.items()} | values
         lines = [f"{name} = {value!r}" for name, value in {"NODE": NODE, **values}.items()]
+        path = tmp_path / f"script{len(running)}.py"
         path.write_text("\n".join(lines) + PRELUDE + script)
         running.append(
             subprocess.Popen(
-                command + arguments,
+                [*command, path, *arguments],
                 env=environment,
                 cwd=ROOT,
                 stdin=subprocess.PIPE,

@@ -190,6 +190,10 @@ class TestNetwork:
             wlan.connect("city", "secret")
         wlan.active(True)
         wlan.connect("city", "wrong")
+        bench.sleep_ms(60_000)
+        assert wlan.status() == network.STAT_CONNECTING  # it tries again and again
+        wlan.config(reconnects=0)
+        wlan.connect("city", "wrong")
         bench.sleep_ms(2000)
         assert wlan.status() == network.STAT_WRONG_PASSWORD
         assert not wlan.isconnected()

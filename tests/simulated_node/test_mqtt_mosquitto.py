@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""node/link/mqtt.py and tls_context.py over TCP and mutual TLS, against mosquitto and against
-servers that fall silent; on MicroPython, and on CPython with the simulator's look-alikes."""
+"""node/link/mqtt.py and tls_context.py over TCP and mutual TLS, against mosquitto; on MicroPython,
+and on CPython with the simulator's look-alikes."""
 
 import queue
 import shutil
-import socket
-import ssl
 import threading
-import time
 from contextlib import contextmanager
 
 import paho.mqtt.client as paho
@@ -192,127 +189,3 @@ print(SUITES)
         result = broker.run_node("ours", 71_000)
         assert result["taken"] == 71_000
         assert result["last_id"] == 71_000 - 65_535
-
-
-def _client_hello_only(connection):
-    """Says nothing at all."""
-    time.sleep(20)
-
-
-def _trickle(connection):
-    """Begins a TLS record and sends it a byte at a time."""
-    connection.sendall(b"\x16\x03\x03\x02\x00")
-    while True:
-        connection.sendall(b"\x00")
-        time.sleep(0.2)
-
-
-def _mqtt(answers):
-    """A broker that answers the n-th packet with answers[n], then falls silent."""
-
-    def serve(connection):
-        for answer in answers:
-            connection.recv(4096)
-            connection.sendall(answer)
-        time.sleep(20)
-
-    serve.tls = True
-    return serve
-
-
-@contextmanager
-def server(folder, serve):
-    """A server of one connection on 127.0.0.1; its port. No thread outlives its connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    accepted = []
-
-    def accept():
-        try:
-            connection, _ = listener.accept()
-            accepted.append(connection)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(serve, "tls"):
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.maximum_version = ssl.TLSVersion.TLSv1_2
-                context.load_cert_chain(folder / "broker.pem", folder / "broker.key.pem")
-                connection = context.wrap_socket(connection, server_side=True)
-                accepted.append(connection)
-            serve(connection)
-        except OSError:
-            pass  # the client hung up
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        for opened in [*accepted, listener]:
-            opened.close()
-
-
-@pytest.fixture
-def certificates(tmp_path):
-    authority = Authority()
-    authority.issue(tmp_path, "broker", "broker", "broker", "127.0.0.1")
-    authority.issue(tmp_path, "node", NODE, "node")
-    return tmp_path
-
-
-CONNACK = b"\x20\x02\x00\x00"
-CONNECT = "client = make(PORT, connect_ms=700, answer_ms=400)\nfails(client.connect)"
-LATER = """
-client = make(PORT, connect_ms=700, answer_ms=400)
-client.connect()
-def later():
-    while True:
-        client.poll(50)
-        client.tick()
-"""
-
-
-class TestSilence:
-    """Every call ends within its deadline, whatever the peer stops at."""
-
-    @pytest.mark.parametrize(
-        ("serve", "script", "reason", "low_ms", "high_ms"),
-        [
-            (_client_hello_only, CONNECT, "write", 650, 2000),
-            (_trickle, CONNECT, "write", 650, 2000),
-            (_mqtt([]), CONNECT, "no", 500, 2000),
-            (_mqtt([CONNACK[:3]]), CONNECT, "no", 500, 2000),
-            (
-                _mqtt([CONNACK]),
-                LATER + "client.publish_qos1(b't', b'm')\nfails(later)",
-                "puback",
-                350,
-                1200,
-            ),
-            (
-                _mqtt([CONNACK, b"\x40\x02\x00"]),
-                LATER + "fails(lambda: client.publish(b't', b'm', qos=1))",
-                "no",
-                350,
-                1200,
-            ),
-            (_mqtt([CONNACK]), LATER + "client.subscribe('t')\nfails(later)", "suback", 350, 1200),
-            (_mqtt([CONNACK]), LATER + "client.ping()\nfails(later)", "pingresp", 350, 1200),
-            (
-                _mqtt([CONNACK]),
-                "client = make(PORT, answer_ms=400, max_in_flight=100000)\nclient.connect()\n"
-                "def flood():\n    while True:\n        client.publish_qos1(b't', bytes(1400))\n"
-                "fails(flood)",
-                "write",
-                400,
-                20_000,
-            ),
-        ],
-        ids=[
-            "connect", "handshake", "tls", "connack", "publish", "puback", "subscribe", "ping",
-            "buffers",
-        ],
-    )  # fmt: skip
-    def test_after(self, run, certificates, serve, script, reason, low_ms, high_ms):
-        with server(certificates, serve) as port:
-            lines = run(script, certificates, PORT=port)
-        words = lines[-1].split()
-        assert words[0] == reason, lines
-        assert low_ms <= int(words[-1]) <= high_ms

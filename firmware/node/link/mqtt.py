@@ -9,7 +9,8 @@ LinkError, whose arguments are short: a reason, and what is known of it.
 
     ("certificate", "future")   not valid yet: is the board's clock right?    "expired"  no longer
     ("certificate", "authority") by another authority    "name"  for another host
-    ("tls", n)                  the handshake failed: mbedTLS's number, or the network's
+    ("tls", n)                  the handshake failed: mbedTLS's number, or the network's; without
+                                a number: it did not end in time
     ("network", n)              any other trouble of the network: its number
 
 A message that is too long for us is thrown away and acknowledged, or it would come again with each
@@ -313,7 +314,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         while done < size:
             left_ms = deadline_ms - self._clock.uptime_ms()
             if left_ms <= 0:
-                raise self._lost("write")
+                raise self._lost("write" if self._greeted else "tls")
             ready.poll(min(left_ms, _SLICE_MS))
             done += self.sock.write(view[done:size]) or 0
 
