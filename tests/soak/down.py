@@ -67,13 +67,14 @@ def _play(interpreter: str, cases: int, seed: int, tell) -> dict:
             done = subprocess.run(
                 command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=1800
             )
-            output, failed = done.stdout + done.stderr, done.returncode
+            output = done.stdout + done.stderr
+            failed = done.returncode or not done.stdout.startswith("{")
         except subprocess.TimeoutExpired:
             output, failed = "it hangs", True
         if failed:
             total["found"].append({"seed": seed, "output": output[-2000:]})
             break
-        result = json.loads(output.splitlines()[-1])
+        result = json.loads(done.stdout)
         for name in ("cases", "settled", "lost", "oversized"):
             total[name] += result[name]
         total["growth"] = max(total["growth"], result["growth"])
