@@ -172,7 +172,7 @@ def run() -> dict:
             },
             {
                 "figure": "50, 90, 100 % are back after",
-                "measured": ", ".join(f"{back.get(share, '–')} s" for share in ("50", "90", "100")),
+                "measured": ", ".join(f"{back.get(share)} s" for share in ("50", "90", "100")),
                 "wanted": "all within the 300 s of the longest pause",
                 "met": back.get("100", 1e9) <= 360,
             },
