@@ -12,6 +12,7 @@ import struct
 
 from simulator.world.loop_thread import LoopThread
 
+CHANNEL = 6  # where the look-alike expects it
 _CONNECT_S = 5
 
 
@@ -126,7 +127,7 @@ class AccessPoint:
     def __init__(self, ssid: str, password: str):
         self.ssid, self.password = ssid, password
         self.up = self.dhcp = True
-        self.channel = 6
+        self.channel = CHANNEL
         self.drop_s: int | None = None
         self.sntp: bool | dict = True
         self.hosts: dict[str, tuple[str, int]] = {}
@@ -170,10 +171,12 @@ class AccessPoint:
         host_name, port = self._ways[node]
         hosts[host_name] = ["127.0.0.1", port]
         ssid = self.ssid if self.up else None
-        return {
-            "ssid": ssid, "password": self.password, "dhcp": self.dhcp, "channel": self.channel,
-            "drop_s": self.drop_s, "hosts": hosts, "sntp": self.sntp,
-        }  # fmt: skip
+        air = {"ssid": ssid, "password": self.password, "hosts": hosts, "sntp": self.sntp}
+        # A node's heap is small: it is told what is out of the ordinary only.
+        for name, ordinary in (("dhcp", True), ("channel", CHANNEL), ("drop_s", None)):
+            if getattr(self, name) != ordinary:
+                air[name] = getattr(self, name)
+        return air
 
     def wire_bytes(self, node: str) -> tuple[int, int]:
         """Bytes so far: (up from the node, down to it), TLS and all."""

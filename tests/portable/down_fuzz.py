@@ -194,7 +194,7 @@ class Fuzzer:
 
     def any_bytes(self) -> bytes:
         """One to three packets, whole or broken, or noise."""
-        data = b""
+        data, long = b"", random.getrandbits(3) == 0  # longer than the client's buffer
         for _ in range(1 + random.getrandbits(1)):
             kind = random.getrandbits(2)
             if kind == 0:
@@ -211,9 +211,12 @@ class Fuzzer:
                 topic = DOWN if random.getrandbits(2) else self._noise(random.getrandbits(5))
                 head = 0x30 | random.getrandbits(4)
                 data += packet(self.any_message(), head, topic, random.getrandbits(2), size)
+        if long:
+            size = random.choice((1025, 1100, 5000, 2_097_152))
+            data += packet(b"x" * 1100, random.choice((0x30, 0x32, 0x3A)), DOWN, 9, size)
         if random.getrandbits(2) == 0:
             data = self._broken(data)
-        return data + self._noise(1200 * (random.getrandbits(4) == 0))
+        return data
 
     def _noise(self, size) -> bytes:
         noise = bytearray(size)

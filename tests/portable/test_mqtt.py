@@ -414,10 +414,10 @@ class TestMqtt(unittest.TestCase):
 
     def test_it_is_acknowledged_before_its_end_has_come(self):
         client = connected(receive_size=64)
-        client.broker.inbox = b"\x32\xff\xff\xff\x7f\x00\x03a/b\x12"  # 256 MiB
+        client.broker.inbox = b"\x32\xff\xff\xff\x7f\x00\x03a/b\x12\x34"  # 256 MiB
         client.poll()
         self.assertEqual(client.broker.take(), [])
-        client.broker.inbox = b"\x34"
+        client.broker.inbox = b"x" * 60  # as much as the buffer can hold has come
         client.poll()
         self.assertEqual(client.broker.take(), [b"\x40\x02\x12\x34"])
         client.broker.inbox = b"x" * 300
@@ -437,11 +437,11 @@ class TestMqtt(unittest.TestCase):
             b"\x32\x7f\xff\xff",  # a topic that is longer than its packet
         ):
             client = connected(receive_size=64)
-            client.broker.inbox = packet
+            client.broker.inbox = packet + bytes(64)
             self.raises_within(0, client, client.poll)
             self.assertEqual(client.oversized, 0)
         client = Client(receive_size=64)
-        client.hello = b"\x32\x7f\x00\x03a/b\x00\x01"  # before CONNACK
+        client.hello = b"\x32\x7f\x00\x03a/b\x00\x01" + bytes(64)  # before CONNACK
         self.raises_within(0, client, client.connect)
 
     def test_what_is_malformed_ends_the_connection(self):

@@ -101,7 +101,7 @@ def test_what_the_radio_sees(air):
     assert address == "127.0.0.1" and port != air.air(OTHER)["hosts"][NAME][1]
     air.hosts["time.test"] = ("192.168.4.1", 123)
     assert air.air(NODE)["hosts"]["time.test"] == ["192.168.4.1", 123]
-    assert (seen["dhcp"], seen["channel"], seen["drop_s"]) == (True, 6, None)
+    assert not {"dhcp", "channel", "drop_s"} & set(seen)  # all is as usual
     air.dhcp, air.channel, air.drop_s, air.password = False, 11, 60, "new"
     seen = air.air(NODE)
     assert (seen["dhcp"], seen["channel"], seen["drop_s"]) == (False, 11, 60)

@@ -190,15 +190,14 @@ except LinkError as err:
 """
 # what is wrong: (options of the server, what the node raises)
 CASES = {
-    "another CA": ({}, ("certificate", "authority")),
-    "self-signed": ({"self_signed": True}, ("certificate", "authority")),
+    "another CA": ({}, ("certificate", "trusted CA")),
+    "self-signed": ({"self_signed": True}, ("certificate", "trusted CA")),
     "expired": ({"ends": -DAY}, ("certificate", "expired")),
     "not yet valid": ({"begins": DAY / 2}, ("certificate", "future")),
-    "wrong host name": ({"address": "127.0.0.2"}, ("certificate", "name")),
-    "no SAN": ({"address": None}, ("certificate", "name")),
-    "no SAN, but the CN": ({"address": None, "name": "localhost"}, ("certificate", "name")),
-    "no SAN, but the CN, of an address": (
-        {"address": None, "name": "127.0.0.1"}, ("certificate", "name")),
+    "wrong host name": ({"address": "127.0.0.2"}, ("certificate", "Common Name")),
+    "no SAN": ({"address": None}, None),
+    "no SAN, but the CN": ({"address": None, "name": "localhost"}, None),
+    "no SAN, but the CN, of an address": ({"address": None, "name": "127.0.0.1"}, None),
     "another CA, expired": ({"ends": -DAY}, None),
     "no client certificate": ({}, ("tls", FATAL_ALERT)),
     "client certificate of another CA": ({}, ("tls", FATAL_ALERT)),
@@ -210,11 +209,16 @@ CASES = {
     "CBC": ({"ciphers": CBC}, ("tls", FATAL_ALERT)),
     "no TLS": (None, ("tls", INVALID_RECORD)),
 }  # fmt: skip
-# Where the libraries differ: mbedTLS tells of all that is wrong, OpenSSL of what it finds first;
-# and a peer that hangs up behind its alert may be met by a write before the alert is read.
+# Where the libraries differ: OpenSSL takes no name from the subject, where mbedTLS needs a check of
+# ours, which has a number of its own (see tls_context.py); mbedTLS tells of all that is wrong,
+# OpenSSL of what it finds first; and a peer that hangs up behind its alert may be met by a write
+# before the alert is read.
+NO_SAN = ("no SAN", "no SAN, but the CN", "no SAN, but the CN, of an address")
 LIBRARIES_DIFFER = {
-    ("another CA, expired", "micropython"): [("certificate", "expired", "authority")],
-    ("another CA, expired", "cpython"): [("certificate", "authority")],
+    **{(case, "micropython"): [("tls", -0x2900)] for case in NO_SAN},
+    **{(case, "cpython"): [("certificate", "Common Name")] for case in NO_SAN},
+    ("another CA, expired", "micropython"): [("certificate", "expired", "trusted CA")],
+    ("another CA, expired", "cpython"): [("certificate", "trusted CA")],
     ("client certificate that is refused by hanging up", "micropython"): [
         ("tls", 32), ("tls", 104), ("tls", FATAL_ALERT)],
     ("client certificate that is refused by hanging up", "cpython"): [

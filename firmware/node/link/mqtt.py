@@ -8,9 +8,10 @@ broker sends; and a deadline on all of it. Trouble of any kind closes the connec
 LinkError, whose arguments are short: a reason, and what is known of it.
 
     ("certificate", "future")   not valid yet: is the board's clock right?    "expired"  no longer
-    ("certificate", "authority") by another authority    "name"  for another host
+    ("certificate", "trusted CA") by another authority     "Common Name"  for another host
     ("tls", n)                  the handshake failed: mbedTLS's number, or the network's; without
-                                a number: it did not end in time
+                                a number: it did not end in time; -10496: there is no
+                                subjectAltName in the certificate
     ("network", n)              any other trouble of the network: its number
 
 A message that is too long for us is thrown away and acknowledged, or it would come again with each
@@ -30,7 +31,7 @@ import umqtt.simple
 
 from node.device.log import say
 from node.errors import LinkError
-from node.link.tls_context import why_refused
+from node.link.tls_context import REASONS
 
 _TCP_NODELAY = (6, 1, 1)  # level IPPROTO_TCP, option, on: the same numbers on Linux and lwIP
 _ROUNDS = 8  # reads in one poll(): a broker that never pauses must not hold the node
@@ -356,65 +357,24 @@ class MQTTClient(umqtt.simple.MQTTClient):
                 self._skip -= skipped
                 self._start += skipped
             start = self._start
-            left = self._end - start
-            if left < 2:
-                break
-            size, body = rx[start + 1], start + 2
-            if size > 127:
-                if left < 3:
-                    break
-                size += (rx[body] << 7) - 128
+            body, end, shift, more = start + 1, 0, 0, 128
+            while more > 127:  # the remaining length (§2.2.3), of four bytes at most
+                if body >= self._end:
+                    return
+                more = rx[body]
+                end += (more & 0x7F) << shift
                 body += 1
-                if size > 16_383:
-                    size, body = self._long_size(start)
-                    if not body:
-                        break
-            end = body + size
-            if end - start > len(rx):
-                if not self._throw_away(start, body, size):
-                    break
-            elif end > self._end:
-                break
-            else:
-                self._start = end
-                self._op = rx[start]
-                self._handle(rx[start], body, end)
-
-    def _long_size(self, start):
-        """A remaining length of three or four bytes, and where it ends: 0 if it is not whole."""
-        rx, size, shift = self._rx, 0, 0
-        for at in range(start + 1, min(start + 5, self._end)):
-            size |= (rx[at] & 0x7F) << shift
-            shift += 7
-            if rx[at] < 128:
-                return size, at + 1
-        if shift == 28:  # §2.2.3: four bytes at most
-            raise self._lost("malformed")
-        return 0, 0
-
-    def _throw_away(self, start, body, size) -> bool:
-        """Acknowledges a message that is too long for us, and skips what is to come of it. False
-        until its packet id is here."""
-        rx = self._rx
-        if rx[start] & 0xF0 != 0x30 or self._session is None:
-            raise self._lost("oversized")
-        if self._end < body + 2:
-            return False
-        at = body + 2 + (rx[body] << 8 | rx[body + 1])
-        qos = rx[start] >> 1 & 3
-        rest = at + 2 if qos else at
-        if qos > 1 or rest > body + size:
-            raise self._lost("malformed")
-        if rest - start > len(rx):  # we subscribed to no such topic
-            raise self._lost("oversized")
-        if self._end < rest:
-            return False
-        self._start, self._skip = rest, body + size - rest
-        self._op = rx[start]
-        self._acknowledge(rx[at] << 8 | rx[at + 1] if qos else None)
-        self.oversized += 1
-        say("link", "a message that is too long is thrown away")
-        return self.sock is not None
+                shift += 7
+                if shift > 28:
+                    raise self._lost("malformed")
+            end += body
+            if end > self._end and self._end - start < len(rx):
+                return
+            # Either it is whole, or it is longer than the buffer: the rest of it is skipped.
+            self._start = min(end, self._end)
+            self._skip = end - self._start
+            self._op = rx[start]
+            self._handle(rx[start], body, end)
 
     def _handle(self, first, at, end):
         rx, size = self._rx, end - at
@@ -443,32 +403,28 @@ class MQTTClient(umqtt.simple.MQTTClient):
             raise self._lost("malformed")
 
     def _take(self, qos, at, topic_end, end):
-        """A PUBLISH: tells the callback, then acknowledges."""
+        """A PUBLISH: tells the callback, then acknowledges. One that is too long is acknowledged
+        as well, and only counted."""
         rx, body = self._rx, topic_end + 2 if qos else topic_end
-        if qos > 1 or body > end:
+        if qos > 1 or body > self._start:
             raise self._lost("malformed")
         packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else None
         if packet_id == 0:
             raise self._lost("malformed")
-        if self.cb is not None:
+        if self._skip:
+            self.oversized += 1
+            say("link", "a message is too long")
+        elif self.cb is not None:
             self.cb(bytes(self._rx_view[at:topic_end]), bytes(self._rx_view[body:end]))
-        if self.sock is not None:
-            self._acknowledge(packet_id)
-
-    def _acknowledge(self, packet_id):
-        """packet_id: None at QoS 0, where there is nothing to acknowledge."""
-        if packet_id == 0:
-            raise self._lost("malformed")
-        if packet_id is not None:
+        if qos and self.sock is not None:
             self._send(self._pack_16(self._pack_head(0x40, 2), packet_id))
 
     def _lost(self, reason) -> LinkError:
         """Closes the connection; what to raise."""
         shaking_hands = self.sock is not None and not self._greeted
         self.close()
-        if not isinstance(reason, (OSError, ValueError)):
-            return LinkError(reason)
-        refused = why_refused(reason)
-        if refused is not None:
-            return LinkError("certificate", *refused)
-        return LinkError("tls" if shaking_hands else "network", reason.args[0])
+        if isinstance(reason, ValueError):
+            return LinkError("certificate", *[word for word in REASONS if word in reason.args[0]])
+        if isinstance(reason, OSError):
+            return LinkError("tls" if shaking_hands else "network", reason.args[0])
+        return LinkError(reason)

@@ -17,24 +17,20 @@ _JOIN_MS = 20_000  # a join takes 2 to 10 s; after this long it has failed
 _RETRY_MS = 5000  # doubles up to the next: a scan costs as much as an hour of sleep
 _RETRY_MAX_MS = 60_000
 _STEADY_MS = 10_000  # who loses the network sooner than that did not really have it
-# Reasons by ESP-IDF's wifi_err_reason_t; MicroPython's STAT_… are the first of each kind.
-_NO_ACCESS_POINT = (201, 200, 210, 211, 212)  # not found, beacon timeout, found but not fitting
-_WRONG_PASSWORD = (202, 15, 204)  # authentication, 4-way handshake, handshake
-_CONNECTING, _IDLE = 1001, 1000
 _POLL_MS = 1000
-_TROUBLE = (OSError, RuntimeError)  # the driver's codes that MicroPython has no name for
+_CONNECTING = 1001
+_PAUSE, _JOINING, _ONLINE = 0, 1, 2
+_TROUBLE = (OSError, RuntimeError)  # the latter for codes that MicroPython has no name for
 
 
 class Wifi:
     """Credentials of the access point. The radio is switched on by the first step()."""
 
     def __init__(self, ssid: str, password: str):
-        self._ssid = ssid
-        self._password = password
+        self._credentials = ssid, password
         self._wlan = None
-        self._joining = False  # whether an attempt is under way
-        self._since_ms = 0  # of the attempt, of the network that there is, or of the pause
-        self._online = False
+        self._state = _PAUSE
+        self._since_ms = 0  # of the state
         self._retry_ms = _RETRY_MS
         self._said = None
         self.wait_ms = _POLL_MS  # for so long step() has nothing to do while it is not online
@@ -46,59 +42,53 @@ class Wifi:
             self._wlan.active(True)
             self._wlan.config(reconnects=0)
             self._join(now_ms)
+        state, elapsed_ms = self._state, now_ms - self._since_ms
         if self._wlan.isconnected():
-            if not self._online:
-                self._online, self._joining, self._since_ms = True, False, now_ms
+            if state != _ONLINE:
+                self._state, self._since_ms = _ONLINE, now_ms
                 self._say("joined")
-            elif now_ms - self._since_ms >= _STEADY_MS:
+            elif elapsed_ms >= _STEADY_MS:
                 self._retry_ms = _RETRY_MS
             return True
-        if self._online:
-            self._online = False
-            if now_ms - self._since_ms >= _STEADY_MS:
+        if state == _JOINING:
+            if self._wlan.status() != _CONNECTING or elapsed_ms >= _JOIN_MS:
+                self._fail(now_ms)
+        elif state == _ONLINE:
+            if elapsed_ms >= _STEADY_MS:
                 self._join(now_ms)
             else:
                 self._fail(now_ms)
-        elif self._joining:
-            status = self._wlan.status()
-            if (status != _CONNECTING and status != _IDLE) or now_ms - self._since_ms >= _JOIN_MS:
-                self._fail(now_ms)
+        elif elapsed_ms >= self._retry_ms:
+            self._retry_ms = min(2 * self._retry_ms, _RETRY_MAX_MS)
+            self._join(now_ms)
         else:
-            self.wait_ms = self._since_ms + self._retry_ms - now_ms
-            if self.wait_ms <= 0:
-                self._retry_ms = min(2 * self._retry_ms, _RETRY_MAX_MS)
-                self._join(now_ms)
+            self.wait_ms = self._retry_ms - elapsed_ms
         return False
 
     def _join(self, now_ms: int):
-        self._joining, self._since_ms, self.wait_ms = True, now_ms, _POLL_MS
+        self._state, self._since_ms, self.wait_ms = _JOINING, now_ms, _POLL_MS
         try:
-            self._wlan.connect(self._ssid, self._password)
+            self._wlan.connect(*self._credentials)
         except _TROUBLE:
             pass  # the driver is still busy with the last attempt: this one will fail as well
 
     def _fail(self, now_ms: int):
         """Says why there is no network, and pauses."""
-        self._say(self._why())
-        self._joining, self._since_ms, self.wait_ms = False, now_ms, self._retry_ms
+        self._state, self._since_ms, self.wait_ms = _PAUSE, now_ms, self._retry_ms
+        status = self._wlan.status()
+        # ESP-IDF's wifi_err_reason_t. Not found, not fitting, its beacons no longer heard:
+        if status in (200, 201, 210, 211, 212):
+            self._say("no access point")
+        elif status in (202, 204, 15):  # authentication, handshake, 4-way handshake
+            self._say("wrong password")
+        elif status == _CONNECTING:  # joined, but it never got so far as to be online
+            self._say("no address")
+        else:
+            self._say("refused " + str(status))
         try:
             self._wlan.disconnect()
         except _TROUBLE:
             pass  # it was not joined
-
-    def _why(self) -> str:
-        status = self._wlan.status()
-        if status in _NO_ACCESS_POINT:
-            return "no access point"
-        if status in _WRONG_PASSWORD:
-            return "wrong password"
-        if status not in (_CONNECTING, _IDLE):
-            return "refused " + str(status)
-        try:
-            self._wlan.status("rssi")  # only a station that is joined knows it
-        except _TROUBLE:
-            return "no answer"
-        return "no address"
 
     def _say(self, what: str):
         if what != self._said:
