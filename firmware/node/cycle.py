@@ -11,6 +11,7 @@ REST_MAX_MS = 60_000  # the watchdog wants a step well before it bites
 _LATE_MS = 1000
 _JOIN_POLL_MS = 1000
 _TELL_MS = 300_000
+_OWED_POLL_MS = 10_000
 _ANSWER_POLL_MS = 20  # half of it is the error of the clock
 _TOGETHER = 4  # envelopes in one write, when several windows close in one step
 _SCRUB_MS = 200
@@ -86,7 +87,7 @@ class Node:
         if self.link.connected:
             awaited_ms = self.publisher.expects_ms(self.clock.uptime_ms())
             if self.link.awaits_answer():
-                awaited_ms = duration_ms
+                awaited_ms = min(duration_ms, _OWED_POLL_MS)  # then its deadline is looked at
         if not awaited_ms:
             self.clock.sleep_ms(duration_ms)
             return
@@ -210,6 +211,7 @@ class Node:
     def _network(self, now_ms: int) -> bool:
         self._retry_ms = _JOIN_POLL_MS
         if not self.wifi.step(now_ms):
+            self._retry_ms = self.wifi.wait_ms
             if self.link.connected:
                 self._drop(LinkError("wifi"))
             return False

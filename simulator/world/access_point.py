@@ -12,6 +12,7 @@ import struct
 
 from simulator.world.loop_thread import LoopThread
 
+CHANNEL = 6  # where the look-alike expects it
 _CONNECT_S = 5
 
 
@@ -112,13 +113,22 @@ class _Wire:
 class AccessPoint:
     """ssid, password: of the network; what a node must know to join.
 
-    `up` (Wi-Fi) and `sntp` (True, False, or a lie: see time_server.py) may be changed at any
-    time; a node process learns of it with its next `air`. `hosts` names further hosts.
+    These may be changed at any time, and a node process learns of it with its next `air`:
+
+    - ssid, password: who is joined with the old ones is thrown out
+    - up: False while there is no Wi-Fi
+    - dhcp: False while nobody gets an address
+    - channel: a station that was joined must look for the access point anew
+    - drop_s: after so many seconds each station is thrown out; None: never
+    - sntp: True, False, or a lie: see time_server.py
+    - hosts: further names
     """
 
     def __init__(self, ssid: str, password: str):
         self.ssid, self.password = ssid, password
-        self.up = True
+        self.up = self.dhcp = True
+        self.channel = CHANNEL
+        self.drop_s: int | None = None
         self.sntp: bool | dict | list = True
         self.hosts: dict[str, tuple[str, int]] = {}
         self._wires: dict[str, _Wire] = {}
@@ -161,7 +171,12 @@ class AccessPoint:
         host_name, port = self._ways[node]
         hosts[host_name] = ["127.0.0.1", port]
         ssid = self.ssid if self.up else None
-        return {"ssid": ssid, "password": self.password, "hosts": hosts, "sntp": self.sntp}
+        air = {"ssid": ssid, "password": self.password, "hosts": hosts, "sntp": self.sntp}
+        # A node's heap is small: it is told what is out of the ordinary only.
+        for name, ordinary in (("dhcp", True), ("channel", CHANNEL), ("drop_s", None)):
+            if getattr(self, name) != ordinary:
+                air[name] = getattr(self, name)
+        return air
 
     def wire_bytes(self, node: str) -> tuple[int, int]:
         """Bytes so far: (up from the node, down to it), TLS and all."""

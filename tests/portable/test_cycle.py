@@ -139,7 +139,7 @@ class Outbox:
 class Part:
     """Wi-Fi, time and watchdog in one."""
 
-    online, answer, fed = True, None, 0
+    online, answer, fed, wait_ms = True, None, 0, 1000
 
     def step(self, now_ms):
         return self.online
@@ -379,6 +379,39 @@ class TestCycle(unittest.TestCase):
         self.link.refuse = LinkError("closed")
         self.node.step()
         self.assertEqual(self.jitter[-1], 1000)
+
+    def test_nothing_but_a_receipt_resets_the_back_off_and_nothing_skips_it(self):
+        def lose_wifi():
+            self.wifi.online = False
+            self.node.step()
+            self.wifi.online = True
+
+        def refused(*reason):
+            def lose():
+                self.link.connected = False
+                self.link.refuse = LinkError(*reason)
+                self.clock.now_ms = max(self.clock.now_ms, self.node._connect_at_ms)
+                self.node.step()
+                self.link.refuse = None
+
+            return lose
+
+        self.run_until(1000)
+        losses = (
+            lose_wifi, refused("refused"), refused("certificate", "future"), refused("tls", 104),
+            refused("network", 111), refused("no answer"), refused("oversized"), lose_wifi,
+        )  # fmt: skip
+        for n, lose in enumerate(losses):
+            before = len(self.jitter)
+            lose()
+            self.assertEqual(self.jitter[before:], [min(1000 << n, 300_000)])
+            connects, due_ms = self.link.connects, self.node._connect_at_ms
+            self.assertEqual(due_ms - self.clock.now_ms, self.jitter[-1] - 1)
+            self.run_until(due_ms - 1)
+            self.assertEqual(self.link.connects, connects)
+            self.clock.now_ms = due_ms
+            self.node.step()
+            self.assertTrue(self.link.connects == connects + 1 and self.link.connected)
 
     def test_without_wifi_it_measures_on(self):
         self.run_until(10_000)

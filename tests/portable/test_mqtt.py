@@ -48,6 +48,10 @@ class Poller:
             raise ValueError("a wait without end")
         self.broker.waits.append(self.direction)
         if not self.broker.inbox:
+            if self.broker.drip is not None and self.direction == "in":
+                timeout_ms = min(timeout_ms, 1000)
+                self.broker.inbox = self.broker.drip[:1] or b"x"
+                self.broker.drip = self.broker.drip[1:]
             self.broker.clock.now_ms += timeout_ms
         return []
 
@@ -61,6 +65,7 @@ class Broker:
         self.buffers = []
         self.waits = []
         self.inbox = b""
+        self.drip = None  # what comes one byte a second, and then x for ever
         self.at_once = 10_000  # bytes given per read
         self.takes = 10_000  # bytes accepted per write; 0: none for the time being
         self.answer = None  # function(packet) -> bytes
@@ -233,7 +238,7 @@ class TestMqtt(unittest.TestCase):
             [
                 ("register", 1),
                 ("register", 4),
-                ("settimeout", 15),
+                ("settimeout", 20),
                 ("connect", ("broker", 8883)),
                 ("setsockopt", (6, 1, 1)),
                 ("setblocking", False),
@@ -386,12 +391,61 @@ class TestMqtt(unittest.TestCase):
         client.broker.inbox += client.broker.inbox * 7  # 64 bytes end in the fourth
         client.poll()
         self.assertEqual(len(client.heard), 10)
-        client.broker.inbox = b"\x30\x3f"
-        self.raises_within(0, client, client.poll)
+        client.broker.inbox = b"\x30\x3f\x00\x01t" + b"x" * 60
+        client.poll()
+        self.assertEqual((len(client.heard), client.oversized), (10, 1))
+
+    def test_a_message_that_is_too_long_is_thrown_away_and_acknowledged(self):
+        """Or the broker would send it again with each connection, for ever."""
+        for size, length in ((100, b"\x69"), (5000, b"\x8d\x27"), (70_000, b"\xf5\xa2\x04")):
+            long = b"\x32" + length + b"\x00\x03a/b\x12\x34" + b"x" * (size - 2)
+            for at_once in (1, 7, 10_000):
+                client = connected(receive_size=64)
+                client.broker.at_once = at_once
+                client.broker.inbox = b"\x30\x04\x00\x01ta" + long + b"\x30\x04\x00\x01tb"
+                while client.poll():
+                    if at_once == 1 and size > 5000:
+                        break  # the fake's inbox is copied for each byte
+                if client.broker.inbox:
+                    continue
+                self.assertEqual(client.heard, [(b"t", b"a"), (b"t", b"b")])
+                self.assertEqual(client.broker.take(), [b"\x40\x02\x12\x34"])
+                self.assertEqual(client.oversized, 1)
+
+    def test_it_is_acknowledged_before_its_end_has_come(self):
+        client = connected(receive_size=64)
+        client.broker.inbox = b"\x32\xff\xff\xff\x7f\x00\x03a/b\x12\x34"  # 256 MiB
+        client.poll()
+        self.assertEqual(client.broker.take(), [])
+        client.broker.inbox = b"x" * 60  # as much as the buffer can hold has come
+        client.poll()
+        self.assertEqual(client.broker.take(), [b"\x40\x02\x12\x34"])
+        client.broker.inbox = b"x" * 300
+        client.poll()
+        client.close()
+        client.hello = CONNACK + b"\x30\x04\x00\x01tm"
+        client.connect()  # what was to come of it does not, now
+        self.assertEqual(client.heard, [(b"t", b"m")])
+
+    def test_what_is_too_long_and_no_message_for_us_ends_the_connection(self):
+        for packet in (
+            b"\x40\xff\xff\x7f",  # a PUBACK of 2 MiB
+            b"\x90\xff\x01",
+            b"\x30\xff\xff\x03\x00\x7f",  # a topic that we cannot have asked for
+            b"\x32\x7f\x00\x03a/b\x00\x00",  # packet id 0
+            b"\x34\x7f\x00\x03a/b\x00\x01",  # QoS 2
+            b"\x32\x7f\xff\xff",  # a topic that is longer than its packet
+        ):
+            client = connected(receive_size=64)
+            client.broker.inbox = packet + bytes(64)
+            self.raises_within(0, client, client.poll)
+            self.assertEqual(client.oversized, 0)
+        client = Client(receive_size=64)
+        client.hello = b"\x32\x7f\x00\x03a/b\x00\x01" + bytes(64)  # before CONNACK
+        self.raises_within(0, client, client.connect)
 
     def test_what_is_malformed_ends_the_connection(self):
         for packet in (
-            b"\x30\xff\xff\xff\x7f",  # 256 MiB
             b"\x30\xff\xff\xff\xff\x01",  # a length of five bytes
             b"\x00\x00",  # types and flags that no broker may send
             b"\x10\x00",
@@ -537,6 +591,53 @@ class TestMqtt(unittest.TestCase):
         client.poll(2000)
         self.assertFalse(client.poll(6000))
         self.raises_within(0, client, client.tick)
+
+    def test_one_byte_a_second_for_ever(self):
+        """With the deadlines that a node has: each call ends within 30 s, whatever drips in."""
+        drips = (
+            b"\x20",  # never a whole CONNACK
+            CONNACK + b"\x30\x86\x01\x00\x01t",  # a message that fits
+            CONNACK + b"\x32\xff\xff\xff\x7f\x00\x01t\x00\x07",  # and one of 256 MiB
+        )
+        for drip in drips:
+            client = Client()
+            client.hello = b""
+            opened = client._open
+
+            def open_drip(deadline_ms, client=client, opened=opened, drip=drip):
+                opened(deadline_ms)
+                client.broker.at_once = 1
+                client.broker.drip = drip
+
+            client._open = open_drip
+            failed = 0
+            for call in (
+                client.connect,
+                lambda client=client: client.subscribe(DOWN),
+                lambda client=client: client.publish(UP, b"x", qos=1),
+                client.connect,
+                client.wait_msg,
+                lambda client=client: client.poll(5000),
+                client.tick,
+                client.ping,
+            ):
+                began_ms = client.clock.now_ms
+                try:
+                    call()
+                except LinkError:
+                    failed += 1
+                self.assertTrue(client.clock.now_ms - began_ms <= 30_000)
+            self.assertTrue(failed)
+            client = Client()
+            client.hello = CONNACK
+            client.connect()
+            client.broker.drip = drip[4:] or b"\x30\x7f"
+            client.publish_qos1(UP, b"x")
+            with self.assertRaises(LinkError):
+                while client.clock.now_ms < 60_000:
+                    client.poll(1000)
+                    client.tick()
+            self.assertTrue(client.clock.now_ms <= 30_000)
 
     def test_poll_waits_no_longer_than_it_may(self):
         client = connected()

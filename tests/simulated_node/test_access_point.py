@@ -101,6 +101,11 @@ def test_what_the_radio_sees(air):
     assert address == "127.0.0.1" and port != air.air(OTHER)["hosts"][NAME][1]
     air.hosts["time.test"] = ("192.168.4.1", 123)
     assert air.air(NODE)["hosts"]["time.test"] == ["192.168.4.1", 123]
+    assert not {"dhcp", "channel", "drop_s"} & set(seen)  # all is as usual
+    air.dhcp, air.channel, air.drop_s, air.password = False, 11, 60, "new"
+    seen = air.air(NODE)
+    assert (seen["dhcp"], seen["channel"], seen["drop_s"]) == (False, 11, 60)
+    assert seen["password"] == "new"
     air.up, air.sntp = False, {"offset_ms": 5000}
     assert air.air(NODE)["ssid"] is None and air.air(NODE)["sntp"] == {"offset_ms": 5000}
 

@@ -190,6 +190,10 @@ class TestNetwork:
             wlan.connect("city", "secret")
         wlan.active(True)
         wlan.connect("city", "wrong")
+        bench.sleep_ms(60_000)
+        assert wlan.status() == network.STAT_CONNECTING  # it tries again and again
+        wlan.config(reconnects=0)
+        wlan.connect("city", "wrong")
         bench.sleep_ms(2000)
         assert wlan.status() == network.STAT_WRONG_PASSWORD
         assert not wlan.isconnected()
@@ -199,6 +203,10 @@ class TestNetwork:
         assert wlan.status() == network.STAT_CONNECTING
         bench.sleep_ms(2000)
         assert wlan.isconnected()
+        assert wlan.ifconfig()[0] == "192.168.4.2"
+        assert [found[0] for found in wlan.scan()] == [b"city"]
+        with pytest.raises(AttributeError):
+            wlan.ipconfig("addr4")
         assert sntp_socket.lookup("broker", 8883) == ("127.0.0.1", 1)
         assert sntp_socket.lookup("10.0.0.1", 8883) == ("10.0.0.1", 8883)
 

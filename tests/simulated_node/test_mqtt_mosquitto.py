@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""node/link/mqtt.py and tls_context.py over TCP and mutual TLS, against mosquitto and against
-servers that fall silent; on MicroPython, and on CPython with the simulator's look-alikes."""
+"""node/link/mqtt.py and tls_context.py over TCP and mutual TLS, against mosquitto; on MicroPython,
+and on CPython with the simulator's look-alikes."""
 
-import os
 import queue
 import shutil
-import socket
-import ssl
-import subprocess
-import sys
 import threading
-import time
 from contextlib import contextmanager
 
 import paho.mqtt.client as paho
@@ -19,107 +13,9 @@ import pytest
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.umqtt_source import umqtt_path
-from tests.bench.mqtt import NODE, ROOT, Authority, Broker
+from tests.bench.mqtt import NODE, Authority, Broker
 
 UP, DOWN = f"lp/{NODE}/up", f"lp/{NODE}/down"
-
-# What every script begins with. Files are handed over as literals: the firmware's open() on
-# CPython sees the simulated flash alone.
-PRELUDE = """
-import sys
-import time
-from node.errors import LinkError
-from node.link.mqtt import MQTTClient
-from node.link.tls_context import make_context
-
-class Clock:
-    uptime_ms = staticmethod(time.ticks_ms)
-
-def make(port, ca=CA, cert=CERT, key=KEY, host="127.0.0.1", **options):
-    return MQTTClient(NODE, host, port, make_context(ca, cert, key), Clock, **options)
-
-def fails(call):
-    began = time.ticks_ms()
-    try:
-        call()
-    except LinkError as err:
-        print(err.args[0], time.ticks_diff(time.ticks_ms(), began))
-    else:
-        print("no error")
-
-def settle(client):
-    while client._in_flight or client._requests:
-        client.poll(1000)
-        client.tick()
-"""
-
-CPYTHON = """
-import sys
-from pathlib import Path
-from simulator.hal.bench import EPOCH_S, bench
-from simulator.hal.on_cpython import loader
-loader.install(Path(sys.argv[2]), Path(sys.argv[3]))
-bench.wifi_joined = True
-bench.until_ms = 10**9
-bench.start_s = EPOCH_S  # the board's clock is right
-loader.run_file(Path(sys.argv[1]))
-"""
-
-
-@pytest.fixture(params=["micropython", "cpython"])
-def launch(request, tmp_path):
-    """Starts a script as a node would run it; a subprocess with text pipes."""
-    try:
-        umqtt = umqtt_path()
-        command = [micropython_path(), "-X", "heapsize=160k"]
-    except ToolError as err:
-        pytest.skip(f"{err}: {err.hint}")
-    path = tmp_path / "script.py"
-    environment = {**os.environ, "MICROPYPATH": f"{ROOT / 'firmware'}:{umqtt}"}
-    arguments = [path]
-    if request.param == "cpython":
-        command = [sys.executable, "-c", CPYTHON]
-        arguments = [path, ROOT / "firmware", umqtt]
-    running = []
-
-    def start(script, folder, **values):
-        names = {"CA": "ca.der", "CERT": "node.der", "KEY": "node.key.der"}
-        values = {name: (folder / file).read_bytes() for name, file in names.items()} | values
-        lines = [f"{name} = {value!r}" for name, value in {"NODE": NODE, **values}.items()]
-        path.write_text("\n".join(lines) + PRELUDE + script)
-        running.append(
-            subprocess.Popen(
-                command + arguments,
-                env=environment,
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-        return running[-1]
-
-    start.interpreter = request.param
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def run(launch):
-    """Runs a script to its end; the lines that it printed."""
-
-    def run_to_end(script, folder, **values):
-        process = launch(script, folder, **values)
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, output
-        return output.splitlines()
-
-    run_to_end.interpreter = launch.interpreter
-    return run_to_end
-
 
 @pytest.fixture
 def broker(tmp_path):
@@ -253,17 +149,20 @@ make(PORT).connect()
             OTHER_CERT=cert.read_bytes(),
             OTHER_KEY=key.read_bytes(),
         )
-        assert len(lines) == 5
-        for line in lines:
-            assert line.split()[0] in ("certificate", "network"), lines
-        assert [line.split()[0] for line in lines[3:]] == ["certificate"] * 2
+        reasons = [line.split()[:-1] for line in lines]
+        assert reasons[0] == ["certificate", "trusted", "CA"]
+        # mosquitto hangs up behind its alert: which of them the node sees first is a matter of
+        # luck (see test_tls_refused.py for the alert)
+        assert reasons[1][0] == "tls"
+        assert reasons[2] == ["certificate", "Common", "Name"]
+        assert reasons[3:] == [["certificate"]] * 2
 
     def test_an_expired_broker_is_refused(self, run, tmp_path):
         if not shutil.which("mosquitto"):
             pytest.skip("mosquitto is not installed")
         with Broker(tmp_path, broker_days=-1) as broker:
             lines = run("fails(make(PORT).connect)", tmp_path, PORT=broker.port)
-        assert lines[0].split()[0] in ("certificate", "network")
+        assert lines[0].split()[:-1] == ["certificate", "expired"]
 
     def test_the_context_verifies_and_has_two_suites(self, run, broker):
         assert run(
@@ -290,127 +189,3 @@ print(SUITES)
         result = broker.run_node("ours", 71_000)
         assert result["taken"] == 71_000
         assert result["last_id"] == 71_000 - 65_535
-
-
-def _client_hello_only(connection):
-    """Says nothing at all."""
-    time.sleep(20)
-
-
-def _trickle(connection):
-    """Begins a TLS record and sends it a byte at a time."""
-    connection.sendall(b"\x16\x03\x03\x02\x00")
-    while True:
-        connection.sendall(b"\x00")
-        time.sleep(0.2)
-
-
-def _mqtt(answers):
-    """A broker that answers the n-th packet with answers[n], then falls silent."""
-
-    def serve(connection):
-        for answer in answers:
-            connection.recv(4096)
-            connection.sendall(answer)
-        time.sleep(20)
-
-    serve.tls = True
-    return serve
-
-
-@contextmanager
-def server(folder, serve):
-    """A server of one connection on 127.0.0.1; its port. No thread outlives its connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    accepted = []
-
-    def accept():
-        try:
-            connection, _ = listener.accept()
-            accepted.append(connection)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(serve, "tls"):
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.maximum_version = ssl.TLSVersion.TLSv1_2
-                context.load_cert_chain(folder / "broker.pem", folder / "broker.key.pem")
-                connection = context.wrap_socket(connection, server_side=True)
-                accepted.append(connection)
-            serve(connection)
-        except OSError:
-            pass  # the client hung up
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        for opened in [*accepted, listener]:
-            opened.close()
-
-
-@pytest.fixture
-def certificates(tmp_path):
-    authority = Authority()
-    authority.issue(tmp_path, "broker", "broker", "broker", "127.0.0.1")
-    authority.issue(tmp_path, "node", NODE, "node")
-    return tmp_path
-
-
-CONNACK = b"\x20\x02\x00\x00"
-CONNECT = "client = make(PORT, connect_ms=700, answer_ms=400)\nfails(client.connect)"
-LATER = """
-client = make(PORT, connect_ms=700, answer_ms=400)
-client.connect()
-def later():
-    while True:
-        client.poll(50)
-        client.tick()
-"""
-
-
-class TestSilence:
-    """Every call ends within its deadline, whatever the peer stops at."""
-
-    @pytest.mark.parametrize(
-        ("serve", "script", "reason", "low_ms", "high_ms"),
-        [
-            (_client_hello_only, CONNECT, "write", 650, 2000),
-            (_trickle, CONNECT, "write", 650, 2000),
-            (_mqtt([]), CONNECT, "no", 500, 2000),
-            (_mqtt([CONNACK[:3]]), CONNECT, "no", 500, 2000),
-            (
-                _mqtt([CONNACK]),
-                LATER + "client.publish_qos1(b't', b'm')\nfails(later)",
-                "puback",
-                350,
-                1200,
-            ),
-            (
-                _mqtt([CONNACK, b"\x40\x02\x00"]),
-                LATER + "fails(lambda: client.publish(b't', b'm', qos=1))",
-                "no",
-                350,
-                1200,
-            ),
-            (_mqtt([CONNACK]), LATER + "client.subscribe('t')\nfails(later)", "suback", 350, 1200),
-            (_mqtt([CONNACK]), LATER + "client.ping()\nfails(later)", "pingresp", 350, 1200),
-            (
-                _mqtt([CONNACK]),
-                "client = make(PORT, answer_ms=400, max_in_flight=100000)\nclient.connect()\n"
-                "def flood():\n    while True:\n        client.publish_qos1(b't', bytes(1400))\n"
-                "fails(flood)",
-                "write",
-                400,
-                20_000,
-            ),
-        ],
-        ids=[
-            "connect", "handshake", "tls", "connack", "publish", "puback", "subscribe", "ping",
-            "buffers",
-        ],
-    )  # fmt: skip
-    def test_after(self, run, certificates, serve, script, reason, low_ms, high_ms):
-        with server(certificates, serve) as port:
-            lines = run(script, certificates, PORT=port)
-        words = lines[-1].split()
-        assert words[0] == reason, lines
-        assert low_ms <= int(words[-1]) <= high_ms

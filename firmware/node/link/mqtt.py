@@ -5,7 +5,17 @@ What the stock client lacks: each packet is one write and so one TLS record; TCP
 ids that wrap, outlive a connection and skip those in flight; several messages in flight, whose
 PUBACKs may come in any order; the same id and DUP on a retry; a parser that knows every packet a
 broker sends; and a deadline on all of it. Trouble of any kind closes the connection and raises
-LinkError, whose arguments are short: a reason, and for the network's errors the number.
+LinkError, whose arguments are short: a reason, and what is known of it.
+
+    ("certificate", "future")   not valid yet: is the board's clock right?    "expired"  no longer
+    ("certificate", "trusted CA") by another authority     "Common Name"  for another host
+    ("tls", n)                  the handshake failed: mbedTLS's number, or the network's; without
+                                a number: it did not end in time; -10496: there is no
+                                subjectAltName in the certificate
+    ("network", n)              any other trouble of the network: its number
+
+A message that is too long for us is thrown away and acknowledged, or it would come again with each
+connection, for ever.
 
     link = MQTTClient("0123456789", "broker.city", 8883, make_context(ca, cert, key), clock)
     link.set_callback(on_message)
@@ -19,7 +29,9 @@ import socket
 
 import umqtt.simple
 
+from node.device.log import say
 from node.errors import LinkError
+from node.link.tls_context import REASONS
 
 _TCP_NODELAY = (6, 1, 1)  # level IPPROTO_TCP, option, on: the same numbers on Linux and lwIP
 _ROUNDS = 8  # reads in one poll(): a broker that never pauses must not hold the node
@@ -32,11 +44,12 @@ def _octets(text):
 
 class MQTTClient(umqtt.simple.MQTTClient):
     """server: name or address in the broker's certificate; context: see tls_context; clock: has
-    uptime_ms(). A packet longer than `receive_size` or `send_size` (at most 16 KiB) is refused."""
+    uptime_ms(). A packet longer than `send_size` (at most 16 KiB) is refused, and a message longer
+    than `receive_size` thrown away: `oversized` counts them."""
 
     def __init__(
         self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
-        receive_size=1024, send_size=1536, connect_ms=15_000, answer_ms=10_000,
+        receive_size=1024, send_size=1536, connect_ms=20_000, answer_ms=10_000,
     ):  # fmt: skip
         super().__init__(client_id, server, port=port, keepalive=keepalive_s)
         self.connected = False
@@ -50,32 +63,39 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self._rx = bytearray(receive_size)
         self._rx_view = memoryview(self._rx)
         self._start = self._end = 0  # of the bytes in _rx that are not yet parsed
+        self._skip = 0  # bytes of an oversized message that are still to come
+        self.oversized = 0
         self._in_flight = {}  # packet id: when it was sent; None: not on this connection
         self._requests = {}  # packet id of a SUBSCRIBE or UNSUBSCRIBE: when it was sent
         self._raw = None  # the TCP socket below self.sock
         self._readable = self._writable = None
+        self._greeted = False  # whether TLS is set up and has taken our CONNECT
         self._session = None  # the CONNACK's session-present flag
         self._ping_ms = None  # when the PINGREQ was sent that has no answer yet
         self._sent_ms = 0
         self._op = None
 
     def connect(self, clean_session=False, timeout=None) -> bool:
-        """Opens TCP, TLS and MQTT within `connect_ms` (or `timeout` seconds), not counting the
-        look-up of the name. True if the broker kept our session.
+        """Opens TCP, TLS and MQTT within `connect_ms` (or `timeout` seconds). True if the broker
+        kept our session.
+
+        The look-up of the name counts, but cannot be cut short: lwIP asks each of its two DNS
+        servers four times in 7 s (DNS_MAX_RETRIES, DNS_TMR_INTERVAL), so after 14 s it has ended.
 
         Ids in flight stay taken until tick(): publish what is unanswered again before it."""
         self.close()
         limit_ms = self._connect_ms if timeout is None else timeout * 1000
         deadline_ms = self._clock.uptime_ms() + limit_ms
-        self._session = self._ping_ms = None
+        self._greeted, self._session, self._ping_ms = False, None, None
         self._requests.clear()
         for packet_id in self._in_flight:
             self._in_flight[packet_id] = None
         try:
-            self._open(limit_ms)
+            self._open(deadline_ms)
         except (OSError, ValueError) as err:
             raise self._lost(err)
         self._send(self._pack_connect(clean_session), deadline_ms)
+        self._greeted = True
         while self._session is None:
             self._poll_until(deadline_ms)
         self.connected = True
@@ -86,7 +106,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         stream = self.sock or self._raw
         self.connected = False
         self.sock = self._raw = self._readable = self._writable = None
-        self._start = self._end = 0
+        self._start = self._end = self._skip = 0
         if stream is not None:
             try:
                 stream.close()
@@ -192,13 +212,16 @@ class MQTTClient(umqtt.simple.MQTTClient):
 
     # out
 
-    def _open(self, limit_ms):
+    def _open(self, deadline_ms):
         address = socket.getaddrinfo(self.server, self.port, 0, socket.SOCK_STREAM)[0][-1]
+        left_ms = deadline_ms - self._clock.uptime_ms()
+        if left_ms <= 0:
+            raise self._lost("name")
         self._raw = raw = socket.socket()
         self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(raw, select.POLLIN)
         self._writable.register(raw, select.POLLOUT)
-        raw.settimeout(max(1, limit_ms // 1000))
+        raw.settimeout(max(1, left_ms // 1000))
         raw.connect(address)
         raw.setsockopt(*_TCP_NODELAY)
         raw.setblocking(False)
@@ -292,7 +315,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         while done < size:
             left_ms = deadline_ms - self._clock.uptime_ms()
             if left_ms <= 0:
-                raise self._lost("write")
+                raise self._lost("write" if self._greeted else "tls")
             ready.poll(min(left_ms, _SLICE_MS))
             done += self.sock.write(view[done:size]) or 0
 
@@ -329,22 +352,27 @@ class MQTTClient(umqtt.simple.MQTTClient):
         """Handles each whole packet. State is kept in self: a callback may poll or close."""
         rx = self._rx
         while True:
+            if self._skip:
+                skipped = min(self._skip, self._end - self._start)
+                self._skip -= skipped
+                self._start += skipped
             start = self._start
-            left = self._end - start
-            if left < 2:
-                break
-            size, body = rx[start + 1], start + 2
-            if size > 127:
-                if left < 3:
-                    break
-                size += (rx[body] << 7) - 128
+            body, end, shift, more = start + 1, 0, 0, 128
+            while more > 127:  # the remaining length (§2.2.3), of four bytes at most
+                if body >= self._end:
+                    return
+                more = rx[body]
+                end += (more & 0x7F) << shift
                 body += 1
-            end = body + size
-            if end - start > len(rx):  # so is a length of three bytes or more
-                raise self._lost("oversized")
-            if end > self._end:
-                break
-            self._start = end
+                shift += 7
+                if shift > 28:
+                    raise self._lost("malformed")
+            end += body
+            if end > self._end and self._end - start < len(rx):
+                return
+            # Either it is whole, or it is longer than the buffer: the rest of it is skipped.
+            self._start = min(end, self._end)
+            self._skip = end - self._start
             self._op = rx[start]
             self._handle(rx[start], body, end)
 
@@ -375,23 +403,28 @@ class MQTTClient(umqtt.simple.MQTTClient):
             raise self._lost("malformed")
 
     def _take(self, qos, at, topic_end, end):
-        """A PUBLISH: tells the callback, then acknowledges."""
+        """A PUBLISH: tells the callback, then acknowledges. One that is too long is acknowledged
+        as well, and only counted."""
         rx, body = self._rx, topic_end + 2 if qos else topic_end
-        if qos > 1 or body > end:
+        if qos > 1 or body > self._start:
             raise self._lost("malformed")
-        packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else 0
-        if qos and not packet_id:
+        packet_id = rx[topic_end] << 8 | rx[topic_end + 1] if qos else None
+        if packet_id == 0:
             raise self._lost("malformed")
-        if self.cb is not None:
+        if self._skip:
+            self.oversized += 1
+            say("link", "a message is too long")
+        elif self.cb is not None:
             self.cb(bytes(self._rx_view[at:topic_end]), bytes(self._rx_view[body:end]))
         if qos and self.sock is not None:
             self._send(self._pack_16(self._pack_head(0x40, 2), packet_id))
 
     def _lost(self, reason) -> LinkError:
         """Closes the connection; what to raise."""
+        shaking_hands = self.sock is not None and not self._greeted
         self.close()
-        if isinstance(reason, OSError):
-            return LinkError("network", reason.args[0])
         if isinstance(reason, ValueError):
-            return LinkError("certificate")
+            return LinkError("certificate", *[word for word in REASONS if word in reason.args[0]])
+        if isinstance(reason, OSError):
+            return LinkError("tls" if shaking_hands else "network", reason.args[0])
         return LinkError(reason)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """MicroPython's `tls` with the abilities of a stock ESP32: TLS 1.2, certificates as bytes.
 
-A certificate that is not accepted gives ValueError, as mbedTLS's port does; other trouble of the
-handshake gives OSError. Simulated time runs 1:1 with real time while the handshake waits.
+A certificate that is not accepted gives ValueError with mbedTLS's words, as MicroPython's port
+does; other trouble of the handshake gives OSError with mbedTLS's number. Simulated time runs 1:1
+with real time while the handshake waits.
 """
 
 import os
@@ -13,7 +14,32 @@ from simulator.hal.bench import bench, ticks_us
 
 PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER = 0, 1
 CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED = 0, 1, 2
-_EIO, _ECONNRESET, _ETIMEDOUT = 5, 104, 110
+_EPIPE, _ECONNRESET, _ETIMEDOUT = 32, 104, 110
+_EXPIRED = "The certificate validity has expired"
+_FUTURE = "The certificate validity starts in the future"
+_AUTHORITY = "The certificate is not correctly signed by the trusted CA"
+_NAME = "The certificate Common Name (CN) does not match with the expected CN"
+_OTHER = "Other reason (can be used by verify callback)"
+# OpenSSL's X509_V_ERR_…: what mbedTLS says of the same.
+_WORDS = {9: _FUTURE, 10: _EXPIRED, 62: _NAME, 64: _NAME}
+_WORDS.update(dict.fromkeys((2, 7, 18, 19, 20, 21, 24), _AUTHORITY))
+_INVALID_RECORD, _CONNECTION_EOF, _UNEXPECTED_MESSAGE, _FATAL_ALERT = (
+    -0x7200, -0x7280, -0x7700, -0x7780)  # fmt: skip
+
+
+def _raise(err: OSError):
+    """Raises what MicroPython would in place of CPython's error."""
+    if isinstance(err, ssl.SSLCertVerificationError):
+        raise ValueError(f"\n{_WORDS.get(err.verify_code, _OTHER)}\n") from None
+    if isinstance(err, ssl.SSLError):
+        reason = err.reason or ""
+        if "_ALERT_" in reason:
+            raise OSError(_FATAL_ALERT) from None
+        wrong = "WRONG_VERSION" in reason or "HTTP" in reason
+        raise OSError(_INVALID_RECORD if wrong else _UNEXPECTED_MESSAGE) from None
+    if isinstance(err, TimeoutError):
+        raise OSError(_ETIMEDOUT) from None
+    raise OSError(err.errno or _ECONNRESET) from None
 
 
 def _pem(data: bytes, label: str) -> str:
@@ -25,7 +51,8 @@ def _pem(data: bytes, label: str) -> str:
 
 
 class SSLContext:
-    """A client context; verify_mode is CERT_REQUIRED from the start."""
+    """A client context; verify_mode is CERT_REQUIRED from the start. `verify_callback` is not
+    called: OpenSSL has no such call for CPython, and takes no name from the subject here."""
 
     def __init__(self, protocol):
         if protocol != PROTOCOL_TLS_CLIENT:
@@ -33,6 +60,8 @@ class SSLContext:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self._context.hostname_checks_common_name = False
+        self.verify_callback = None
 
     @property
     def verify_mode(self) -> int:
@@ -85,13 +114,8 @@ class SSLContext:
                     do_handshake_on_connect=do_handshake_on_connect,
                 )
             )
-        except ssl.SSLCertVerificationError:
-            raise ValueError("the certificate is not accepted") from None
-        except TimeoutError:
-            raise OSError(_ETIMEDOUT) from None
-        except (ssl.SSLError, OSError) as err:
-            code = _EIO if isinstance(err, ssl.SSLError) else err.errno
-            raise OSError(code or _ECONNRESET) from None
+        except OSError as err:
+            _raise(err)
         finally:
             bench.waited_since(began_us)
 
@@ -109,15 +133,20 @@ class _TlsStream:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             return None
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            if not self._is_set_up():
+                raise OSError(_CONNECTION_EOF) from None
             return b""
-        except ssl.SSLCertVerificationError:  # the handshake may be left to the first write
-            raise ValueError("the certificate is not accepted") from None
-        except ssl.SSLError:
-            raise OSError(_EIO) from None
-        except OSError as err:
-            raise OSError(err.errno or _ETIMEDOUT) from None
+        except OSError as err:  # also of the handshake, which may be left to the first write
+            _raise(err)
         finally:
             bench.waited_since(began_us)
+
+    def _is_set_up(self) -> bool:
+        try:
+            self._stream.getpeercert()
+        except ValueError:  # the handshake is not done
+            return False
+        return True
 
     def read(self, size=-1):
         return self._waiting(self._stream.recv, 16_384 if size < 0 else size)
@@ -128,8 +157,8 @@ class _TlsStream:
 
     def write(self, data, length=None):
         count = self._waiting(self._stream.send, data if length is None else data[:length])
-        if count == b"":  # the peer has gone: what reading tells by an end is an error here
-            raise OSError(_ECONNRESET)
+        if count == b"":
+            raise OSError(_EPIPE)
         return count
 
     def pending(self) -> int:
