@@ -26,7 +26,7 @@ def play(folder, hours, changes, interpreter="cpython"):
         def change():
             for at_ms in sorted(pending):
                 if at_ms <= city.conductor.now_ms:
-                    pending.pop(at_ms)(city._access_point, node.node_id)
+                    pending.pop(at_ms)(city.services.access_point, node.node_id)
 
         assert city.run(change), (city.trouble(), list(node.log))
         assert not pending
