@@ -92,7 +92,9 @@ class Signer:
         one more than the highest that any signature of this key has."""
         with self._alone():
             paths = self._witness_path, self.state_path
-            known = max(self._read(path) for path in paths if path.exists())
+            known = self._read(self.state_path)
+            if self._witness_path.exists():
+                known = max(known, self._read(self._witness_path))
             if not known <= leaf <= LEAVES:
                 message = f"{self.state_path}: {leaf} is no leaf from {known} to {LEAVES}"
                 raise ToolError(message, "what is used up stays so: take a higher one")

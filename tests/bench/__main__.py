@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The benchmark: `python -m tests.bench [mqtt] [seal] [heap] [day] [collect]`. Prints a table,
-then JSON.
+"""The benchmark: `python -m tests.bench [mqtt] [seal] [heap] [day] [collect] [lms]`. Prints a
+table, then JSON.
 
 Each figure is measured in the same run as the thing it is compared with; none is a time limit.
 """
@@ -12,10 +12,11 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import collect, day, heap, mqtt, seal
+from tests.bench import collect, day, heap, lms, mqtt, seal
 
 PARTS = {
     "mqtt": mqtt.run, "seal": seal.run, "heap": heap.run, "day": day.run, "collect": collect.run,
+    "lms": lms.run,
 }  # fmt: skip
 
 
