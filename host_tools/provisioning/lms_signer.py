@@ -41,8 +41,9 @@ class Signer:
         of this key."""
         self._open(state_path, witness_folder)
         public_key, _ = _read(self.state_path)
-        self._tree = self._cached_tree(seed, identifier, public_key)
-        if self._tree.public_key != public_key:
+        if public_key[12:28] == identifier:
+            self._tree = self._cached_tree(seed, identifier, public_key)
+        if public_key[12:28] != identifier or self._tree.public_key != public_key:
             message = f"{self.state_path} belongs to another key"
             raise ToolError(message, "give the state file that was made with this key")
         self.public_key = public_key

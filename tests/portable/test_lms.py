@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """node/crypto/lms.py: RFC 8554's own signature, pyhsslms's, and that nothing else is accepted.
 
-Here some bytes are changed; tests/host_tools/test_lms_signer.py changes each.
+Here some bytes are changed; tests/host_tools/test_lms_tree.py changes each.
 """
 
 import unittest
