@@ -100,6 +100,9 @@ class TestLms(unittest.TestCase):
             for value in values:
                 other = signature[:at] + value.to_bytes(4, "big") + signature[at + 4 :]
                 self.refused(FormatError, public_key, message, other)
+                if at < 12:  # before the message is read: None cannot be
+                    with self.assertRaises(FormatError):
+                        lms.verify(public_key, None, BytesIO(other))
         for at, values in ((0, (0, 2, 8)), (4, (0, 5, 7, 11, 16)), (8, (0, 1, 2, 4, 7, 11))):
             for value in values:
                 other = public_key[:at] + value.to_bytes(4, "big") + public_key[at + 4 :]
