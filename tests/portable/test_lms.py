@@ -7,7 +7,7 @@ Here some bytes are changed; tests/host_tools/test_lms_tree.py changes each.
 import unittest
 from io import BytesIO
 
-from test_vectors import unhex, vectors
+from vectors_fixture import unhex, vectors
 
 from node.crypto import lms
 from node.errors import FormatError, OpenError

@@ -39,7 +39,8 @@ def verify(public_key: bytes, chunks, signature):
     another form, OpenError when they do not belong together.
 
     chunks: an iterable of the message's bytes in parts; signature: a stream at its start, with
-    `readinto`, that ends with the signature. What reads them raises its own errors.
+    `readinto`, that ends with the signature. What reads them raises its own errors. Only the
+    bytes that were read here are signed: a file may be another when it is read again.
     """
     if len(public_key) != PUBLIC_KEY_LENGTH or public_key[:12] != _KEY_TYPES:
         raise FormatError("form of the public key")
