@@ -15,7 +15,7 @@ from host_tools.provisioning.firmware import compile_tree, firmware_sources
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests/vectors/lms.json"
-ROUNDS, EACH = 7, 10
+ROUNDS, EACH = 30, 5
 HEAP_LIMIT = 6 * 1024
 
 
