@@ -13,6 +13,11 @@ def stores_folder() -> Path:
     return platformdirs.user_state_path("lamppost") / "stores"
 
 
+def signers_folder() -> Path:
+    """The folder of the witnesses of signing keys (see provisioning/lms_signer.py)."""
+    return platformdirs.user_state_path("lamppost") / "signers"
+
+
 def newest_store() -> Path | None:
     """The store that was written to last; None if there is none."""
     stores = list(stores_folder().glob("*" + SUFFIX))

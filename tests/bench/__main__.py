@@ -11,7 +11,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import catch_up, collect, day, heap, herd, mqtt, seal
+from tests.bench import catch_up, collect, day, heap, herd, lms, mqtt, seal
 
 PARTS = {
     "mqtt": mqtt.run,
@@ -21,6 +21,7 @@ PARTS = {
     "heap": heap.run,
     "day": day.run,
     "collect": collect.run,
+    "lms": lms.run,
 }
 
 

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""tests/vectors, made by the host's side with other libraries, met by the node's.
+"""tests/vectors, made by the host's side with other libraries, met by the node's."""
 
-On a board, copy the JSON files beside this one.
-"""
-
-import json
 import unittest
+
+from vectors_fixture import unhex, vectors
 
 from node.crypto import ccm
 from node.crypto.hkdf import expand
@@ -16,22 +14,6 @@ from node.pipeline import envelope
 from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.seal import Sealer
 from node.policy.rules import Policy
-
-
-def vectors(name):
-    """The vectors of one file, found from the place of this file or the present folder."""
-    here = __file__[: __file__.rfind("/") + 1] if "/" in __file__ else ""
-    for folder in (here + "../vectors/", "tests/vectors/", here):
-        try:
-            with open(folder + name + ".json") as file:
-                return json.load(file)
-        except OSError:
-            pass
-    raise OSError(2)
-
-
-def unhex(text):
-    return bytes([int(text[i : i + 2], 16) for i in range(0, len(text), 2)])
 
 
 class Keys:

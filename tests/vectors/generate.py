@@ -3,20 +3,23 @@
 
     python -m tests.vectors.generate
 
-They come from tests/host_tools/reference_sealer.py, so that firmware and host tools are each held
-against an implementation that shares no line with them. All bytes are hex.
+They come from tests/host_tools/reference_sealer.py and pyhsslms, so that firmware and host tools
+are each held against an implementation that shares no line with them. All bytes are hex.
 """
 
 import hashlib
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import cbor2
+import pyhsslms.pyhsslms as hss
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tests.host_tools import reference_sealer as ref
+from tests.vectors import rfc_8554
 
 FOLDER = Path(__file__).parent
 NODES = ("0123456789", "abcdefghjk", "zyxwvtsrqp")
@@ -198,9 +201,35 @@ def policy_length() -> list:
     ]  # fmt: skip
 
 
+def lms() -> list:
+    """LMS signatures with H10 and W4: the one of RFC 8554, appendix F, and pyhsslms's. Each is
+    the only level of HSS, so the RFC's key and signature get the number of levels in front."""
+    signature = bytes(4) + bytes.fromhex(rfc_8554.SIGNATURE)
+    vectors = [{
+        "name": "RFC 8554 F.2, upper level", "seed": rfc_8554.SEED,
+        "identifier": rfc_8554.IDENTIFIER, "leaf": 3, "randomizer": signature[12:44].hex(),
+        "public_key": "000000010000000600000003" + rfc_8554.IDENTIFIER + rfc_8554.ROOT,
+        "message": bytes.fromhex(rfc_8554.MESSAGE).hex(), "signature": signature.hex(),
+    }]  # fmt: skip
+    seed, identifier = some("lms seed", 32), some("lms identifier", 16)
+    key = hss.LmsPrivateKey(hss.lms_sha256_m32_h10, hss.lmots_sha256_n32_w4, seed, identifier)
+    for leaf, size in ((0, 0), (1, 1), (2, 3000), (511, 64), (512, 200), (1023, 1000)):
+        message, randomizer = some(f"lms {leaf}", size), some(f"lms C {leaf}", 32)
+        key.q = leaf
+        with patch.object(hss, "randBytes", lambda size, bytes_=randomizer: bytes_[:size]):
+            signature = hss.u32(0) + key.sign(message)
+        vectors.append({
+            "name": f"pyhsslms, leaf {leaf}", "seed": seed.hex(), "identifier": identifier.hex(),
+            "leaf": leaf, "randomizer": randomizer.hex(),
+            "public_key": (hss.u32(1) + key.publicKey().serialize()).hex(),
+            "message": message.hex(), "signature": signature.hex(),
+        })  # fmt: skip
+    return vectors
+
+
 FILES = {
     "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
-    "command": command, "policy_length": policy_length,
+    "command": command, "policy_length": policy_length, "lms": lms,
 }  # fmt: skip
 
 
