@@ -6,6 +6,7 @@ not tell anything does not measure anything either.
 """
 
 import os
+import sys
 
 from node.crypto.seal_chain import draw_series
 from node.cycle import Node
@@ -20,7 +21,6 @@ from node.drivers.registry import driver_class
 from node.errors import LamppostError, PolicyError
 from node.link.mqtt import MQTTClient
 from node.link.time_sync import TimeSync
-from node.link.tls_context import make_context
 from node.link.wifi import Wifi
 from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.minimise import Minimiser
@@ -32,6 +32,7 @@ from node.pipeline.seal import Sealer
 from node.policy.rules import DAY_S, Policy
 
 _RETRY_MS = 60_000  # after an error that only a technician, or a new start, can mend
+_SEND_SIZE = 1024  # four times the largest envelope that a kit's policy makes
 _FORMAT_AFTER = 2  # starts without a receipt, this one included
 
 
@@ -59,8 +60,13 @@ def _driver_maker(entry: dict, hardware: Hardware):
 
 
 def _read_certificates():
+    from node.link.tls_context import make_context  # used once: the heap gets its code back
+
     names = ("ca.der", "node.der", "node.key.der")
-    return make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
+    context = make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
+    del sys.modules["node.link.tls_context"]
+    del sys.modules["node.link"].tls_context
+    return context
 
 
 def _open_data(keys, boots, make):
@@ -96,7 +102,10 @@ def build(watchdog) -> Node:
     wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
     wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
     series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
-    link = MQTTClient(node_id, broker["host"], broker["port"], _read_certificates(), clock)
+    context = _read_certificates()
+    link = MQTTClient(
+        node_id, broker["host"], broker["port"], context, clock, send_size=_SEND_SIZE
+    )  # fmt: skip
 
     def confirm(utc_s: int, age_ms):
         clock.confirm(utc_s, age_ms)
@@ -137,6 +146,9 @@ def run():
     global build
     try:
         node, build = build(watchdog), None  # used once: the heap gets its code back
+        for name in ("_config", "_load_policy", "_driver_maker", "_read_certificates",
+                     "_open_data"):  # fmt: skip
+            del globals()[name]
         while not node.over():
             node.rest(node.step())
     except Exception as err:

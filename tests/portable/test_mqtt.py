@@ -247,6 +247,51 @@ class TestMqtt(unittest.TestCase):
             ],
         )
 
+    def test_the_look_up_of_the_name_counts(self):
+        clock, timeouts = Clock(), []
+
+        class Raw:
+            def settimeout(self, seconds):
+                timeouts.append(seconds)
+
+            def connect(self, address):
+                raise OSError(110)
+
+            def close(self):
+                pass
+
+        class Socket:
+            SOCK_STREAM = 1
+            socket = Raw
+            takes_ms = 0
+
+            @staticmethod
+            def getaddrinfo(host, port, family, kind):
+                clock.now_ms += Socket.takes_ms
+                return [(2, kind, 0, "", (host, port))]
+
+        class Poller:
+            def register(self, obj, mask):
+                pass
+
+        class Select:
+            POLLIN, POLLOUT = 1, 4
+            poll = Poller
+
+        saved = mqtt.socket, mqtt.select
+        mqtt.socket, mqtt.select = Socket, Select
+        raised = []
+        try:
+            for Socket.takes_ms in (0, 14_000, 21_000):
+                try:
+                    mqtt.MQTTClient("n", "broker", 8883, None, clock).connect()
+                except LinkError as err:
+                    raised.append(err.args)
+        finally:
+            mqtt.socket, mqtt.select = saved
+        self.assertEqual(timeouts, [20, 6])
+        self.assertEqual(raised, [("network", 110), ("network", 110), ("name",)])
+
     # publish
 
     def test_publish_is_one_write_from_one_buffer(self):

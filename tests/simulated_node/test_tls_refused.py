@@ -210,7 +210,7 @@ CASES = {
     "no TLS": (None, ("tls", INVALID_RECORD)),
 }  # fmt: skip
 # Where the libraries differ: OpenSSL takes no name from the subject, where mbedTLS needs a check
-# of ours, which has a number of its own (see tls_context.py); mbedTLS tells of all that is wrong,
+# of ours, which has a number of its own (see tls_check.py); mbedTLS tells of all that is wrong,
 # OpenSSL of what it finds first; and a peer that hangs up behind its alert may be met by a write
 # before the alert is read.
 NO_SAN = ("no SAN", "no SAN, but the CN", "no SAN, but the CN, of an address")

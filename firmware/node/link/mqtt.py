@@ -31,7 +31,7 @@ import umqtt.simple
 
 from node.device.log import say
 from node.errors import LinkError
-from node.link.tls_context import REASONS
+from node.link.tls_check import REASONS
 
 _TCP_NODELAY = (6, 1, 1)  # level IPPROTO_TCP, option, on: the same numbers on Linux and lwIP
 _ROUNDS = 8  # reads in one poll(): a broker that never pauses must not hold the node
