@@ -84,8 +84,10 @@ class Outcome:
     seconds: int | None  # from the truth on until a fresh envelope was receipted
     lost: int  # envelopes that were sealed and are not in the store, and the store's losses
     twice: int  # slots that more than one envelope carries
-    ahead: int  # values in the store whose time has not come yet
-    withheld: int  # values of an undisturbed run from half an hour after the truth that are not
+    used_up: int  # slots of after the lie that a forged clock had released: they come once only
+    withheld: (
+        int  # of other slots, from half an hour after the truth on: values that are not there
+    )
     bytes_too_early: int  # sent before some time was known
     events: dict
     log: list
@@ -106,10 +108,11 @@ def play(case: Case, lie_s: int = LIE_S) -> Outcome:
         city.start()
         city.until(case.before_s)
         bytes_too_early = _lie(city, case, truth_s)
+        before = city.node.status["newest"]
         seconds = _tell_the_truth(city, truth_s)
         city.until(truth_s + _AFTER_S)
         account = city.drain()
-        return _outcome(city, account, truth_s, seconds, bytes_too_early, expected)
+        return _outcome(city, account, truth_s, before, seconds, bytes_too_early, expected)
 
 
 def _lie(city: WatchedCity, case: Case, truth_s: int) -> int:
@@ -146,24 +149,35 @@ def _tell_the_truth(city: WatchedCity, truth_s: int) -> int | None:
     return None
 
 
-def _outcome(city, account, truth_s: int, seconds, bytes_too_early: int, expected) -> Outcome:
+def _outcome(city, account, truth_s: int, before: int, seconds, bytes_too_early, expected):
+    """before: the newest envelope of before the truth."""
     values, events = city.values(), city.events()
     known = {(envelope.log, envelope.number): envelope for envelope in city.opened()}
-    slots = [record[0:2] for envelope in known.values() for record in envelope.records]
+    slots = [tuple(record[0:2]) for envelope in known.values() for record in envelope.records]
+    used = _used_up(known.values(), before, START_S + truth_s)
     fresh_s, end_s = START_S + truth_s + HOUR_S // 2, START_S + truth_s + _AFTER_S - HOUR_S
-    due = [key for key in expected if fresh_s <= key[1] < end_s]
+    due = [key for key in expected if fresh_s <= key[1] < end_s and key[:2] not in used]
     missing = city.node.status["newest"] - len(city.query("SELECT number FROM envelope"))
-    now_s = city.run.conductor.now_s()
     return Outcome(
         seconds=seconds,
         lost=account["lost"] + max(0, missing) + len(events.get("lost", ())),
-        twice=len(slots) - len(set(map(tuple, slots))),
-        ahead=sum(1 for _, start_s, _ in values if start_s >= now_s),
+        twice=len(slots) - len(set(slots)),
+        used_up=len(used),
         withheld=sum(1 for key in due if values.get(key) is None),
         bytes_too_early=bytes_too_early,
         events={kind: len(details) for kind, details in events.items() if kind != "new outbox"},
         log=list(city.node.log),
     )
+
+
+def _used_up(envelopes, before: int, truth_s: int) -> set:
+    """{(stream, start of the slot)} from the truth on, of envelopes up to number `before`."""
+    used = set()
+    for envelope in envelopes:
+        if envelope.number <= before:
+            windows_s = {stream.number: stream.window_s for stream in envelope.policy.streams}
+            used |= {(stream, slot * windows_s[stream]) for stream, slot, *_ in envelope.records}
+    return {(stream, start_s) for stream, start_s in used if start_s >= truth_s}
 
 
 def run(names=()) -> dict:
