@@ -147,7 +147,7 @@ class CityRun:
         # One second more lets the windows close that end with the run; then nothing is counted.
         if self.conductor.run(end_ms, each_meeting) and self.conductor.run(end_ms + 1000):
             self._samples = {node.node_id: node.total("samples") for node in self.nodes}
-            self.drained = self.conductor.drain(self._drained, _DRAIN_PATIENCE_S)
+            self.drained = self.conductor.drain(self.is_drained, _DRAIN_PATIENCE_S)
             each_meeting()
         self._ended = time.monotonic()
         return self.drained
@@ -288,7 +288,8 @@ class CityRun:
     def _progress(self):
         return self.collector.received, sum(self.collector.settled.values())
 
-    def _drained(self) -> bool:
+    def is_drained(self) -> bool:
+        """Whether all that was sealed is settled, and the nodes know it."""
         return self._settled() and all(node.status["waiting"] == 0 for node in self.nodes)
 
     def account(self) -> dict:

@@ -18,12 +18,12 @@ from node.device.keys import Keys
 from node.device.log import say
 from node.device.nvs_scrub import NvsScrub
 from node.drivers.registry import driver_class
-from node.errors import LamppostError, PolicyError
+from node.errors import LamppostError, OutboxError, PolicyError
 from node.link.mqtt import MQTTClient
 from node.link.time_sync import TimeSync
 from node.link.wifi import Wifi
 from node.pipeline.down import CommandOpener, ReceiptOpener
-from node.pipeline.minimise import Minimiser
+from node.pipeline.minimise import Minimiser, Released
 from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
 from node.pipeline.reading import intervals_s
@@ -31,6 +31,8 @@ from node.pipeline.sample import Sensor
 from node.pipeline.seal import Sealer
 from node.policy.rules import DAY_S, Policy
 
+_RELEASED = flash_file.DATA + "released"
+_LOOK_BACK = 16  # envelopes without records may come last
 _RETRY_MS = 60_000  # after an error that only a technician, or a new start, can mend
 _SEND_SIZE = 1024  # four times the largest envelope that a kit's policy makes
 _FORMAT_AFTER = 2  # starts without a receipt, this one included
@@ -84,6 +86,26 @@ def _open_data(keys, boots, make):
     return make()
 
 
+def _keep_released(data: bytes):
+    try:
+        flash_file.replace(_RELEASED, data)
+    except OSError as err:
+        say("slots", err)
+
+
+def _read_released(outbox, sealer) -> Released:
+    """What was released before this power-up: the newest envelopes tell up to when."""
+    last_s, newest = None, outbox.next_number - 1
+    for number in range(newest, max(outbox.floor, newest - _LOOK_BACK) - 1, -1):
+        try:
+            last_s = sealer.instant_s(outbox.read(number))
+        except (OutboxError, OSError):
+            continue
+        if last_s is not None:
+            break
+    return Released(flash_file.read(_RELEASED) or b"", last_s, _keep_released)
+
+
 def build(watchdog) -> Node:
     """The node as its flash describes it; raises when it cannot be, as without a valid policy."""
     config = _config("config")
@@ -118,6 +140,7 @@ def build(watchdog) -> Node:
     )  # fmt: skip
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
+    sealer = Sealer(keys, node_id, policy, series)
     sensors = [Sensor(entry, _driver_maker(entry, hardware)) for entry in kit["sensors"]]
     if boots.is_safe():
         say("app", "safe state: only its health is measured")
@@ -128,8 +151,8 @@ def build(watchdog) -> Node:
         time_sync=TimeSync(config["sntp"]),
         link=link,
         sensors=sensors,
-        minimiser=Minimiser(policy, intervals_s(kit)),
-        sealer=Sealer(keys, node_id, policy, series),
+        minimiser=Minimiser(policy, intervals_s(kit), _read_released(outbox, sealer)),
+        sealer=sealer,
         outbox=outbox,
         publisher=publisher,
         watchdog=watchdog,

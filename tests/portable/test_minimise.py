@@ -4,7 +4,7 @@
 import unittest
 
 from node import cbor
-from node.pipeline.minimise import Minimiser
+from node.pipeline.minimise import Minimiser, Released
 from node.policy.rules import Policy
 
 NOON = 1_800_000_000 - 1_800_000_000 % 86_400 + 43_200
@@ -124,9 +124,7 @@ class TestWindows(unittest.TestCase):
             if records:
                 seen.append(records[0][1])
             elif records is not None:
-                self.assertEqual(
-                    instant_s, NOON + 300
-                )
+                self.assertEqual(instant_s, NOON + 300)
         self.assertTrue(len(seen) > 20)  # those before were never released, and are now
         self.assertEqual(len(seen), len(set(seen)))
 
@@ -154,6 +152,28 @@ class TestWindows(unittest.TestCase):
         for step in range(5, 60):  # a clock that flaps: spans are few, and none comes twice
             run(NOON + (step % 3) * 86_400 + step * 900, 4, step)
         self.assertTrue(len(self.minimiser._released._spans) <= 6)
+
+    def test_no_slot_comes_twice_after_a_power_cut(self):
+        kept = []
+        ahead_s = NOON + 6 * 86_400
+        released = Released(keep=kept.append)
+        for first_s in (ahead_s, NOON):  # a forged run of the clock, and the true one
+            released.begin()
+            for instant_s in range(first_s, first_s + 3600, 300):
+                released.add(instant_s)
+        self.assertEqual(len(kept), 2)  # one write for each
+        after = Released(kept[-1], NOON + 3300)
+        for first_s in (ahead_s, NOON):
+            for instant_s in range(first_s, first_s + 3600, 300):
+                self.assertTrue(instant_s in after)
+            self.assertFalse(first_s - 300 in after)
+            self.assertFalse(first_s + 3600 in after)
+        for garbage in (b"", b"123456789"):
+            self.assertFalse(NOON in Released(garbage, NOON))
+        for instant_s in range(NOON, NOON + 100_000, 10_000):  # as many spans as there may be
+            after.begin()
+            after.add(instant_s)
+        self.assertTrue(len(kept[-1]) <= 60)
 
     def test_a_forged_step_ahead_does_not_silence_what_was_not_released(self):
         self.begin()

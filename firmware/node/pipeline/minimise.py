@@ -63,10 +63,20 @@ class Window:
 class Released:
     """The instants whose windows were released, as spans [first, last] of Unix time: no slot is
     released twice. A clock that was set forward by a forged answer leaves a span in the future,
-    which must not keep back what comes before it once the clock is right again."""
+    which must not keep back what comes before it once the clock is right again.
 
-    def __init__(self):
-        self._spans = []  # rising; the one that grows may be any of them
+    keep(data): makes the spans durable when one begins. It begins with the one that grows, whose
+    end is not kept: after a power cut `last_s`, the newest instant in the outbox, tells it."""
+
+    def __init__(self, kept: bytes = b"", last_s=None, keep=None):
+        self._keep = keep
+        spans = []
+        for at in range(0, len(kept) - 9, 10):
+            numbers = [int.from_bytes(kept[i : i + 5], "big") for i in (at, at + 5)]
+            spans.append(numbers)
+        if spans and last_s is not None:
+            spans[0][1] = max(spans[0][1], last_s)
+        self._spans = sorted(spans)  # the one that grows may be any of them
         self._growing = None
 
     def __contains__(self, instant_s: int) -> bool:
@@ -88,18 +98,24 @@ class Released:
             if self._growing is spans[at + 1]:
                 self._growing = spans[at]
             del spans[at + 1]
+        if self._keep is not None:
+            data = b""
+            for span in [self._growing] + [other for other in spans if other is not self._growing]:
+                data += span[0].to_bytes(5, "big") + span[1].to_bytes(5, "big")
+            self._keep(data)
 
 
 class Minimiser:
-    """policy: what may leave; intervals_s: {quantity: sampling interval} of what is fitted."""
+    """policy: what may leave; intervals_s: {quantity: sampling interval} of what is fitted;
+    released: what this node released before."""
 
-    def __init__(self, policy, intervals_s: dict):
+    def __init__(self, policy, intervals_s: dict, released=None):
         self._policy = policy
         self._intervals_s = intervals_s
         self._windows = [Window(stream) for stream in policy.streams]
         self._since_s = None  # watched without a break since then
         self._clock_steps = None
-        self._released = Released()
+        self._released = released or Released()
         self.next_instant_s = None
 
     def follow(self, now_s: int, clock_steps: int):

@@ -8,7 +8,7 @@ series is drawn at power-up, so no power cut can repeat a key and nonce.
 
 from node import cbor
 from node.crypto import ccm, seal_chain
-from node.errors import KeyMissing
+from node.errors import FormatError, KeyMissing, OpenError
 from node.pipeline import envelope
 
 _COUNTER_END = 1 << 40  # five bytes of partial IV
@@ -49,3 +49,21 @@ class Sealer:
         plaintext += bytes(length - len(plaintext))
         ciphertext = ccm.encrypt(self._key, nonce, plaintext, self._aad)
         return envelope.pack(self._kid, counter, ciphertext)
+
+    def instant_s(self, sealed: bytes):
+        """When the records of an envelope that this node sealed were released (Unix time). None
+        when it has none, or is of another epoch or policy, so that it does not open."""
+        try:
+            _, epoch, series, _, counter, ciphertext = envelope.unpack(sealed)
+            if self._keys.seal is None or epoch != self._keys.epoch:
+                return None
+            key, base_iv = seal_chain.series_keys(self._keys.seal, series)
+            nonce = envelope.nonce(base_iv, counter)
+            plaintext = ccm.decrypt(key, nonce, ciphertext, self._aad)
+        except (FormatError, OpenError):
+            return None
+        records = cbor.decode_first(plaintext)[0][3]
+        for stream in self._policy.streams:
+            if records and stream.number == records[0][0]:
+                return (records[0][1] + 1) * stream.window_s
+        return None
