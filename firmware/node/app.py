@@ -165,13 +165,14 @@ def build(watchdog) -> Node:
 
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
+    global build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
+    global _read_released
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
-    global build
     try:
-        node, build = build(watchdog), None  # used once: the heap gets its code back
-        for name in ("_config", "_load_policy", "_driver_maker", "_read_certificates",
-                     "_open_data"):  # fmt: skip
-            del globals()[name]
+        node = build(watchdog)
+        # Used once: the heap gets their code back.
+        del build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
+        del _read_released
         while not node.over():
             node.rest(node.step())
     except Exception as err:
