@@ -104,7 +104,7 @@ class TestOutbox(unittest.TestCase):
     def test_one_damaged_bit_repeats_no_number_and_loses_one_envelope_at_most_or_says_so(self):
         filled(8)
         whole = flash_file.read("/data/outbox/00000001")
-        for at in range(4, len(whole), 7):
+        for at in range(8, len(whole), 7):
             damaged = bytearray(whole)
             damaged[at] ^= 1 << at % 8
             flash_file.replace("/data/outbox/00000001", bytes(damaged))
@@ -123,7 +123,7 @@ class TestOutbox(unittest.TestCase):
     def test_a_segment_that_was_only_begun(self):
         outbox = filled(45)
         first = outbox._firsts[outbox._count - 1]
-        flash_file.replace("/data/outbox/%08x" % 46, bytes(4))
+        flash_file.replace("/data/outbox/%08x" % 46, bytes(8))
         outbox = Outbox(64 * 1024)
         self.assertEqual((outbox.floor, outbox.next_number), (1, 46))
         outbox.append(envelope(46))

@@ -86,7 +86,8 @@ def _on(context, device, readsize, progsize, lookahead) -> LittleFS:
         block_count=device.ioctl(4, 0),
         read_size=readsize,
         prog_size=progsize,
-        cache_size=4 * max(readsize, progsize),  # as VfsLfs2 has it
+        cache_size=4 * max(readsize, progsize),  # this and the next as VfsLfs2 has them
+        block_cycles=100,
         lookahead_size=lookahead,
     )
 

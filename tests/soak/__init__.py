@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The long runs: what the suite samples, here whole."""
