@@ -74,21 +74,23 @@ class Outbox:
             first = _first(name)
             if first:
                 self._push(first)
-                self._read_head(first)
         if self._count:
             self._read_newest(self._firsts[self._count - 1])
-            self.settled_upto = max(self.settled_upto, self.floor - 1)
+            settled = max(self.floor - 1, self._settled_on_flash())
+            self.settled_upto = min(settled, self.next_number - 1)
 
-    def _read_head(self, first: int):
-        """Takes what a segment's head says; it may be damaged, or not written yet."""
-        try:
-            with open(_path(first), "rb") as file:
-                head = file.read(_SEGMENT_HEAD)
-        except OSError:  # the flash does not give it back
-            return
-        settled = int.from_bytes(head[:4], "big")
-        if head == _head(settled):
-            self.settled_upto = max(self.settled_upto, settled)
+    def _settled_on_flash(self) -> int:
+        """What the newest head says that is not damaged, or not written yet."""
+        for at in range(self._count - 1, -1, -1):
+            try:
+                with open(_path(self._firsts[at]), "rb") as file:
+                    head = file.read(_SEGMENT_HEAD)
+            except OSError:  # the flash does not give it back
+                continue
+            settled = int.from_bytes(head[:4], "big")
+            if head == _head(settled):
+                return settled
+        return 0
 
     def _read_newest(self, first: int):
         """Finds the number that comes next, and whether the segment can take more."""
@@ -107,7 +109,6 @@ class Outbox:
             number += beyond // _ENTRY_MIN + 1
             damaged = True
         self.next_number = number
-        self.settled_upto = min(self.settled_upto, number - 1)
         self._size = _SEGMENT_FULL if damaged or number == first else size
 
     @property
