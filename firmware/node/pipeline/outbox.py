@@ -29,9 +29,8 @@ _SEGMENT_FULL = 7168  # a segment of this size takes no more; the last entry may
 _SEGMENT_MAX = _SEGMENT_FULL + 1536
 _SEGMENT_HEAD = 8
 _ENTRY_HEAD = 6
-_PIECE = 256
 _ENTRY_MIN = 48  # no envelope is shorter
-_ENOSPC, _CORRUPT = 28, 84
+_ENOSPC = 28
 
 
 def _path(first: int) -> str:
@@ -139,36 +138,23 @@ class Outbox:
         try:
             self._write(envelopes)
         except OSError as err:
-            if not self._make_place(err.args[0]):
+            if err.args[0] != _ENOSPC or not self._make_place():
                 raise
             self._write(envelopes)
         self._dropped = False
         self._newest = envelopes[-1]
         self.next_number += len(envelopes)
 
-    def _make_place(self, code: int) -> bool:
-        """Gives up a segment for what could not be written; False when that would not help."""
-        written = self._count - self._begun()
-        if code == _CORRUPT:  # LittleFS allocates nothing while a file's blocks make no sense
-            for at in range(written - 1):
-                if not self._is_readable(self._firsts[at]):
-                    self._drop(at)
-                    return True
-        # The newest is worth more than the oldest; but one that is lost for nothing is enough.
-        oldest_settled = written > 1 and self._firsts[1] <= self.settled_upto + 1
-        if code != _ENOSPC or written < 2 or (self._dropped and not oldest_settled):
+    def _make_place(self) -> bool:
+        """Gives up the oldest segment on a full flash; False when it is worth more than the new."""
+        written = self._count - self._begun()  # what was begun may not be on flash
+        if written < 2:  # it alone knows which number is next
+            return False
+        oldest_settled = self._firsts[1] <= self.settled_upto + 1
+        if self._dropped and not oldest_settled:  # one that is lost for nothing is enough
             return False
         self._dropped = True
-        self._drop(0)
-        return True
-
-    def _is_readable(self, first: int) -> bool:
-        try:
-            with open(_path(first), "rb") as file:
-                while file.read(_PIECE):
-                    pass
-        except OSError:
-            return False
+        self._drop_oldest()
         return True
 
     def _write(self, envelopes):
@@ -194,7 +180,7 @@ class Outbox:
     def make_room(self):
         """Lets the oldest segments go when the next would not fit. Call before floor is read."""
         while self._full() and not self._begun() and self._count == len(self._firsts):
-            self._drop(0)
+            self._drop_oldest()
 
     def _begun(self) -> bool:
         """Whether a segment for the next number is there, because a write to it failed."""
@@ -206,20 +192,19 @@ class Outbox:
     def _push(self, first: int):
         """Notes a segment that comes after those before."""
         while self._count == len(self._firsts):  # the limit was larger at an earlier start
-            self._drop(0)
+            self._drop_oldest()
         self._firsts[self._count] = first
         self._count += 1
         self._size = _SEGMENT_HEAD
 
-    def _drop(self, at: int):
-        """Gives up the segment at `at`, which is not the newest."""
+    def _drop_oldest(self):
         self._reader.close()
         try:
-            flash_file.remove(_path(self._firsts[at]))
+            flash_file.remove(_path(self._firsts[0]))
         except OSError:
             pass  # it is gone already, or the flash keeps it: it must not stop what is new
         self._count -= 1
-        for i in range(at, self._count):
+        for i in range(self._count):
             self._firsts[i] = self._firsts[i + 1]
         self._settle_below(self.floor)
 
