@@ -171,7 +171,11 @@ def run() -> dict:
             "wanted": "0",
             "met": not wrong,
         })  # fmt: skip
-        results["pairs, " + name] = {"operations": operations, "images": looked, "wrong": wrong[:20]}
+        results["pairs, " + name] = {
+            "operations": operations,
+            "images": looked,
+            "wrong": wrong[:20],
+        }
     return {"results": results, "figures": figures}
 
 

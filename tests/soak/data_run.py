@@ -10,8 +10,6 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.soak import firmware_here  # noqa: F401 - before anything of node
-
 import boards
 from host_tools.provisioning.compile_policy import compile_policy
 from node.device import flash_file, storage
