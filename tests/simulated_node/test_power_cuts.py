@@ -143,22 +143,22 @@ class TestCallsThatFail:
         assert at > 45
 
     @pytest.mark.parametrize("code", [5, 28, 84])
-    def test_each_call_of_a_start(self, code):
+    def test_each_call_of_a_start(self, code, monkeypatch):
         """A start that failed is tried again, and finds all."""
         flash, run = cuts.record(STEPS, LIMIT, blank())
-        at, failed = 1, True
+        at, failed, mount = 1, True, vfs.mount
         while failed:
             insert(ImageFlash(flash.image()))
             starting = DataRun([], LIMIT)
-            mount = vfs.mount
+            monkeypatch.setattr(
+                vfs, "mount", lambda fs, path, at=at: mount(Failing(fs, at, code, False), path)
+            )
             try:
-                vfs.mount = lambda fs, path, at=at: mount(Failing(fs, at, code, False), path)
                 starting.open()
             except OSError as err:
                 assert err.args[0] == code
-            finally:
-                vfs.mount = mount
-                failed = vfs.mounted["/data"].failed
+            failed = vfs.mounted["/data"].failed
+            monkeypatch.undo()
             insert(ImageFlash(bench.partitions["lpdata"].image()))
             run.after_cut(bench.partitions["lpdata"], run.held, 0).goes_on()
             at += 1

@@ -7,6 +7,7 @@ envelope's own key id and partial IV and from the ticket's seal, with the standa
 `cryptography`: not from anything the firmware remembers.
 """
 
+import contextlib
 import hashlib
 import hmac
 import random
@@ -141,10 +142,8 @@ class World:
         self._insert()
         bench.nvs = NvsPartition(board.nvs)
         flash_os.urandom = random_bytes = self._source(self.random)
-        try:
+        with contextlib.suppress(OSError):  # boot.py never raises
             Boots().count()
-        except OSError:
-            pass  # boot.py never raises
         board.keys, boots = Keys(), Boots()
         try:
             storage.mount()
@@ -230,8 +229,8 @@ class World:
         self._do(run)
 
     def erase_nvs(self):
-        """As ESP-IDF does at start-up when it finds no free page; then it seals nothing until it is
-        provisioned anew."""
+        """As ESP-IDF does at start-up when it finds no free page; until it is provisioned
+        anew it seals nothing."""
         self.power_off()
         self.board.nvs = ImageFlash(_BLANK_NVS)
 

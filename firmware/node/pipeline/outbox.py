@@ -146,7 +146,7 @@ class Outbox:
         self.next_number += len(envelopes)
 
     def _make_place(self) -> bool:
-        """Gives up the oldest segment on a full flash; False when it is worth more than the new."""
+        """Gives up the oldest segment on a full flash; False when that would be worse."""
         written = self._count - self._begun()  # what was begun may not be on flash
         if written < 2:  # it alone knows which number is next
             return False
