@@ -36,6 +36,7 @@ _LOOK_BACK = 16  # envelopes without records may come last
 _RETRY_MS = 60_000  # after an error that only a technician, or a new start, can mend
 _SEND_SIZE = 1024  # four times the largest envelope that a kit's policy makes
 _FORMAT_AFTER = 2  # starts without a receipt, this one included
+_TRIES = 3  # to read what is on flash, before it counts as damaged
 
 
 def _random_below(limit: int) -> int:
@@ -74,13 +75,15 @@ def _read_certificates():
 def _open_data(keys, boots, make):
     """Mounts /data and gives what make() reads from it. When it cannot be used it is made anew,
     but only with the keys to fill it again, and not before another start has failed as well."""
-    try:
-        storage.mount()
-        return make()
-    except OSError as err:
-        if keys.missing() or boots.unreached < _FORMAT_AFTER:
-            raise
-        say("storage", "/data is damaged, and made anew: " + str(err.args[0]))
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            storage.mount()
+            return make()
+        except OSError as err:
+            if not left and (keys.missing() or boots.unreached < _FORMAT_AFTER):
+                raise
+            say("storage", "/data cannot be read: " + str(err.args[0]))
+    say("storage", "/data is damaged, and made anew")
     storage.format()
     boots.formatted()
     return make()

@@ -17,6 +17,7 @@ _TOGETHER = 4  # envelopes in one write, when several windows close in one step
 _SCRUB_MS = 200
 _SCRUB_AGAIN_MS = 3_600_000
 _SAFE_MS = 3_600_000
+_UNKEPT_MAX = 12  # writes that failed in a row: an hour of windows of 5 min
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
 
@@ -46,6 +47,7 @@ class Node:
         self._records = 0
         self._envelopes = 0
         self._unsealed = 0  # windows that could not be sealed or kept
+        self._unkept = 0  # writes in a row that failed
         self._status = None
         self._hello_sent = False
         self._receipts = 0
@@ -73,7 +75,10 @@ class Node:
         return max(1, rest_ms)
 
     def over(self) -> bool:
-        """Whether the safe state has served, and the board should start in the ordinary way."""
+        """Whether the board should start anew: the safe state has served, or the flash takes
+        nothing any more, which the start may mend."""
+        if self._unkept >= _UNKEPT_MAX:
+            return True
         if not self._safe:
             return False
         if self.boots.unreached and self.clock.uptime_ms() >= _SAFE_MS:
@@ -177,6 +182,7 @@ class Node:
         except (OutboxError, OSError) as err:
             say("outbox", err)
         kept = self.outbox.next_number - first
+        self._unkept = 0 if kept == len(batch) else self._unkept + 1
         self._records += sum([count for _, count in batch[:kept]])
         self._envelopes += kept
         self._unsealed += len(batch) - kept

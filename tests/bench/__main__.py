@@ -11,7 +11,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import catch_up, collect, day, heap, herd, lms, mqtt, seal
+from tests.bench import catch_up, collect, day, heap, herd, lms, mqtt, seal, wear
 
 PARTS = {
     "mqtt": mqtt.run,
@@ -22,6 +22,7 @@ PARTS = {
     "day": day.run,
     "collect": collect.run,
     "lms": lms.run,
+    "wear": wear.run,
 }
 
 

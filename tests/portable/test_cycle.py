@@ -480,6 +480,20 @@ class TestCycle(unittest.TestCase):
         self.assertTrue(node.over())
         self.assertEqual(self.boots.left, 1)
 
+    def test_a_flash_that_takes_nothing_for_an_hour_starts_anew(self):
+        self.run_until(3_600_000)
+        self.assertFalse(self.node.over())
+        self.outbox.error = OSError(84)
+        self.run_until(2 * 3_600_000 - 301_000)
+        self.assertFalse(self.node.over())
+        self.outbox.error = None  # it takes one
+        self.run_until(2 * 3_600_000 + 1000)
+        self.outbox.error = OSError(84)
+        self.run_until(3 * 3_600_000 - 299_000)
+        self.assertFalse(self.node.over())
+        self.run_until(3 * 3_600_000 + 1000)
+        self.assertTrue(self.node.over())
+
     def test_health_is_measured_like_anything_else(self):
         policy = cbor.encode(["lp1 policy", "t", 1, "air", [
             [1, "old_seals", 600, ["last"], 1, 0, 99, "w"],

@@ -3,12 +3,13 @@
 
 import unittest
 
-from flash_fixture import flash_open, fresh_flash
+from flash_fixture import flash_open, fresh_flash, mount_again
 
 from node.device import flash_file
 from node.errors import OutboxError
 from node.pipeline import outbox as outbox_module
 from node.pipeline.outbox import Outbox
+from simulator.world.flash import PowerCut
 
 
 def envelope(number):
@@ -21,6 +22,24 @@ def filled(count, limit=64 * 1024):
         outbox.make_room()
         outbox.append(envelope(number))
     return outbox
+
+def play_until_cut(flash, after, halves):
+    """Appends and settles until the power fails; returns (log, how many were acknowledged, how
+    many were settled, whether it was cut)."""
+    outbox = filled(40, limit=20_000)
+    flash.cut(after, halves)
+    done, settled = 40, 0
+    try:
+        for count in (1, 4, 1, 30, 2, 1, 30, 3):
+            numbers = range(done + 1, done + count + 1)
+            outbox.make_room()
+            outbox.append(*[envelope(number) for number in numbers])
+            done += count
+            settled = done - 3
+            outbox.settle(settled, [])
+    except PowerCut:
+        return outbox.log, done, settled, True
+    return outbox.log, done, settled, False
 
 class fails_after_close:
     """A file whose content is on flash although its close() fails."""
@@ -104,7 +123,7 @@ class TestOutbox(unittest.TestCase):
     def test_one_damaged_bit_repeats_no_number_and_loses_one_envelope_at_most_or_says_so(self):
         filled(8)
         whole = flash_file.read("/data/outbox/00000001")
-        for at in range(4, len(whole), 7):
+        for at in range(8, len(whole), 7):
             damaged = bytearray(whole)
             damaged[at] ^= 1 << at % 8
             flash_file.replace("/data/outbox/00000001", bytes(damaged))
@@ -123,13 +142,95 @@ class TestOutbox(unittest.TestCase):
     def test_a_segment_that_was_only_begun(self):
         outbox = filled(45)
         first = outbox._firsts[outbox._count - 1]
-        flash_file.replace("/data/outbox/%08x" % 46, bytes(4))
+        flash_file.replace("/data/outbox/%08x" % 46, bytes(8))
         outbox = Outbox(64 * 1024)
         self.assertEqual((outbox.floor, outbox.next_number), (1, 46))
         outbox.append(envelope(46))
         again = Outbox(64 * 1024)
         self.assertEqual(again.read(46), envelope(46))
         self.assertEqual(again.read(first), envelope(first))
+
+    def test_a_power_cut_at_any_moment_loses_nothing_and_repeats_no_number(self):
+        flash = fresh_flash()
+        for halves in (0, 1, 2):
+            after, cut = 1 + halves, True
+            while cut:
+                log, done, settled, cut = play_until_cut(flash, after, halves)
+                mount_again()
+                outbox = Outbox(20_000)
+                self.assertEqual(outbox.log, log)
+                self.assertTrue(done < outbox.next_number <= done + 1 + 30)
+                self.assertTrue(outbox.floor == 1 or done > 60)
+                self.assertTrue(outbox.settled_upto <= max(settled, outbox.floor - 1))
+                for number in range(outbox.floor, outbox.next_number):
+                    self.assertEqual(outbox.read(number), envelope(number))
+                given = outbox.next_number
+                outbox.append(b"another" * 20)
+                mount_again()
+                outbox = Outbox(20_000)
+                self.assertEqual(outbox.next_number, given + 1)
+                self.assertEqual(outbox.read(given), b"another" * 20)
+                self.assertEqual(outbox.read(given - 1), envelope(given - 1))
+                after += 13
+            self.assertTrue(after > 100)
+
+    def test_the_last_segment_that_knows_the_numbers_is_never_given_up(self):
+        outbox = filled(60)
+        self.assertEqual(outbox._count, 2)
+        outbox.settle(60, [])
+
+        def fails(path, mode):
+            raise OSError(28)
+
+        outbox_module.open = fails
+        try:
+            for _ in range(5):
+                with self.assertRaises(OSError):
+                    outbox.append(envelope(61))
+        finally:
+            del outbox_module.open
+        again = Outbox(64 * 1024)
+        self.assertEqual((again.log, again.next_number), (outbox.log, 61))
+        self.assertEqual(again.read(60), envelope(60))
+
+    def test_a_damaged_head_settles_nothing(self):
+        for at in range(8):
+            outbox = filled(60)
+            outbox.settle(40, [])
+            for number in range(61, 100):
+                outbox.append(envelope(number))
+            name = "/data/outbox/%08x" % outbox._firsts[outbox._count - 1]
+            damaged = bytearray(flash_file.read(name))
+            damaged[at] ^= 64
+            flash_file.replace(name, bytes(damaged))
+            again = Outbox(64 * 1024)
+            self.assertTrue(again.settled_upto <= 40)
+            self.assertEqual(again.next_number, 100)
+            self.assertEqual(again.read(99), envelope(99))
+
+    def test_a_read_that_failed_is_begun_anew(self):
+        outbox = filled(30)
+        self.assertEqual(outbox.read(3), envelope(3))
+        file, left = outbox._reader._file, [1]
+
+        class FailsOnce:
+            def close(self):
+                file.close()
+
+            def seek(self, *place):
+                return file.seek(*place)
+
+            def read(self, size):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise OSError(5)
+                return file.read(size)
+
+        outbox._reader._file = FailsOnce()
+        with self.assertRaises(OSError):
+            outbox.read(9)
+        for number in (4, 9, 5):
+            self.assertEqual(outbox.read(number), envelope(number))
 
     def test_writes_that_keep_failing_give_up_no_envelope(self):
         outbox = filled(200)

@@ -19,15 +19,15 @@ def _partition():
 
 
 def mount():
-    """OSError when the partition is not there, or what it holds is no filesystem."""
+    """Mounts it, also anew. OSError when the partition is not there, or holds no filesystem."""
+    try:
+        vfs.umount(_PATH)
+    except OSError:
+        pass  # it was not mounted
     vfs.mount(vfs.VfsLfs2(_partition(), readsize=32, progsize=32, lookahead=32), _PATH)
 
 
 def format():
     """Makes the filesystem anew, and mounts it. What it held is lost."""
-    try:
-        vfs.umount(_PATH)
-    except OSError:
-        pass  # it was not mounted
     vfs.VfsLfs2.mkfs(_partition(), readsize=32, progsize=32, lookahead=32)
     mount()

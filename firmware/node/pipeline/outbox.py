@@ -2,15 +2,19 @@
 """Fourth stage: envelopes wait on flash until the store says that it has them.
 
 Layout on LittleFS, below /data/outbox/: `log` holds the 4 random bytes that name this outbox; each
-segment file is named after its first number in hex, starts with `settled` (4 bytes, the highest
-number up to which all was settled when the segment was begun) and holds entries
+segment file is named after its first number in hex and holds
 
+    settled (4 bytes) ‖ CRC-32 of these (4 bytes), then for each envelope
     length (2 bytes) ‖ CRC-32 of the envelope (4 bytes) ‖ envelope
 
-of rising numbers without gaps, from 1. A number is given when its envelope is durably appended;
-what is appended together is one write, which spares the flash. Receipts permit overwriting, oldest
-segment first, when space is needed; they do not erase, so that what a store has lost can be sent
-again.
+where `settled` is the highest number up to which all was settled when the segment was begun; the
+checks are needed since LittleFS checks its own records, but no content. Numbers rise without gaps,
+from 1. A number is given when its envelope is durably appended; what is appended together is one
+write, which spares the flash. Receipts permit overwriting, oldest segment first, when space is
+needed; they do not erase, so that what a store has lost can be sent again.
+
+Only the newest segment tells which number is next: it is never removed, and one that was begun
+keeps the number by its name, even while it is empty.
 """
 
 import binascii
@@ -23,14 +27,28 @@ from node.errors import OutboxError
 _FOLDER = flash_file.DATA + "outbox"
 _SEGMENT_FULL = 7168  # a segment of this size takes no more; the last entry may pass it
 _SEGMENT_MAX = _SEGMENT_FULL + 1536
-_SEGMENT_HEAD = 4
+_SEGMENT_HEAD = 8
 _ENTRY_HEAD = 6
 _ENTRY_MIN = 48  # no envelope is shorter
-_ENOENT, _ENOSPC = 2, 28
+_ENOSPC = 28
 
 
 def _path(first: int) -> str:
     return _FOLDER + "/%08x" % first
+
+
+def _first(name: str) -> int:
+    """The first number of the segment with this name; 0 when it is no segment's."""
+    try:
+        first = int(name, 16)
+    except ValueError:
+        return 0
+    return first if first > 0 and len(name) == 8 and name == "%08x" % first else 0
+
+
+def _head(settled: int) -> bytes:
+    head = settled.to_bytes(4, "big")
+    return head + binascii.crc32(head).to_bytes(4, "big")
 
 
 class Outbox:
@@ -42,7 +60,7 @@ class Outbox:
         self._size = 0  # of the newest segment, in bytes
         flash_file.make_folder(_FOLDER)
         self.log = flash_file.read(_FOLDER + "/log")
-        if self.log is None:
+        if self.log is None or len(self.log) != 4:
             self.log = os.urandom(4)
             flash_file.replace(_FOLDER + "/log", self.log)
         self._dropped = False  # an envelope was given up for one that could not be written
@@ -52,32 +70,45 @@ class Outbox:
         self._newest = None  # the envelope appended last, so that it need not be read again
         self._reader = _Reader()
         for name in flash_file.names(_FOLDER):
-            if len(name) == 8:
-                self._mount(int(name, 16))
+            first = _first(name)
+            if first:
+                self._push(first)
+        if self._count:
+            self._read_newest(self._firsts[self._count - 1])
+            settled = max(self.floor - 1, self._settled_on_flash())
+            self.settled_upto = min(settled, self.next_number - 1)
 
-    def _mount(self, first: int):
-        self._push(first)
-        number, damaged, beyond = first, False, 0
+    def _settled_on_flash(self) -> int:
+        """What the newest head says that is not damaged, or not written yet."""
+        for at in range(self._count - 1, -1, -1):
+            try:
+                with open(_path(self._firsts[at]), "rb") as file:
+                    head = file.read(_SEGMENT_HEAD)
+            except OSError:  # the flash does not give it back
+                continue
+            settled = int.from_bytes(head[:4], "big")
+            if head == _head(settled):
+                return settled
+        return 0
+
+    def _read_newest(self, first: int):
+        """Finds the number that comes next, and whether the segment can take more."""
+        number, damaged, size = first, False, _SEGMENT_HEAD
         try:
             with open(_path(first), "rb") as file:
-                head = file.read(_SEGMENT_HEAD)
+                file.seek(_SEGMENT_HEAD)
                 for length, envelope in _entries(file):
                     number += 1
-                    self._size += _ENTRY_HEAD + length
+                    size += _ENTRY_HEAD + length
                     damaged = damaged or envelope is None
-                beyond = file.seek(0, 2) - self._size
-        except OSError:  # the flash does not give it back
-            head, beyond = b"", _SEGMENT_MAX - self._size
+                beyond = file.seek(0, 2) - size
+        except OSError:
+            beyond = _SEGMENT_MAX - size
         if beyond > 0:  # a length is damaged: no number that may have been given is given again
             number += beyond // _ENTRY_MIN + 1
             damaged = True
         self.next_number = number
-        self.settled_upto = max(self.settled_upto, int.from_bytes(head, "big"), self.floor - 1)
-        if number == first:  # nothing was written to it
-            self._count -= 1
-            flash_file.remove(_path(first))
-        if damaged or number == first:
-            self._size = _SEGMENT_FULL
+        self._size = _SEGMENT_FULL if damaged or number == first else size
 
     @property
     def floor(self) -> int:
@@ -107,16 +138,24 @@ class Outbox:
         try:
             self._write(envelopes)
         except OSError as err:
-            # The newest is worth more than the oldest; but one that is lost for nothing is enough.
-            oldest_settled = self._count > 1 and self._firsts[1] <= self.settled_upto + 1
-            if err.args[0] != _ENOSPC or self._count < 2 or (self._dropped and not oldest_settled):
+            if err.args[0] != _ENOSPC or not self._make_place():
                 raise
-            self._dropped = True
-            self._drop_oldest()
             self._write(envelopes)
         self._dropped = False
         self._newest = envelopes[-1]
         self.next_number += len(envelopes)
+
+    def _make_place(self) -> bool:
+        """Gives up the oldest segment on a full flash; False when that would be worse."""
+        written = self._count - self._begun()  # what was begun may not be on flash
+        if written < 2:  # it alone knows which number is next
+            return False
+        oldest_settled = self._firsts[1] <= self.settled_upto + 1
+        if self._dropped and not oldest_settled:  # one that is lost for nothing is enough
+            return False
+        self._dropped = True
+        self._drop_oldest()
+        return True
 
     def _write(self, envelopes):
         begins = self._full()
@@ -128,7 +167,7 @@ class Outbox:
         # What fails may be on flash all the same: then its segment takes no more, or the numbers
         # of those behind it would shift.
         size, self._size = self._size, _SEGMENT_FULL
-        data = self.settled_upto.to_bytes(_SEGMENT_HEAD, "big") if begins else b""
+        data = _head(self.settled_upto) if begins else b""
         with open(_path(self._firsts[self._count - 1]), "wb" if begins else "ab") as file:
             for envelope in envelopes:
                 data += len(envelope).to_bytes(2, "big")
@@ -162,9 +201,8 @@ class Outbox:
         self._reader.close()
         try:
             flash_file.remove(_path(self._firsts[0]))
-        except OSError as err:
-            if err.args[0] != _ENOENT:
-                raise
+        except OSError:
+            pass  # it is gone already, or the flash keeps it: it must not stop what is new
         self._count -= 1
         for i in range(self._count):
             self._firsts[i] = self._firsts[i + 1]
@@ -235,14 +273,18 @@ class _Reader:
 
     def read(self, first: int, number: int):
         """The envelope of `number` in the segment of `first`; None if it is not there."""
-        if self._file is None or self._first != first or self._number > number:
-            self.close()
-            self._file = open(_path(first), "rb")
-            self._file.seek(_SEGMENT_HEAD)
-            self._first = self._number = first
-        for _, envelope in _entries(self._file, number - self._number):
-            self._number = number + 1
-            return envelope
+        try:
+            if self._file is None or self._first != first or self._number > number:
+                self.close()
+                self._file = open(_path(first), "rb")
+                self._file.seek(_SEGMENT_HEAD)
+                self._first = self._number = first
+            for _, envelope in _entries(self._file, number - self._number):
+                self._number = number + 1
+                return envelope
+        except OSError:
+            self.close()  # where it stands is not known
+            raise
         self.close()
         return None
 

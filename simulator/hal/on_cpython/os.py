@@ -39,7 +39,15 @@ class _File:
         return self
 
     def __exit__(self, *exc):
-        self._fs.call(self._file.close)
+        self.close()
+
+    def close(self):
+        try:
+            self._fs.call(self._file.close)
+        except BaseException:
+            # LittleFS has closed it all the same, and aborts when it is closed once more.
+            setattr(getattr(self._file, "raw", self._file), "__IOBase_closed", True)
+            raise
 
 
 def open(path, mode="r"):

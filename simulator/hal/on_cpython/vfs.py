@@ -56,26 +56,31 @@ class VfsLfs2:
 
     @staticmethod
     def mkfs(device, readsize=32, progsize=32, lookahead=32):
-        _on(_Device(device), device, readsize, progsize, lookahead).format()
+        context = _Device(device)
+        _call(context, _on(context, device, readsize, progsize, lookahead).format)
 
     def call(self, function, *args, **options):
         """Calls a function of littlefs-python; its errors become MicroPython's OSError(code)."""
-        try:
-            return function(*args, **options)
-        except LittleFSError as err:
-            error = OSError(-err.code)
-        except FileExistsError:
-            error = OSError(17)
-        except (FileNotFoundError, NotADirectoryError):
-            error = OSError(2)
-        except IsADirectoryError:
-            error = OSError(21)
-        except OSError as err:
-            error = OSError(err.errno or (err.args[0] if err.args else 22))
-        finally:
-            if self.context.cut:
-                raise PowerCut from None
-        raise error
+        return _call(self.context, function, *args, **options)
+
+
+def _call(context, function, *args, **options):
+    try:
+        return function(*args, **options)
+    except LittleFSError as err:
+        error = OSError(-err.code)
+    except FileExistsError:
+        error = OSError(17)
+    except (FileNotFoundError, NotADirectoryError):
+        error = OSError(2)
+    except IsADirectoryError:
+        error = OSError(21)
+    except OSError as err:
+        error = OSError(err.errno or (err.args[0] if err.args else 22))
+    finally:
+        if context.cut:
+            raise PowerCut from None
+    raise error
 
 
 def _on(context, device, readsize, progsize, lookahead) -> LittleFS:
@@ -86,7 +91,8 @@ def _on(context, device, readsize, progsize, lookahead) -> LittleFS:
         block_count=device.ioctl(4, 0),
         read_size=readsize,
         prog_size=progsize,
-        cache_size=4 * max(readsize, progsize),  # as VfsLfs2 has it
+        cache_size=4 * max(readsize, progsize),  # this and the next as VfsLfs2 has them
+        block_cycles=100,
         lookahead_size=lookahead,
     )
 
