@@ -18,6 +18,7 @@ from host_tools.errors import ToolError
 VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
     "read": "Show what a collector has stored.",
+    "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 
 

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Seals a command of the vault for one node, [number, verb, argument, …].
+
+A node notes the number before it acts, and refuses what is not higher than the last: a command
+works once. Numbers are given by the vault, which alone holds the key.
+"""
+
+import os
+
+import cbor2
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from node.pipeline import envelope
+
+NUMBER_END = 1 << 32
+
+
+def seal_command(key: bytes, node_id: str, number: int, verb: str, *arguments) -> bytes:
+    """The message for lp/<node>/down. key: the node's command key; number: 1 to 2^32 - 1."""
+    if not 0 < number < NUMBER_END:
+        raise ValueError(f"{number} is not the number of a command")
+    plaintext = cbor2.dumps([number, verb, *arguments], canonical=True)
+    aad = envelope.enc_structure(envelope.aad(node_id, "command", None))
+    iv = os.urandom(envelope.NONCE_LENGTH)
+    ciphertext = AESCCM(key, envelope.TAG_LENGTH).encrypt(iv, plaintext, aad)
+    return envelope.pack_down(b"c", iv, ciphertext)
+
+
+def resend(key: bytes, node_id: str, number: int, log: bytes, first: int) -> bytes:
+    """Has the node send again what its outbox `log` still holds from envelope `first` on, for a
+    store that was restored from a backup."""
+    if len(log) != 4 or not 0 <= first < NUMBER_END:
+        raise ValueError("not an outbox, or not the number of an envelope")
+    return seal_command(key, node_id, number, "resend", log, first)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""What was really sealed, and what became of it: not by anybody's word, but from the nodes' flash,
+from what passed the broker, and from the rows of the store.
+
+    ledger.harvest(node_id, data.img)      before an image is changed, and at the end
+    ledger.see(node_id, envelope)          each that passes the broker
+    ledger.balance(node_id, store, waiting)
+"""
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import sqlite3
+from pathlib import Path
+
+from node.errors import FormatError
+from node.pipeline import envelope as layout
+from simulator.node_image import read_outbox
+
+
+@dataclasses.dataclass(frozen=True)
+class Balance:
+    """Counts of one node's envelopes; lost: sealed, not stored, and nowhere waiting."""
+
+    sealed: int
+    stored: int
+    lost: int
+    repeated: int
+    disordered: int
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+class Ledger:
+    """Of all nodes of a run. see() may be called from any thread."""
+
+    def __init__(self):
+        self._sealed = collections.defaultdict(lambda: collections.defaultdict(set))
+        self._nonces = {}  # (node, epoch, series, counter): digest
+        self._repeated = collections.Counter()  # by node
+        self._passed = collections.defaultdict(dict)  # node: {digest: None} in order of arrival
+
+    def see(self, node_id: str, message: bytes):
+        """An envelope that passed the broker."""
+        digest = _digest(message)
+        self._passed[node_id].setdefault(digest)
+        self._check_nonce(node_id, message, digest)
+
+    def harvest(self, node_id: str, data_image: Path):
+        """Takes down what the outbox in a data image holds; returns it, None if it is damaged."""
+        outbox = read_outbox(data_image)
+        if outbox is not None:
+            for number, message in outbox.envelopes.items():
+                digest = _digest(message)
+                self._sealed[node_id, outbox.log][number].add(digest)
+                self._check_nonce(node_id, message, digest)
+        return outbox
+
+    def _check_nonce(self, node_id: str, message: bytes, digest: bytes):
+        """One key and one nonce may belong to one text only."""
+        try:
+            _, epoch, series, _, counter, _ = layout.unpack(message)
+        except FormatError:
+            return
+        known = self._nonces.setdefault((node_id, epoch, series, counter), digest)
+        if known != digest:
+            self._repeated[node_id] += 1
+
+    def balance(self, node_id: str, store: Path, waiting: set) -> Balance:
+        """waiting: {(log, number)} that the node still holds without a receipt."""
+        query = "SELECT log, number, digest FROM envelope WHERE node = ?"
+        with contextlib.closing(sqlite3.connect(store)) as db:
+            rows = db.execute(query, (node_id,)).fetchall()
+        stored = {(bytes(log), number): bytes(digest) for log, number, digest in rows}
+        places = {
+            (log, number): digests
+            for (owner, log), numbers in self._sealed.items()
+            if owner == node_id
+            for number, digests in numbers.items()
+        }
+        newest = {}
+        for log, number in (*stored, *places):
+            newest[log] = max(newest.get(log, 0), number)
+        sealed = lost = 0
+        for log, last in newest.items():
+            for number in range(1, last + 1):
+                place = log, number
+                texts = places.get(place, set()) | ({stored[place]} if place in stored else set())
+                sealed += max(1, len(texts))  # one that is nowhere any more was sealed, too
+                if place not in waiting:
+                    lost += max(1, len(texts)) - (place in stored)
+        return Balance(
+            sealed, len(stored), lost, self._repeated[node_id], self._disorder(node_id, stored)
+        )
+
+    def _disorder(self, node_id: str, stored: dict) -> int:
+        """How many envelopes of an outbox passed the broker first after a later one."""
+        places = {digest: place for place, digest in stored.items()}
+        highest, count = {}, 0
+        for digest in self._passed[node_id]:
+            if digest in places:
+                log, number = places[digest]
+                count += number < highest.get(log, 0)
+                highest[log] = max(highest.get(log, 0), number)
+        return count
