@@ -103,9 +103,10 @@ class CollectorProcess:
             return self.changed.wait_for(condition, within_s)
 
     def _say(self, line: str):
-        with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
+        if self._process is not None:
+            with contextlib.suppress(OSError, ValueError):  # it has just died
+                self._process.stdin.write(line + "\n")
+                self._process.stdin.flush()
 
     def _listen(self, process):
         for line in process.stdout:

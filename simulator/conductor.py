@@ -27,7 +27,7 @@ PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
 _HANG_S = 120  # real time
 _LOG_LINES = 200
-_COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting")
+_COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting", "unsealed")
 
 
 class NodeProcess:
@@ -144,7 +144,7 @@ class NodeProcess:
         """Takes its power, and counts what it did since it had it."""
         self.resets += 1
         self.stop()
-        for name in ("samples", "faults", "records", "envelopes"):
+        for name in ("samples", "faults", "records", "envelopes", "unsealed"):
             self.before[name] += self.status[name]
             self.status[name] = 0
 

@@ -22,13 +22,14 @@ class _Awaited:
 
 
 class Recoveries:
-    """city: a ScenarioCity. took_ms: {fault: [ms, …]}; never: how many did not recover."""
+    """city: a ScenarioCity. took_ms: {fault: [ms, …]}; rows: each, in order."""
 
     def __init__(self, city):
         self._city = city
         self._awaited: dict = {}  # node: _Awaited
         self._held = collections.Counter()  # node: faults that last
         self.took_ms = collections.defaultdict(list)
+        self.rows: list[dict] = []
 
     def hold(self, nodes: list):
         """A fault lasts on."""
@@ -70,5 +71,10 @@ class Recoveries:
                 newest = {bytes(log): number for log, number in rows}
                 fresh = newest.get(one.log, 0) > one.newest if one.log else bool(newest)
                 if fresh or (one.log and self._city.newest_log(node.node_id) != one.log):
-                    self.took_ms[one.what].append(max(0, now_ms - one.since_ms))
+                    took_ms = max(0, now_ms - one.since_ms)
+                    self.took_ms[one.what].append(took_ms)
+                    self.rows.append({
+                        "what": one.what, "node": node.node_id, "over_s": one.since_ms // 1000,
+                        "took_s": took_ms // 1000,
+                    })  # fmt: skip
                     del self._awaited[node]

@@ -33,6 +33,7 @@ def make_account(run) -> dict:
         "refused_because": _sum(node["refused_because"] for node in nodes),
         "nodes": nodes,
         "faults": _faults(run),
+        "recoveries": run.recoveries.rows,
         "trouble": run.trouble,
         "store": str(city.store_path),
     }
@@ -77,7 +78,7 @@ def _node(run, node) -> dict:
         "refused": sum(refused.values()),
         "refused_because": refused,
         "kept_sealed": run.rows("SELECT count(*) FROM sealed WHERE node = ?", node_id)[0][0],
-        "unsealed": sum(board.status.get("unsealed", 0) for board in boards),
+        "unsealed": sum(board.total("unsealed") for board in boards),
         "slots_twice": events["slot came again"],
         "events": {kind: count for kind, count in sorted(events.items()) if count > 0},
         "resets": sum(causes.values()),
@@ -135,7 +136,7 @@ def account_tables(account: dict) -> list:
 
 
 def _node_table(nodes: list) -> Table:
-    table = Table(expand=False, box=None, pad_edge=False)
+    table = Table(expand=False, box=None, padding=(0, 1, 0, 0))
     for name in ("node", "kit"):
         table.add_column(name, no_wrap=True)
     for title in _COLUMNS.values():
@@ -152,7 +153,7 @@ def _node_table(nodes: list) -> Table:
 def _fault_table(faults: list) -> list:
     if not faults:
         return []
-    table = Table(expand=False, box=None, pad_edge=False)
+    table = Table(expand=False, box=None, padding=(0, 1, 0, 0))
     table.add_column("fault", no_wrap=True)
     for title in ("times", "delivering again after", "at most", "not again"):
         table.add_column(title, justify="right", no_wrap=True)
