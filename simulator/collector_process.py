@@ -27,6 +27,7 @@ from host_tools.errors import ToolError
 # Real time; a city's hour takes less than a second, so a collector must not rest for one.
 _RECONNECT_S = 0.05, 0.4
 _AGAIN_S = 0.1
+_LOOK_S = 0.5
 _START_WITHIN_S, _STOP_WITHIN_S = 60, 30
 
 
@@ -147,6 +148,7 @@ class _Process:
     def __init__(self):
         self._first = json.loads(sys.stdin.readline())
         self._now_s = 0
+        self._said = None
         self._dies = False
         self._stopped = threading.Event()
         self._clocked = threading.Event()
@@ -157,12 +159,11 @@ class _Process:
         self._clocked.wait()
         with Store(Path(self._first["store"]), Keyring(Path(self._first["keyring"]))) as store:
             self._connect(store)
-            said = None
             while not self._stopped.is_set():
-                said = self._tell(said)
-                self._worker.wait_for(lambda: self._state() != said or self._stopped.is_set(), 0.5)
+                self._tell()
+                self._worker.wait_for(self._is_news, _LOOK_S)
             self._worker.stop()
-            self._tell(said)
+            self._tell()
 
     def _connect(self, store: Store):
         """A broker that is not there yet is waited for."""
@@ -208,12 +209,15 @@ class _Process:
             "counts": {name: dict(counts) for name, counts in worker.counts.items()},
         }
 
-    def _tell(self, said):
+    def _is_news(self) -> bool:
+        return self._stopped.is_set() or self._state() != self._said
+
+    def _tell(self):
         with self._worker.changed:
             state = self._state()
-        if state != said:
+        if state != self._said:
             print(json.dumps(state), flush=True)
-        return state
+        self._said = state
 
 
 if __name__ == "__main__":

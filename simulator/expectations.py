@@ -11,6 +11,7 @@ from simulator.durations import parse_duration, shown
 # What is expected without a word: exactly this.
 USUAL = {
     "lost": 0,
+    "unstated": 0,
     "repeated": 0,
     "waiting": 0,
     "disordered": 0,
@@ -27,6 +28,7 @@ _MORE = ("sealed", "stored", "duplicates", "resets", "power_resets", "boots", "f
 COUNTS = (*USUAL, *_MORE)
 _WORDS = {
     "lost": "the envelopes that are gone: see the events of the store",
+    "unstated": "lost, and the store says nothing of it: a gap must never be silent",
     "repeated": "a key and nonce sealed two different texts: this must never be",
     "waiting": "what the node still holds has no receipt: see its last words, or a longer drain",
     "disordered": "envelopes of one outbox came first in another order than they were sealed",
@@ -41,11 +43,11 @@ def read_expect(place: str, fields) -> dict:
     table = Table(place, fields, (*COUNTS, "events", "delivering_within"))
     expect = {name: (number, number) for name, number in USUAL.items()}
     for name in COUNTS:
-        if name in table.keys():
+        if name in table:
             expect[name] = _bounds(table, name)
     events = table.take("events", list, []) if table.peek("events") else []
     expect["events"] = [table.expect("each of events", kind, str) for kind in events]
-    if "delivering_within" in table.keys():
+    if "delivering_within" in table:
         text = table.take("delivering_within", str)
         expect["delivering_within"] = parse_duration(table, "delivering_within", text)
     return expect
@@ -59,7 +61,7 @@ def _bounds(table: Table, name: str) -> tuple[int, int | None]:
     inner = Table(f"{table.place}, {name},", value, ("min", "max"))
     low = inner.take("min", int, 0)
     high = inner.take("max", int, None)
-    if not inner.keys() or (high is not None and high < low):
+    if not value or (high is not None and high < low):
         raise inner.wrong(f"is {value}", "{min = 1}, {max = 9}, or both")
     return low, high
 

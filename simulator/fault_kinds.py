@@ -28,7 +28,7 @@ class Kind:
 
 def _choice(*words, default=None):
     def take(table: Table, key: str):
-        if key not in table.keys() and default is not None:
+        if key not in table and default is not None:
             return default
         return table.take_known(key, words)
 
@@ -45,7 +45,7 @@ def _duration(default_ms: int):
 
 def _number(low: int, high: int, default: int | None = None):
     def take(table: Table, key: str) -> int:
-        if key not in table.keys() and default is not None:
+        if key not in table and default is not None:
             return default
         return table.take_int(key, low, high)
 
@@ -68,21 +68,22 @@ def _operations(table: Table, key: str) -> tuple[int, int]:
     if isinstance(table.peek(key), list):
         low_high = table.take_list(key, int)
         if len(low_high) != 2 or not 1 <= low_high[0] <= low_high[1] <= _RANGE_MAX:
-            raise table.wrong(f"has {key} = {low_high}", f"{key} is a number, or [lowest, highest]")
+            mend = f"{key} is a number, or [lowest, highest]"
+            raise table.wrong(f"has {key} = {low_high}", mend)
         return tuple(low_high)
     number = table.take_int(key, 1, _RANGE_MAX)
     return number, number
 
 
 def _blocks(table: Table, key: str) -> list[int]:
-    blocks = table.take_list(key, int) if key in table.keys() else [0, 1]
+    blocks = table.take_list(key, int) if key in table else [0, 1]
     if any(not 0 <= block < 256 for block in blocks):
         raise table.wrong(f"has {key} = {blocks}", "the data partition has blocks 0 to 255")
     return blocks
 
 
 def _images(table: Table, key: str) -> list[str]:
-    images = table.take_list(key, str) if key in table.keys() else ["data", "nvs"]
+    images = table.take_list(key, str) if key in table else ["data", "nvs"]
     for image in images:
         table.expect_known(f"each of {key}", image, ("data", "nvs"))
     return images
@@ -130,7 +131,7 @@ KINDS = {
     "sensor": Kind(
         {"part": _text(), "how": _choice("unplugged", *_FAULTS)}, lasts="may", silences=False
     ),
-    "flash_full": Kind({"free_kib": _number(0, 1024), **_off}, lasts="may"),
+    "flash_full": Kind({"free_kib": _number(0, 1024), **_off}, lasts="may", silences=False),
     "policy": Kind({"version": _number(1, 2**31 - 1), "known": _flag(True), **_off}),
     "policy_known": Kind({"version": _number(1, 2**31 - 1)}),
 }

@@ -261,7 +261,8 @@ class Faults:
             self._policy_known(fault, nodes)
         for node in nodes:
             with self._city.opened(node, fault.arguments["off"]) as folder:
-                write_policy(folder / "flash.img", self._compiled(node, fault.arguments["version"]))
+                policy = self._compiled(node, fault.arguments["version"])
+                write_policy(folder / "flash.img", policy)
 
     def _policy_known(self, fault: Fault, nodes: list):
         keyring = Keyring(self._city.folder.path / "keyring.json")

@@ -11,23 +11,51 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
+from host_tools.collector.numbers import Numbers
 from node.errors import FormatError
 from node.pipeline import envelope as layout
 from simulator.node_image import read_outbox
 
+_NUMBERS = 100_000  # more than any scenario gives
+
 
 @dataclasses.dataclass(frozen=True)
 class Balance:
-    """Counts of one node's envelopes; lost: sealed, not stored, and nowhere waiting."""
+    """Counts of one node's envelopes; lost: sealed, not stored, and nowhere waiting; unstated: of
+    these, how many the store says nothing of."""
 
     sealed: int
     stored: int
     lost: int
+    unstated: int
     repeated: int
     disordered: int
+
+
+def _stated(store: Path, node_id: str) -> set:
+    """{(log, number)} of which the store says that an envelope is lost or was refused. When it
+    knows of a newer outbox, that says it of all that an older one still held."""
+    with contextlib.closing(sqlite3.connect(store)) as db:
+        logs = db.execute(
+            "SELECT log, floor, stored FROM log WHERE node = ? ORDER BY heard", (node_id,)
+        ).fetchall()
+        others = db.execute(
+            "SELECT detail FROM event WHERE node = ? AND kind = 'other bytes'", (node_id,)
+        ).fetchall()
+    stated = set()
+    for log, floor, ranges in logs:
+        for first, last in Numbers(floor, json.loads(ranges)).lost():
+            stated |= {(bytes(log), number) for number in range(first, last + 1)}
+    for log, _, _ in logs[:-1]:
+        stated |= {(bytes(log), number) for number in range(1, _NUMBERS)}
+    for (detail,) in others:
+        log, number = detail.split(" ")
+        stated.add((bytes.fromhex(log), int(number)))
+    return stated
 
 
 def _digest(data: bytes) -> bytes:
@@ -84,17 +112,20 @@ class Ledger:
         newest = {}
         for log, number in (*stored, *places):
             newest[log] = max(newest.get(log, 0), number)
-        sealed = lost = 0
+        stated = _stated(store, node_id)
+        sealed = lost = unstated = 0
         for log, last in newest.items():
             for number in range(1, last + 1):
                 place = log, number
                 texts = places.get(place, set()) | ({stored[place]} if place in stored else set())
                 sealed += max(1, len(texts))  # one that is nowhere any more was sealed, too
                 if place not in waiting:
-                    lost += max(1, len(texts)) - (place in stored)
-        return Balance(
-            sealed, len(stored), lost, self._repeated[node_id], self._disorder(node_id, stored)
-        )
+                    gone = max(1, len(texts)) - (place in stored)
+                    lost += gone
+                    unstated += gone if place not in stated else 0
+        disordered = self._disorder(node_id, stored)
+        repeated = self._repeated[node_id]
+        return Balance(sealed, len(stored), lost, unstated, repeated, disordered)
 
     def _disorder(self, node_id: str, stored: dict) -> int:
         """How many envelopes of an outbox passed the broker first after a later one."""

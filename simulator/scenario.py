@@ -88,8 +88,8 @@ def load_scenario(path: Path, seed: int | None = None, interpreter: str | None =
     for_ms = _time(table, "for")
     if not 0 < for_ms <= _LONGEST_MS:
         raise table.wrong("has a for that cannot be", "a scenario runs 1s to 400d")
-    kits = tuple(table.take_list("kits", str)) if "kits" in table.keys() else ("air",)
-    nodes = table.take_int("nodes", 1, _NODES_MAX) if "nodes" in table.keys() else None
+    kits = tuple(table.take_list("kits", str)) if "kits" in table else ("air",)
+    nodes = table.take_int("nodes", 1, _NODES_MAX) if "nodes" in table else None
     seed = table.take("seed", int, 1) if seed is None else seed
     count = nodes or len(kits)
     faults = [
@@ -110,7 +110,7 @@ def load_scenario(path: Path, seed: int | None = None, interpreter: str | None =
         broker=_known(table, "broker", ("embedded", "mosquitto")),
         interpreter=interpreter or _known(table, "interpreter", ("cpython", "micropython")),
         heap=table.take("heap", str, "512k"),
-        outbox_kib=table.take_int("outbox_kib", 16, 768) if "outbox_kib" in table.keys() else None,
+        outbox_kib=table.take_int("outbox_kib", 16, 768) if "outbox_kib" in table else None,
         queue_limit=table.take("queue_limit", int, 100_000),
         faults=faults,
         expect=read_expect(f"{path.name}: expect", table.take("expect", dict, {})),
@@ -152,7 +152,7 @@ def _fault(place: str, fields, for_ms: int, count: int, luck: str) -> Fault:
     what = table.take_known("what", KINDS)
     kind = KINDS[what]
     table.place = f"{place} ({what})"
-    lasts_ms = _time(table, "for") if "for" in table.keys() else None
+    lasts_ms = _time(table, "for") if "for" in table else None
     if lasts_ms is not None and kind.lasts == "never":
         raise table.wrong("has a for", f"{what} is over at once: leave it out")
     if lasts_ms is None and kind.lasts == "must":
@@ -179,7 +179,7 @@ def _nodes(table: Table, kind, count: int) -> list[int] | None:
 
 def _moments(table: Table, for_ms: int, luck: random.Random) -> list[int]:
     """When the fault begins: at one time, every so often, or at random times."""
-    ways = [key for key in ("at", "every", "random") if key in table.keys()]
+    ways = [key for key in ("at", "every", "random") if key in table]
     if ways in (["at"], ["every"], ["at", "every"]):
         moments_ms = _regular(table, for_ms)
     elif ways == ["random"]:
@@ -187,24 +187,25 @@ def _moments(table: Table, for_ms: int, luck: random.Random) -> list[int]:
     elif ways:
         raise table.wrong(f"has {' and '.join(ways)}", "say at, or every, or random")
     else:
-        raise table.wrong("does not say when", 'at = "2h30m", every = "1h", or random = {count = 5}')
+        mend = 'at = "2h30m", every = "1h", or random = {count = 5}'
+        raise table.wrong("does not say when", mend)
     if not all(0 <= at_ms < for_ms for at_ms in moments_ms):
         raise table.wrong("begins when the scenario is over", "an earlier time, or a longer for")
     return moments_ms
 
 
 def _regular(table: Table, for_ms: int) -> list[int]:
-    if "every" not in table.keys():
+    if "every" not in table:
         for key in ("count", "until"):
-            if key in table.keys():
+            if key in table:
                 raise table.wrong(f"has {key} without every", 'add every = "1h"')
         return [_time(table, "at")]
     every_ms = _time(table, "every")
     if every_ms < 1000:
         raise table.wrong("has every = 0s", "at least 1s")
-    first_ms = _time(table, "at") if "at" in table.keys() else every_ms
-    end_ms = min(_time(table, "until") + 1 if "until" in table.keys() else for_ms, for_ms)
-    most = table.take_int("count", 1, _TIMES_MAX) if "count" in table.keys() else _TIMES_MAX
+    first_ms = _time(table, "at") if "at" in table else every_ms
+    end_ms = min(_time(table, "until") + 1 if "until" in table else for_ms, for_ms)
+    most = table.take_int("count", 1, _TIMES_MAX) if "count" in table else _TIMES_MAX
     return list(range(first_ms, end_ms, every_ms))[:most] or [first_ms]
 
 
@@ -212,10 +213,11 @@ def _random(table: Table, for_ms: int, luck: random.Random) -> list[int]:
     inner = Table(f"{table.place}, random,", table.take("random", dict),
                   ("count", "seed", "from", "until"))  # fmt: skip
     count = inner.take_int("count", 1, _TIMES_MAX)
-    if "seed" in inner.keys():
+    if "seed" in inner:
         luck = random.Random(inner.take("seed", int))
     begin_ms = _time(inner, "from", "0s")
-    end_ms = min(_time(inner, "until") if "until" in inner.keys() else for_ms, for_ms)
+    end_ms = min(_time(inner, "until") if "until" in inner else for_ms, for_ms)
     if end_ms - begin_ms < 1000 * count:
         raise inner.wrong("has no room for so many", "fewer, or a longer time")
-    return sorted(1000 * s for s in luck.sample(range(-(-begin_ms // 1000), end_ms // 1000), count))
+    seconds = range(-(-begin_ms // 1000), end_ms // 1000)
+    return sorted(1000 * second for second in luck.sample(seconds, count))

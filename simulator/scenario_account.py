@@ -56,7 +56,7 @@ def _node(run, node) -> dict:
     waiting = set()
     for board in boards:
         outbox = ledger.harvest(node_id, board.folder / "data.img")
-        if outbox is not None and board.status["waiting"]:
+        if outbox is not None and board.status["waiting"] and board not in city.off:
             waiting |= {(outbox.log, number) for number in _unreceipted(run, node_id, outbox)}
     balance = ledger.balance(node_id, city.store_path, waiting)
     refused = dict(run.rows(
@@ -72,8 +72,8 @@ def _node(run, node) -> dict:
         "node": node_id,
         "kit": node.kit["kit"],
         **{name: getattr(balance, name) for name in
-           ("sealed", "stored", "lost", "repeated", "disordered")},
-        "waiting": sum(board.status["waiting"] for board in boards),
+           ("sealed", "stored", "lost", "unstated", "repeated", "disordered")},
+        "waiting": sum(board.status["waiting"] for board in boards if board not in city.off),
         "duplicates": city.services.count("duplicates", node_id),
         "refused": sum(refused.values()),
         "refused_because": refused,
@@ -174,9 +174,11 @@ def details(account: dict) -> list[str]:
     for node in account["nodes"]:
         facts = [f"{count} × {kind}" for kind, count in node["events"].items()]
         facts += [f"{count} refused: {why}" for why, count in node["refused_because"].items()]
-        facts += [f"{count} × reset by {cause}" for cause, count in node["resets_by_cause"].items()]
-        for name in ("kept_sealed", "unsealed", "disordered", "memory_errors", "formats",
-                     "safe_starts", "old_seals", "sensor_faults", "data_cuts", "nvs_cuts"):  # fmt: skip
+        resets = node["resets_by_cause"].items()
+        facts += [f"{count} × reset by {cause}" for cause, count in resets]
+        for name in ("unstated", "kept_sealed", "unsealed", "disordered", "memory_errors", "formats",
+                     "safe_starts", "old_seals", "sensor_faults", "data_cuts",
+                     "nvs_cuts"):  # fmt: skip
             if node[name]:
                 facts.append(f"{name.replace('_', ' ')} {node[name]}")
         if facts:
@@ -187,8 +189,8 @@ def details(account: dict) -> list[str]:
 def closing_words(account: dict) -> str:
     """One sentence."""
     return (
-        f"{shown(account['simulated_s'] * 1000)} of simulated time in {account['wall_s']:.1f} s on "
-        f"{account['interpreter']}, broker {account['broker']}: {account['sealed']} sealed, "
+        f"{shown(account['simulated_s'] * 1000)} of simulated time in {account['wall_s']:.1f} s "
+        f"on {account['interpreter']}, broker {account['broker']}: {account['sealed']} sealed, "
         f"{account['stored']} stored, {account['lost']} lost, {account['repeated']} repeated, "
         f"{account['refused']} refused."
     )

@@ -111,7 +111,7 @@ class ScenarioServices(CityServices):
         port = self.access_point.connect(OBSERVER, self.broker.host_name, self._broker_at)
         client = self.observed = self._client(OBSERVER)
         client.on_connect = lambda *_: client.subscribe("lp/+/up", qos=1)
-        client.on_message = lambda _client, _data, message: self.see(message.topic, message.payload)
+        client.on_message = lambda *event: self.see(event[2].topic, event[2].payload)
         client.connect("127.0.0.1", port)
         client.loop_start()
 
@@ -230,8 +230,7 @@ class ScenarioCity(CityRun):
         index = len(self.nodes)
         own = node.folder.parent / f"{node.node_id}-{index}"
         shutil.copytree(folder, own)
-        command = [str(own) if word == str(node.folder) else word for word in node._command]
-        command = [word.replace(str(node.folder), str(own)) for word in command]
+        command = [word.replace(str(node.folder), str(own)) for word in map(str, node._command)]
         board = NodeProcess(node.node_id, own, node.kit, node.board, command, node._environment,
                             node.air)  # fmt: skip
         self.nodes.append(board)

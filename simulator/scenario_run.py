@@ -21,7 +21,7 @@ from simulator.scenario import Fault, Scenario
 from simulator.scenario_account import make_account
 from simulator.scenario_city import ScenarioCity
 
-_FINE_MS = 15_000  # between meetings while a recovery is awaited
+_FINE_MS = 30_000  # between meetings while a recovery is awaited
 _DRAIN_MS = 30_000
 _BEGIN, _END = 1, 0  # at one moment, what is over ends first
 
@@ -184,8 +184,7 @@ class ScenarioRun:
             self.active[fault.what] -= 1
             if KINDS[fault.what].silences:
                 self.recoveries.release(nodes)
-                off_ms = fault.arguments.get("off", 0) if fault.what == "flash_full" else 0
-                self.recoveries.begin(fault.what, nodes, now_ms + off_ms)
+                self.recoveries.begin(fault.what, nodes, now_ms)
         return True
 
     # what is known

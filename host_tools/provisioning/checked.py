@@ -26,9 +26,8 @@ class Table:
     def wrong(self, what: str, mend: str) -> ToolError:
         return ToolError(f"{self.place} {what}", mend)
 
-    def keys(self) -> list[str]:
-        """What it holds."""
-        return list(self._fields)
+    def __contains__(self, key: str) -> bool:
+        return key in self._fields
 
     def peek(self, key: str):
         """The value of `key` unchecked, for what may be of several kinds; None without."""
