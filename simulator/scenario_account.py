@@ -10,6 +10,8 @@ from rich.text import Text
 from simulator.durations import shown
 from simulator.expectations import COUNTS, USUAL, broken
 
+_DETAILS = ("unstated", "kept_sealed", "unsealed", "disordered", "memory_errors", "formats",
+            "safe_starts", "old_seals", "sensor_faults", "data_cuts", "nvs_cuts")  # fmt: skip
 _FIRST_EVENT = "new outbox"  # of each node, once
 
 
@@ -176,9 +178,7 @@ def details(account: dict) -> list[str]:
         facts += [f"{count} refused: {why}" for why, count in node["refused_because"].items()]
         resets = node["resets_by_cause"].items()
         facts += [f"{count} × reset by {cause}" for cause, count in resets]
-        for name in ("unstated", "kept_sealed", "unsealed", "disordered", "memory_errors", "formats",
-                     "safe_starts", "old_seals", "sensor_faults", "data_cuts",
-                     "nvs_cuts"):  # fmt: skip
+        for name in _DETAILS:
             if node[name]:
                 facts.append(f"{name.replace('_', ' ')} {node[name]}")
         if facts:

@@ -13,14 +13,7 @@ from host_tools.errors import ToolError
 _STOPPED = 130  # the exit code of what was ended by Ctrl-C
 
 
-@click.command(epilog="""
-    \b
-    Examples:
-      lamppost sim --list
-      lamppost sim broker-down-72h
-      lamppost sim my-street.toml --seed 7 --json
-      lamppost sim power-cuts --interpreter micropython --dir /tmp/city
-""")
+@click.command()
 @click.argument("scenario", required=False)
 @click.option("--list", "listed", is_flag=True, help="The scenarios that come with Lamppost.")
 @click.option("--seed", type=int, help="Another seed is another day, and other random times.")
@@ -35,6 +28,12 @@ def sim(scenario, listed, seed, interpreter, folder, headless, as_json):
 
     A scenario is a city, what befalls it and when (power, Wi-Fi, broker, collector, clock,
     sensors, flash), and how it should come out. Exit code 0: it came out so.
+
+    \b
+    lamppost sim --list
+    lamppost sim broker-down-72h
+    lamppost sim my-street.toml --seed 7 --json
+    lamppost sim power-cuts --interpreter micropython --dir city
     """
     from simulator.scenario import find_scenario, load_scenario
     from simulator.scenario_run import ScenarioRun

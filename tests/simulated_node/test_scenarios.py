@@ -86,7 +86,7 @@ FAULT = SMALL + '[[fault]]\nat = "10m"\n'
         (FAULT + "what = 'sntp'\nsays = '+soon'", "(sntp) has says = 'soon'", "3d"),
         (FAULT + "what = 'power_cut'\nflash = 'data'\nafter = [9, 1]", "has after = [9, 1]", "lo"),
         (FAULT + "what = 'nvs_erased'\nrandom = {count = 1}", "has at and random", "or random"),
-        (FAULT.replace("10m", "2h") + "what = 'nvs_erased'", "when the scenario is over", "longer"),
+        (FAULT.replace("10m", "2h") + "what = 'nvs_erased'", "scenario is over", "a longer for"),
         (SMALL + "[[fault]]\nwhat = 'nvs_erased'", "does not say when", "at ="),
         (SMALL + "[[fault]]\nwhat = 'nvs_erased'\nrandom = {}", "random, has no count", "add"),
         (SMALL + "[expect]\nlots = 0", "s.toml: expect has 'lots'", "lost"),
