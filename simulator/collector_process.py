@@ -159,6 +159,8 @@ class _Process:
         self._clocked.wait()
         with Store(Path(self._first["store"]), Keyring(Path(self._first["keyring"]))) as store:
             self._connect(store)
+            if self._worker is None:  # it was stopped at once
+                return
             while not self._stopped.is_set():
                 self._tell()
                 self._worker.wait_for(self._is_news, _LOOK_S)
