@@ -68,7 +68,7 @@ class Ledger:
     def __init__(self):
         self._sealed = collections.defaultdict(lambda: collections.defaultdict(set))
         self._nonces = {}  # (node, epoch, series, counter): digest
-        self._repeated = collections.Counter()  # by node
+        self._repeated = collections.defaultdict(set)  # node: nonces that sealed several texts
         self._passed = collections.defaultdict(dict)  # node: {digest: None} in order of arrival
 
     def see(self, node_id: str, message: bytes):
@@ -93,9 +93,13 @@ class Ledger:
             _, epoch, series, _, counter, _ = layout.unpack(message)
         except FormatError:
             return
-        known = self._nonces.setdefault((node_id, epoch, series, counter), digest)
-        if known != digest:
-            self._repeated[node_id] += 1
+        nonce = node_id, epoch, series, counter
+        if self._nonces.setdefault(nonce, digest) != digest:
+            self._repeated[node_id].add(nonce)
+
+    def repeated(self, node_id: str) -> int:
+        """How many pairs of key and nonce sealed more than one text."""
+        return len(self._repeated[node_id])
 
     def balance(self, node_id: str, store: Path, waiting: set) -> Balance:
         """waiting: {(log, number)} that the node still holds without a receipt."""
@@ -124,7 +128,7 @@ class Ledger:
                     lost += gone
                     unstated += gone if place not in stated else 0
         disordered = self._disorder(node_id, stored)
-        repeated = self._repeated[node_id]
+        repeated = self.repeated(node_id)
         return Balance(sealed, len(stored), lost, unstated, repeated, disordered)
 
     def _disorder(self, node_id: str, stored: dict) -> int:

@@ -161,6 +161,6 @@ def test_the_ledger_sees_what_must_never_be(tmp_path):
     kid = envelope.kid(3, b"series01", b"\0" * 32)
     for text in (b"a" * 40, b"a" * 40, b"b" * 40):
         ledger.see("aaaaaaaaaa", envelope.pack(kid, 7, text))
-    assert ledger._repeated["aaaaaaaaaa"] == 1
+    assert ledger.repeated("aaaaaaaaaa") == 1
     (tmp_path / "data.img").write_bytes(b"\0" * 4096 * 256)
     assert read_outbox(tmp_path / "data.img") is None
