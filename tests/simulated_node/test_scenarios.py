@@ -121,14 +121,14 @@ def test_a_scenario_that_comes_out_otherwise_fails_and_says_what(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text(
         SMALL.replace("1h", "40m") + "drain = '5m'\n"
-        "[[fault]]\nwhat = 'wifi'\nhow = 'down'\nat = '15m'\n"
+        "[[fault]]\nwhat = 'wifi'\nhow = 'down'\nat = '16m'\n"
         "[expect]\nevents = ['lost']\nresets = {min = 2}\n"
     )
     done = sim(path, "--dir", tmp_path / "city")
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if line.startswith("not as expected: ")]
     assert [line.split(" (")[0] for line in said] == [
-        "not as expected: waiting: 5, and expected 0",
+        "not as expected: waiting: 6, and expected 0",
         "not as expected: resets: 0, and expected 2 or more",
         "not as expected: no event 'lost', and one was expected",
     ]
