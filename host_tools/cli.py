@@ -19,6 +19,7 @@ VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
     "collect": "Fill a store with what nodes send, and send them receipts.",
     "read": "Show what a collector has stored.",
+    "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 
 

@@ -53,6 +53,7 @@ class Plan:
     start: int | None = None  # Unix s
     on_publish: object = None  # called with (topic, payload, Unix s) by the embedded broker
     queue_limit: int = 100_000  # messages that a broker of ours keeps for one client
+    roles: dict = dataclasses.field(default_factory=dict)  # {CN: role} of further clients
 
 
 def choose_kits(names: tuple, count: int | None) -> list[Kit]:
@@ -77,6 +78,8 @@ class CityRun:
 
     services: what the nodes reach, and how to make it fail.
     """
+
+    services_class = CityServices
 
     def __init__(self, plan: Plan):
         self.plan = plan
@@ -123,7 +126,7 @@ class CityRun:
             world = Replay(plan.replay, start_s, plan.seed, world)
         city_nodes = self._folder.nodes(wanted, board, start_s, broker_name, plan.tls_dir)
         own = plan.broker in ("embedded", "mosquitto")
-        self.services = CityServices(
+        self.services = self.services_class(
             self._make_broker, own, self._folder.path, lambda: self.conductor.now_s(), self._woken
         )
         self._open.callback(self.services.access_point.stop)
@@ -220,7 +223,7 @@ class CityRun:
             from simulator.world.broker_mosquitto import MosquittoBroker
 
             folder = self._folder.path / "mosquitto"
-            roles = {COLLECTOR: "collector"}
+            roles = {COLLECTOR: "collector", **self.plan.roles}
             return MosquittoBroker(folder, ca, certificate, key, roles, self.plan.queue_limit)
         from simulator.world.broker_external import ExternalBroker
 
@@ -273,6 +276,11 @@ class CityRun:
             self.conductor.changed.notify_all()
 
     # what is known while it runs
+
+    @property
+    def folder(self) -> CityFolder:
+        """The folder of this run."""
+        return self._folder
 
     @property
     def collector(self):

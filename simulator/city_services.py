@@ -58,7 +58,7 @@ class CityServices:
         if self._own:  # through a wire, so that its address stays when another broker starts
             port = self.access_point.connect(COLLECTOR, self.broker.host_name, self._broker_at)
             self._collector_at = "127.0.0.1", port
-        if self.store is not None and self.collector and not self._is_back():
+        if self.collects() and not self._is_back():
             self.stop_collector()  # it waits ever longer: somebody starts it again
             self.start_collector()
 
@@ -66,6 +66,10 @@ class CityServices:
         """Ends the broker, which forgets all that it had; `kill`: without a word (kill -9)."""
         if self.broker is not None:
             (self.broker.kill if kill else self.broker.stop)()
+
+    def collects(self) -> bool:
+        """Whether a collector runs."""
+        return self.store is not None and self.collector is not None
 
     def _is_back(self) -> bool:
         return self.collector.wait_for(lambda: self.collector.connected, _BACK_WITHIN_S)

@@ -28,7 +28,7 @@ PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
 _HANG_S = 120  # real time
 _LOG_LINES = 200
-_COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting")
+_COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting", "unsealed")
 
 
 class NodeProcess:
@@ -46,16 +46,21 @@ class NodeProcess:
         self.heap_peak = self.heap_last = None
         self.log = collections.deque(maxlen=_LOG_LINES)
         self.resets = 0
+        self.causes = collections.Counter()  # of its power-ups but the first
+        self.cuts = collections.Counter()  # power cuts within a flash operation: of data, nvs
+        self.on_line = self.on_reset = None  # called with each line it prints; with (cause, ms)
         self.arrived = True
         self.ended = False
         self.told_ms = 0  # up to where it knows what the city does
         self.wakes_ms = 0  # it is off until then
         self.pending_chips = {}
+        self.lasting_chips = {}  # what its chips are told again at each power-up
         self.pending_cut = None  # [after so many operations of its flash, torn, for how many ms]
         self.nvs = NvsAnswers(folder / "nvs.img")
         self.nvs_off_ms = 0  # how long a power cut within NVS lasts
         self._time_server = TimeServer()
         self._start_s = 0
+        self.nvs_cut = None  # (after, torn): strikes also after a power-up, and then is over
         # A kit's node is told only what its chips sense: its heap is small.
         parts = {entry["part"] for entry in kit["sensors"]}
         self._senses = {name for part in parts for name in chip_class(part).SENSES}
@@ -84,6 +89,10 @@ class NodeProcess:
         self.ended, self.arrived = False, True
         self.nvs.power_up()
         self._start_s = start_s
+        if self.nvs_cut:
+            self.nvs.flash.cut(*self.nvs_cut)
+        for index, changes in self.lasting_chips.items():
+            self.pending_chips[index] = {**self.pending_chips.get(index, {}), **changes}
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         first["nvs_blocks"] = self.nvs.blocks
         self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
@@ -134,13 +143,16 @@ class NodeProcess:
         """(cause, the simulated ms at which the board starts again)."""
         (cause, at_ms, sleep_ms), self._reset = self._reset, None
         self.switch_off()
+        self.causes[cause] += 1
+        if self.on_reset is not None:
+            self.on_reset(cause, at_ms + sleep_ms)
         return cause, at_ms + sleep_ms
 
     def switch_off(self):
         """Takes its power, and counts what it did since it had it."""
         self.resets += 1
         self.stop()
-        for name in ("samples", "faults", "records", "envelopes"):
+        for name in ("samples", "faults", "records", "envelopes", "unsealed"):
             self.before[name] += self.status[name]
             self.status[name] = 0
 
@@ -173,6 +185,8 @@ class NodeProcess:
         try:
             self._write(self.nvs.answer(words))
         except PowerCut:
+            self.cuts["nvs"] += 1
+            self.nvs_cut = None
             self._reset = ("power", int(now_ms), self.nvs_off_ms)
             self.arrived = False
             self._write("stop")
@@ -187,6 +201,7 @@ class NodeProcess:
         elif line.startswith(MARK + "reset "):
             _, cause, at_ms, sleep_ms = line.split()
             self._reset = (cause, int(at_ms), int(sleep_ms))
+            self.cuts["data"] += cause == "power"
             self.arrived = False  # it has the rest of its way to go
         elif line.startswith((MARK + "nvs ", MARK + "sntp ")):
             self._answer(*line[1:].split(" "))
@@ -196,6 +211,8 @@ class NodeProcess:
                 self.status.update({name: int(count) for name, count in counts.items()})
         elif line:
             self.log.append(line)
+            if self.on_line is not None:
+                self.on_line(line)
 
 
 class Conductor:
@@ -252,7 +269,12 @@ class Conductor:
     def cut_power(self, node: NodeProcess, for_ms: int = 0):
         """Takes a node's power at a meeting, and gives it back after `for_ms`."""
         node.switch_off()
-        node.power_up(self.start_s, self.now_ms + for_ms, "power", self.changed)
+        self.switch_on(node, for_ms)
+
+    def switch_on(self, node: NodeProcess, in_ms: int = 0):
+        """Gives power to a node that was switched off, after `in_ms`."""
+        node.causes["power"] += 1
+        node.power_up(self.start_s, self.now_ms + in_ms, "power", self.changed)
 
     def drain(self, done, patience_s: float = 30.0) -> bool:
         """Lets time run in small steps, at least one, until done().

@@ -5,7 +5,9 @@ import difflib
 
 from host_tools.errors import ToolError
 
-_NAMES = {str: "text", int: "a whole number", list: "a list", dict: "a table"}
+_NAMES = {
+    str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table",
+}  # fmt: skip
 
 
 class Table:
@@ -23,6 +25,13 @@ class Table:
 
     def wrong(self, what: str, mend: str) -> ToolError:
         return ToolError(f"{self.place} {what}", mend)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._fields
+
+    def peek(self, key: str):
+        """The value of `key` unchecked, for what may be of several kinds; None without."""
+        return self._fields.get(key)
 
     def take(self, key: str, kind: type, *default):
         """The value of `key`, which must be of this kind (true is no number)."""

@@ -176,6 +176,8 @@ class AccessPoint:
         for name, ordinary in (("dhcp", True), ("channel", CHANNEL), ("drop_s", None)):
             if getattr(self, name) != ordinary:
                 air[name] = getattr(self, name)
+        if self._wires[node].stalled:
+            air["silent"] = True  # who waits for an answer waits for nothing: see Bench.skip()
         return air
 
     def wire_bytes(self, node: str) -> tuple[int, int]:

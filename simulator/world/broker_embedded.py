@@ -211,6 +211,7 @@ class EmbeddedBroker:
         """(host, port) at which the broker listens."""
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         logging.getLogger("transitions").setLevel(logging.CRITICAL)
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # that a client is gone is no news
         self._thread.loop.set_exception_handler(self._note)
         self._thread.start()
         return "127.0.0.1", self._thread.do(self._start())

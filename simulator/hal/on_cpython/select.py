@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """MicroPython's `select.poll`. What TLS has decrypted and not given out yet counts as readable.
 
-While poll() waits, simulated time runs 1:1 with real time.
+While poll() waits, simulated time runs 1:1 with real time, but where nothing can come.
 """
 
 import select as _host
@@ -40,8 +40,11 @@ class poll:
         if ready:
             return ready
         began_us = ticks_us()
-        found = self._poll.poll(None if timeout < 0 else timeout)
+        real_ms = bench.real_ms(timeout)
+        found = self._poll.poll(None if timeout < 0 else real_ms)
         bench.waited_since(began_us)
+        if not found:
+            bench.skip(timeout - real_ms)
         return [(self._objects[fd][0], events) for fd, events in found]
 
     ipoll = poll

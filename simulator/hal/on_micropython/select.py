@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Extends MicroPython's `select`: simulated time runs 1:1 with real time while poll() waits."""
+"""Extends MicroPython's `select`: simulated time runs 1:1 with real time while poll() waits,
+but where nothing can come."""
 
 import uselect
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401
@@ -21,8 +22,11 @@ class poll:
         if timeout == 0:
             return self._poll(0)
         began_us = ticks_us()
-        found = self._poll(timeout)
+        real_ms = bench.real_ms(timeout)
+        found = self._poll(real_ms)
         bench.waited_since(began_us)
+        if not found:
+            bench.skip(timeout - real_ms)
         return found
 
     ipoll = poll
