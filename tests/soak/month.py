@@ -9,6 +9,7 @@ a day, at a random hour, the broker is killed: it forgets all sessions and messa
 """
 
 import json
+import logging
 import random
 import statistics
 import sys
@@ -58,6 +59,7 @@ class Month:
 
     def run(self) -> dict:
         """The account of the run, with `complete`."""
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # each cut TLS connection, twice
         with self._city as city:
             city.start()
             while self._faults and self._faults[0][0] < city.plan.for_s * 1000:
