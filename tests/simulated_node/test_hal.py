@@ -3,6 +3,8 @@
 
 import datetime
 import json
+import socket as _host_socket
+import time
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from simulator.hal import bench as bench_module
 from simulator.hal import esp32, machine, network, sntp_socket, ticks
 from simulator.hal.bench import Bench, bench
-from simulator.hal.on_cpython import cryptolib, vfs
+from simulator.hal.on_cpython import cryptolib, socket, tls, vfs
 from simulator.hal.on_cpython import os as flash_os
 from simulator.world.flash import BLOCK_BYTES, Flash, PowerCut
 from simulator.world.nvs import NvsPartition
@@ -357,3 +359,23 @@ class TestFlash:
     def test_what_is_no_filesystem(self):
         bench.partitions["vfs"] = Flash(blocks=32)
         assert self.code(vfs.VfsLfs2, esp32.Partition("vfs")) in (5, 22, 84)
+
+
+class TestTls:
+    def test_a_write_to_a_peer_that_has_gone_is_an_error(self):
+        """Not 0 bytes: the firmware would try again until its deadline."""
+        bench.start_s, bench.wifi_joined = 1_800_000_000, True
+        machine.RTC().datetime((2027, 1, 15, 4, 8, 0, 0, 0))
+        with _host_socket.create_server(("127.0.0.1", 0)) as server:
+            sock = socket.socket()
+            sock.connect(server.getsockname())
+            sock.setblocking(False)
+            stream = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT).wrap_socket(
+                sock, server_hostname="broker", do_handshake_on_connect=False
+            )
+            assert stream.write(b"x") is None  # the handshake has begun
+            server.accept()[0].close()  # with our bytes unread, so by RST
+            with pytest.raises(OSError):
+                while stream.write(b"x") is None:
+                    time.sleep(0.001)
+        stream.close()

@@ -180,15 +180,13 @@ def _used_up(envelopes, before: int, truth_s: int) -> set:
     return {(stream, start_s) for stream, start_s in used if start_s >= truth_s}
 
 
-def run(names=()) -> dict:
+def run(tell, names=()) -> dict:
     outcomes = {}
     for case in CASES:
         if not names or case.lie in names:
             outcomes[str(case)] = outcome = play(case)
             shown = {k: v for k, v in dataclasses.asdict(outcome).items() if k != "log"}
-            print(
-                "good" if outcome.is_good() else "BAD ", case, shown, file=sys.stderr, flush=True
-            )
+            tell(f"{'good' if outcome.is_good() else 'BAD '} {case} {shown}")
     slowest = max((o.seconds or _AFTER_S) for o in outcomes.values())
     lost = sum(outcome.lost for outcome in outcomes.values())
     good = sum(outcome.is_good() for outcome in outcomes.values())
@@ -206,4 +204,5 @@ def run(names=()) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1:])["figures"], indent=1))
+    report = run(lambda text: print(text, file=sys.stderr, flush=True), sys.argv[1:])
+    print(json.dumps(report, indent=1))
