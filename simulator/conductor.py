@@ -20,6 +20,7 @@ from simulator.chips.registry import chip_class
 from simulator.hal.bench import MARK
 from simulator.nvs_answers import NvsAnswers
 from simulator.world.flash import PowerCut
+from simulator.world.radio import Radio
 from simulator.world.time_server import TimeServer
 
 AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
@@ -28,6 +29,7 @@ PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
 _HANG_S = 120  # real time
 _LOG_LINES = 200
+_TOLD = ("hosts", "silent")  # of what the access point has; the radio is at this end
 _COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting", "unsealed")
 
 
@@ -59,6 +61,7 @@ class NodeProcess:
         self.nvs = NvsAnswers(folder / "nvs.img")
         self.nvs_off_ms = 0  # how long a power cut within NVS lasts
         self._time_server = TimeServer()
+        self._radio = Radio()
         self._start_s = 0
         self.nvs_cut = None  # (after, torn): strikes also after a power-up, and then is over
         # A kit's node is told only what its chips sense: its heap is small.
@@ -89,6 +92,7 @@ class NodeProcess:
         self.ended, self.arrived = False, True
         self.nvs.power_up()
         self._start_s = start_s
+        self._radio = Radio()
         if self.nvs_cut:
             self.nvs.flash.cut(*self.nvs_cut)
         for index, changes in self.lasting_chips.items():
@@ -102,7 +106,7 @@ class NodeProcess:
     def grant(self, until_ms: int, known_ms: int, signals: dict):
         self.arrived = False
         self.told_ms = known_ms
-        air = {name: value for name, value in self.air().items() if name != "sntp"}
+        air = {name: value for name, value in self.air().items() if name in _TOLD}
         message = {"until": until_ms, "known": known_ms, "air": air}
         for kind in ("levels", "events"):
             told = signals[kind]
@@ -175,15 +179,19 @@ class NodeProcess:
                 self.arrived = True
             changed.notify_all()
 
-    def _answer(self, about: str, now_ms: str, *words):
+    def _answer(self, about: str, now_ms: str, words: str):
         """What the node asks and waits for."""
+        if about == "wifi":
+            answer = self._radio.answer(self.air(), int(now_ms), *json.loads(words))
+            self._write(json.dumps(answer))
+            return
         if about == "sntp":
             utc_ms = self._start_s * 1000 + int(now_ms)
-            request = bytes.fromhex(words[0])
+            request = bytes.fromhex(words)
             self._write(self._time_server.answer(self.air()["sntp"], request, utc_ms).hex())
             return
         try:
-            self._write(self.nvs.answer(words))
+            self._write(self.nvs.answer(words.split(" ")))
         except PowerCut:
             self.cuts["nvs"] += 1
             self.nvs_cut = None
@@ -203,8 +211,8 @@ class NodeProcess:
             self._reset = (cause, int(at_ms), int(sleep_ms))
             self.cuts["data"] += cause == "power"
             self.arrived = False  # it has the rest of its way to go
-        elif line.startswith((MARK + "nvs ", MARK + "sntp ")):
-            self._answer(*line[1:].split(" "))
+        elif line.startswith((MARK + "nvs ", MARK + "sntp ", MARK + "wifi ")):
+            self._answer(*line[1:].split(" ", 2))
         elif line.startswith("status "):
             with contextlib.suppress(ValueError):
                 counts = dict(item.split("=") for item in line.split()[1:])

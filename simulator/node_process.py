@@ -54,6 +54,7 @@ def _power_up(folder: str):
     first = json.loads(sys.stdin.readline())
     bench.nvs = NvsPipe(first["nvs_blocks"])
     bench.sntp = lambda request: unhexlify(bench.ask("sntp", bench.now_ms, request).strip())
+    bench.radio = lambda *words: json.loads(bench.ask("wifi", bench.now_ms, json.dumps(words)))
     bench.partitions = {
         "nvs": bench.nvs,
         "lpdata": Flash(folder + "/data.img"),

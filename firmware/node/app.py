@@ -10,7 +10,7 @@ import sys
 
 from node.crypto.seal_chain import draw_series
 from node.cycle import Node
-from node.device import flash_file, power, storage
+from node.device import flash_file, power
 from node.device.boots import Boots
 from node.device.clock import Clock
 from node.device.hardware import Hardware
@@ -26,7 +26,6 @@ from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.minimise import Minimiser, Released
 from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
-from node.pipeline.reading import intervals_s
 from node.pipeline.sample import Sensor
 from node.pipeline.seal import Sealer
 from node.policy.rules import DAY_S, Policy
@@ -63,18 +62,24 @@ def _driver_maker(entry: dict, hardware: Hardware):
 
 
 def _read_certificates():
-    from node.link.tls_context import make_context  # used once: the heap gets its code back
+    from node.link.tls_context import make_context
 
     names = ("ca.der", "node.der", "node.key.der")
-    context = make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
-    del sys.modules["node.link.tls_context"]
-    del sys.modules["node.link"].tls_context
-    return context
+    return make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
+
+
+def _forget():
+    """Modules that are used once, at the start, give their heap back."""
+    for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading")):
+        del sys.modules["node." + package + "." + name]
+        delattr(sys.modules["node." + package], name)
 
 
 def _open_data(keys, boots, make):
     """Mounts /data and gives what make() reads from it. When it cannot be used it is made anew,
     but only with the keys to fill it again, and not before another start has failed as well."""
+    from node.device import storage
+
     for left in range(_TRIES - 1, -1, -1):
         try:
             storage.mount()
@@ -111,6 +116,8 @@ def _read_released(outbox, sealer) -> Released:
 
 def build(watchdog) -> Node:
     """The node as its flash describes it; raises when it cannot be, as without a valid policy."""
+    from node.pipeline import reading
+
     config = _config("config")
     kit = _config("kit")
     buses = [entry["bus"] for entry in kit["sensors"]]
@@ -144,17 +151,21 @@ def build(watchdog) -> Node:
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
     sealer = Sealer(keys, node_id, policy, series)
-    sensors = [Sensor(entry, _driver_maker(entry, hardware)) for entry in kit["sensors"]]
+    sensors = [
+        Sensor(entry, _driver_maker(entry, hardware), reading.ranges(entry["quantities"]))
+        for entry in kit["sensors"]
+    ]
     if boots.is_safe():
         say("app", "safe state: only its health is measured")
         sensors = []
+    intervals_s = reading.intervals_s(kit)
     return Node(
         clock=clock,
         wifi=wifi,
         time_sync=TimeSync(config["sntp"]),
         link=link,
         sensors=sensors,
-        minimiser=Minimiser(policy, intervals_s(kit), _read_released(outbox, sealer)),
+        minimiser=Minimiser(policy, intervals_s, _read_released(outbox, sealer)),
         sealer=sealer,
         outbox=outbox,
         publisher=publisher,
@@ -162,6 +173,7 @@ def build(watchdog) -> Node:
         keys=keys,
         scrub=NvsScrub(),
         boots=boots,
+        quantities=sorted(intervals_s),
         random_below=_random_below,
     )
 
@@ -173,7 +185,7 @@ def run():
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
-        # Used once: the heap gets their code back.
+        _forget()
         del build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
         del _read_released
         while not node.over():

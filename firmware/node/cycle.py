@@ -42,7 +42,7 @@ class Node:
         self._random_below = parts["random_below"]
         self._safe = self.boots.is_safe()
         self._offset_ms = 0  # from uptime to the time that sensors and windows are told
-        self._early = Early()
+        self._early = Early(parts["quantities"])
         self._batch = []  # (envelope, how many records) sealed in this step
         self._records = 0
         self._envelopes = 0
@@ -142,7 +142,7 @@ class Node:
 
     def _place(self):
         """Gives the readings from before the time was known to their windows."""
-        early, self._early = self._early, Early()
+        early, self._early = self._early, Early(self._early.quantities)
         minimiser = self.minimiser
         for uptime_ms, quantity, value in early.readings():
             at_s = (uptime_ms + self._offset_ms + 999) // 1000  # SNTP may err by some ms

@@ -203,6 +203,7 @@ class Store:
         number = opened.number
         if number in log.numbers:
             self._tell(node_id, "other bytes", _name(opened.log, number, number), now_s)
+            log.touched.append(number)  # from the receipt its node learns that numbers are taken
             return "number came with other bytes"
         version = opened.policy.version
         if version < log.version and number > log.version_from:

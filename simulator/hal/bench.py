@@ -44,6 +44,7 @@ class Bench:
         self.partitions = {}  # label: what lies there, with blocks, read_into, program, erase
         self.nvs = None  # get, set, erase_key: see nvs_pipe.py
         self.sntp = None  # function of a request that gives the answer, or nothing
+        self.radio = None  # function of what the Wi-Fi driver is asked: see world/radio.py
         self.reset_cause = "power"
         self.off_ms = 0  # how long a power cut lasts
         self.rtc = None  # seconds since 2000 when it was set, and the simulated ms of that moment
@@ -58,7 +59,7 @@ class Bench:
         self.pin_levels = {}  # pin: 0 or 1, as driven from outside
         self.pins = {}  # pin: machine.Pin look-alike with an irq
         self.analog_uv = {}  # pin: microvolts
-        self.air = {"ssid": None, "password": None, "hosts": {}}
+        self.air = {"hosts": {}}
         self.wifi_joined = False
         self.heap_used = None  # function that tells the heap in use, on MicroPython
 

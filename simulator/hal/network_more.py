@@ -11,7 +11,7 @@ def ifconfig(wlan) -> tuple:
 
 
 def scan(wlan) -> list:
-    if bench.air["ssid"] is None:
+    if bench.air.get("ssid") is None:
         return []
     bssid = b"\x02\x00\x00\x00\x00\x01"
     return [(bench.air["ssid"].encode(), bssid, bench.air.get("channel", 6), -60, 3, False)]

@@ -2,6 +2,7 @@
 """A simulated board for one test: time at zero, no grant that ends, an empty NVS."""
 
 from simulator.hal.bench import Bench, bench
+from simulator.world.radio import Radio
 from simulator.world.time_server import TimeServer
 
 START_S = 1_800_014_400  # a midday, in Unix time
@@ -40,7 +41,8 @@ def fresh_bench():
     bench.until_ms = 1 << 60
     bench.air = {"ssid": "city", "password": "secret", "hosts": {"time": ["192.168.4.1", 123]},
                  "sntp": True}  # fmt: skip
-    server = TimeServer()
+    radio, server = Radio(), TimeServer()
+    bench.radio = lambda *words: radio.answer(bench.air, bench.now_ms, *words)
     bench.sntp = lambda request: server.answer(
         bench.air["sntp"], request, bench.start_s * 1000 + bench.now_ms
     )

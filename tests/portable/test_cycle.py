@@ -6,6 +6,7 @@ import unittest
 from node import cbor
 from node.cycle import Node
 from node.errors import KeyMissing, LinkError
+from node.pipeline.health import HEALTH
 from node.pipeline.minimise import Minimiser
 from node.policy.rules import Policy
 
@@ -225,6 +226,7 @@ class TestCycle(unittest.TestCase):
             keys=self.keys,
             scrub=self.scrub,
             boots=self.boots,
+            quantities=["co2_ppm"] + list(HEALTH),
             random_below=self.random_below,
         )
 

@@ -9,7 +9,7 @@ from node.pipeline.reading import QUANTITIES
 
 class TestEarly(unittest.TestCase):
     def test_they_come_back_in_order(self):
-        early = Early()
+        early = Early(sorted(QUANTITIES))
         kept = []
         for at, quantity in enumerate(sorted(QUANTITIES)):
             low, high = QUANTITIES[quantity][2:]
@@ -19,7 +19,7 @@ class TestEarly(unittest.TestCase):
         self.assertEqual(list(early.readings()), kept)
 
     def test_when_there_are_too_many_the_oldest_go(self):
-        early = Early()
+        early = Early(sorted(QUANTITIES))
         for at in range(LIMIT * 2 + 7):
             early.add(at * 1000, "co2_ppm", 400 + at)
         times = [uptime_ms // 1000 for uptime_ms, _, _ in early.readings()]
@@ -27,7 +27,7 @@ class TestEarly(unittest.TestCase):
         self.assertEqual([v for _, _, v in early.readings()][-1], 400 + LIMIT * 2 + 6)
 
     def test_none(self):
-        self.assertEqual(list(Early().readings()), [])
+        self.assertEqual(list(Early([]).readings()), [])
 
 
 if __name__ == "__main__":

@@ -152,10 +152,32 @@ class TestPublisher(unittest.TestCase):
         self.receive(1 << 32, log, 5, [])
         self.assertEqual(self.times, [])
         # these are authentic, so their time counts
-        self.receive(1, log, 6, [])  # names a number that was never given
         self.receive(1, b"\x00\x01\x02\x03", 5, [])  # of an earlier outbox
         self.assertEqual(self.outbox.waiting(), 5)
-        self.assertEqual(self.times, [(1, None), (1, None)])
+        self.assertEqual(self.times, [(1, None)])
+
+    def test_a_flash_that_was_set_back_begins_a_new_outbox(self):
+        """The store names numbers that were never given: those that come next are taken."""
+        log = self.outbox.log
+        self.outbox.append(b"under a number that is taken")
+        self.publisher.step(0)
+        self.receive(1, log, 3, [[6, 9]])  # 4 and 5 are from before, and nowhere else
+        self.assertEqual((self.outbox.log, self.outbox.waiting_from(0)), (log, 4))
+        self.publisher.step(0)
+        self.receive(2, log, 9, [])
+        self.assertTrue(self.outbox.log != log)
+        self.assertEqual((self.outbox.next_number, self.outbox.waiting()), (1, 0))
+        self.assertEqual(Outbox(64 * 1024).log, self.outbox.log)
+        self.outbox.append(b"the first")
+        self.link.room = 3
+        self.link.take()
+        self.publisher.on_connect()
+        self.publisher.step(0)
+        self.assertEqual([body for _, body, _ in self.link.take()], [b"the first"])
+        self.receive(3, self.outbox.log, 1, [])
+        self.assertEqual(self.outbox.waiting(), 0)
+        self.receive(4, log, 12, [])  # for the outbox before: nothing to us
+        self.assertEqual(self.outbox.next_number, 2)
 
     def test_a_damaged_envelope_does_not_hold_up_those_behind_it(self):
         name = "/data/outbox/00000001"

@@ -4,6 +4,7 @@
 import unittest
 
 from node.errors import CHECKSUM, SensorFault
+from node.pipeline.reading import ranges
 from node.pipeline.sample import Sensor
 
 ENTRY = {"part": "part", "interval_s": 10, "quantities": ["co2_ppm"]}
@@ -44,7 +45,7 @@ class Bench:
 class TestSensor(unittest.TestCase):
     def setUp(self):
         self.bench = Bench()
-        self.sensor = Sensor(ENTRY, self.bench.make)
+        self.sensor = Sensor(ENTRY, self.bench.make, ranges(ENTRY["quantities"]))
 
     def run_until(self, from_ms, to_ms):
         """Steps at the times that the sensor asks for; returns [(time, readings), ...]."""

@@ -17,6 +17,7 @@ from simulator.hal.on_cpython import cryptolib, socket, tls, vfs
 from simulator.hal.on_cpython import os as flash_os
 from simulator.world.flash import BLOCK_BYTES, Flash, PowerCut
 from simulator.world.nvs import NvsPartition
+from simulator.world.radio import Radio
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +188,8 @@ class TestNetwork:
     def test_joining_takes_two_seconds_and_the_right_password(self):
         bench.air = {"ssid": "city", "password": "secret", "hosts": {"broker": ["127.0.0.1", 1]},
                      "sntp": True}  # fmt: skip
+        radio = Radio()
+        bench.radio = lambda *words: radio.answer(bench.air, bench.now_ms, *words)
         wlan = network.WLAN(network.STA_IF)
         with pytest.raises(OSError):
             wlan.connect("city", "secret")

@@ -14,10 +14,15 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import down
+from tests.soak import cuts, down, month, nonces
+from tests.soak import time as forged_time
 
 PARTS = {
     "down": down.run,
+    "cuts": lambda tell: cuts.run(),
+    "nonces": lambda tell: nonces.run(),
+    "time": forged_time.run,
+    "month": month.run,
 }
 
 

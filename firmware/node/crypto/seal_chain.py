@@ -7,11 +7,12 @@
 The chain runs one way: who steals today's seal cannot open yesterday's envelopes. A series is
 drawn at each power-up, so no two runs of a node, nor two boards with one ticket, share a key.
 
-With a dead random source, which gives the same bytes at each power-up, the boot count (in NVS) and
-the newest number (in data) still part the series: through power cuts, and when one of the two
-partitions is erased, made anew or restored. Runs do share a key, and repeat its nonces, when both
-counts and the epoch come again: when both partitions are restored or made anew, and on two boards
-with one ticket. There only the random bytes help.
+With a dead random source, which gives the same bytes at each power-up, the boot count (in NVS)
+and the newest number (in data) still part the series through power cuts, and when data alone is
+made anew or restored. When NVS alone is erased or restored, a pair can come again only after an
+envelope that was sealed and never became durable, so never left the node. Runs do share a key, and
+repeat its nonces, when both counts and the epoch come again: when both partitions are restored or
+made anew, and on two boards with one ticket. There only the random bytes help.
 """
 
 import hashlib

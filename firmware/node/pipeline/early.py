@@ -5,16 +5,14 @@ to their windows once it is. At most LIMIT, about half an hour of the air kit; t
 
 from array import array
 
-from node.pipeline.reading import QUANTITIES
-
 LIMIT = 500
-_NAMES = sorted(QUANTITIES)
 
 
 class Early:
-    """A queue of (uptime in ms, quantity, value)."""
+    """A queue of (uptime in ms, quantity, value). quantities: all that may come, 256 at most."""
 
-    def __init__(self):
+    def __init__(self, quantities: list):
+        self.quantities = quantities
         self._times_s = array("I")
         self._names = array("B")
         self._values = array("q")
@@ -22,7 +20,7 @@ class Early:
 
     def add(self, uptime_ms: int, quantity: str, value: int):
         """uptime_ms: when it was read. Whole seconds are kept."""
-        place = (uptime_ms // 1000, _NAMES.index(quantity), value)
+        place = (uptime_ms // 1000, self.quantities.index(quantity), value)
         kept = (self._times_s, self._names, self._values)
         if len(self._names) < LIMIT:
             for column, item in zip(kept, place):
@@ -37,4 +35,4 @@ class Early:
         count = len(self._names)
         for i in range(count):
             at = (self._oldest + i) % count
-            yield self._times_s[at] * 1000, _NAMES[self._names[at]], self._values[at]
+            yield self._times_s[at] * 1000, self.quantities[self._names[at]], self._values[at]

@@ -4,7 +4,11 @@
 Stands beside the sensors in the cycle, with the same verbs as pipeline/sample.py.
 """
 
-from node.pipeline.reading import HEALTH, HEALTH_INTERVAL_S
+HEALTH = (
+    "resets_power", "resets_watchdog", "resets_other", "boots_unreached", "flash_formats",
+    "old_seals", "sensor_faults", "windows_unsealed", "clock_steps",
+)  # fmt: skip
+HEALTH_INTERVAL_S = 300
 
 
 class Health:

@@ -241,6 +241,14 @@ class Outbox:
         self._beyond = sorted(self._beyond + [[first, last] for first, last in ranges])
         self._settle_below(upto + 1)
 
+    def begin_anew(self):
+        """Forgets all that is held, and takes another name: numbers begin again at 1."""
+        while self._count:
+            self._drop_oldest()
+        self.log, self.next_number, self.settled_upto, self._beyond = os.urandom(4), 1, 0, []
+        self._newest = None
+        flash_file.replace(_FOLDER + "/log", self.log)
+
     def resend(self, number: int):
         """Forgets that what is held from `number` on is settled."""
         self.settled_upto = min(self.settled_upto, max(number, self.floor) - 1)

@@ -6,6 +6,11 @@ store's receipt settles an envelope. What has no receipt is sent again, the same
 reconnect and 10 minutes after it was sent; ever more rarely as long as no receipt comes at all,
 since then it is the store that is away, and the broker keeps what it can.
 
+A receipt that names numbers which were never given tells that the flash was set back to an earlier
+state, or that another board has a copy of it: our numbers are taken. What the store has is settled
+by it all the same; when the rest is of this power-up, and so under taken numbers, a new outbox is
+begun.
+
 A receipt for an envelope of this power-up was made after that envelope: so its time is at most as
 old as that, and tells the node's clock an upper bound as well.
 """
@@ -46,7 +51,8 @@ class Publisher:
         self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
         self._unheard = False  # something was sent, and no receipt has come since
-        self._began = outbox.next_number  # the first number of this power-up
+        self._first = outbox.next_number  # of this power-up
+        self._began = self._first  # from which number on a probe is looked for
         self._probe = None  # an envelope of this power-up: its number, and when it was there
 
     def on_connect(self):
@@ -86,10 +92,26 @@ class Publisher:
         age_ms = None
         try:
             if log == self._outbox.log:
-                self._outbox.settle(upto, ranges)
-                age_ms = self._age_ms()
+                if max([upto] + [last for _, last in ranges]) < self._outbox.next_number:
+                    self._outbox.settle(upto, ranges)
+                    age_ms = self._age_ms()
+                else:
+                    self._on_set_back(upto, ranges)
         finally:
             self._confirm(time_s, age_ms)
+
+    def _on_set_back(self, upto: int, ranges: list):
+        before = self._first - 1  # up to there our envelopes are those that the store has
+        known = [[first, min(last, before)] for first, last in ranges if first <= before]
+        self._outbox.settle(min(upto, before), known)
+        waiting = self._outbox.waiting_from(0)
+        if waiting is not None and waiting <= before:
+            return
+        say("publish", "the flash was set back: a new outbox is begun")
+        self._outbox.begin_anew()
+        self._in_flight.clear()
+        self._first = self._began = self._next = 1
+        self._oldest = self._probe = None
 
     def _age_ms(self):
         """How old a receipt can be at most; None when it settles nothing of this power-up."""

@@ -3,7 +3,11 @@
 
 A reading is `(quantity, value)`. The scale is part of the quantity's name (`temperature_mc` is
 milli-degrees Celsius). A value outside its physical range is a sensor fault, not a reading.
+
+A node takes what its kit needs from this file at its start, and gives the rest of the heap back.
 """
+
+from node.pipeline.health import HEALTH, HEALTH_INTERVAL_S
 
 # quantity: (unit shown to people, integer steps per unit, lowest, highest)
 QUANTITIES = {
@@ -38,13 +42,6 @@ QUANTITIES = {
     "windows_unsealed": ("", 1, 0, 1_000_000),
     "clock_steps": ("", 1, 0, 1_000_000),
 }
-HEALTH = (
-    "resets_power", "resets_watchdog", "resets_other", "boots_unreached", "flash_formats",
-    "old_seals", "sensor_faults", "windows_unsealed", "clock_steps",
-)  # fmt: skip
-HEALTH_INTERVAL_S = 300
-
-
 def in_range(quantity: str, value: int) -> bool:
     """Whether `value` can physically be a reading of `quantity`."""
     _, _, low, high = QUANTITIES[quantity]
@@ -57,3 +54,8 @@ def intervals_s(kit: dict) -> dict:
     for entry in kit["sensors"]:
         found.update({quantity: entry["interval_s"] for quantity in entry["quantities"]})
     return found
+
+
+def ranges(quantities: list) -> dict:
+    """{quantity: (lowest, highest)} that can physically be read."""
+    return {quantity: QUANTITIES[quantity][2:] for quantity in quantities}

@@ -8,16 +8,16 @@ made anew at the next sampling time, which finds a part that was pulled out and 
 
 from node.device.log import say
 from node.errors import RANGE, SensorFault
-from node.pipeline.reading import in_range
 
 
 class Sensor:
-    """entry: one of the kit's sensors; make_driver: makes its driver, or raises as the driver."""
+    """entry: one of the kit's sensors; make_driver: makes its driver, or raises as the driver;
+    ranges: {quantity: (lowest, highest)} of its readings."""
 
-    def __init__(self, entry: dict, make_driver):
+    def __init__(self, entry: dict, make_driver, ranges: dict):
         self.part = entry["part"]
         self.interval_s = entry["interval_s"]
-        self.quantities = entry["quantities"]
+        self._ranges = ranges
         self.samples = 0
         self.faults = 0
         self._make_driver = make_driver
@@ -72,8 +72,9 @@ class Sensor:
             return []
         readings = []
         for quantity, value in zip(self._driver.QUANTITIES, values):
-            if quantity in self.quantities:
-                if not in_range(quantity, value):
+            if quantity in self._ranges:
+                low, high = self._ranges[quantity]
+                if not low <= value <= high:
                     raise SensorFault(RANGE)
                 readings.append((quantity, value))
         self.samples += 1
