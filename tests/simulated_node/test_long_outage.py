@@ -130,6 +130,7 @@ def test_a_day_with_many_cuts_in_a_small_heap():
     account = month.run()
     assert account["complete"], account["trouble"]
     assert month.cuts >= 20 and month.restarts == 4
+    assert month.memory_errors == 0
     early = [heap for at_ms, heap in month.heaps if at_ms < 4 * HOUR_S * 1000]
     late = [heap for at_ms, heap in month.heaps if at_ms > 20 * HOUR_S * 1000]
     assert max(late) <= max(early) * 1.02
