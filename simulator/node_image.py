@@ -15,7 +15,7 @@ from littlefs import LittleFS, LittleFSError
 from host_tools.provisioning.node_flash import BLOCK_BYTES
 
 _OUTBOX = "outbox"
-_SEGMENT_HEAD, _ENTRY_HEAD = 4, 6
+_SEGMENT_HEAD, _ENTRY_HEAD = 8, 6
 FILLER = "filler"
 _FREE_BLOCKS_USED = 2  # of the filler itself: its directory entry
 

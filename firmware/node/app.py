@@ -33,7 +33,8 @@ from node.policy.rules import DAY_S, Policy
 _RELEASED = flash_file.DATA + "released"
 _LOOK_BACK = 16  # envelopes without records may come last
 _RETRY_MS = 60_000  # after an error that only a technician, or a new start, can mend
-_SEND_SIZE = 1024  # four times the largest envelope that a kit's policy makes
+_SEND_SIZE = 1024  # bytes of a packet: compile_policy.py keeps envelopes below
+_RECEIVE_SIZE = 512  # a receipt of 16 ranges has 230 bytes
 _FORMAT_AFTER = 2  # starts without a receipt, this one included
 _TRIES = 3  # to read what is on flash, before it counts as damaged
 
@@ -136,7 +137,8 @@ def build(watchdog) -> Node:
     series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
     context = _read_certificates()
     link = MQTTClient(
-        node_id, broker["host"], broker["port"], context, clock, send_size=_SEND_SIZE
+        node_id, broker["host"], broker["port"], context, clock,
+        send_size=_SEND_SIZE, receive_size=_RECEIVE_SIZE,
     )  # fmt: skip
 
     def confirm(utc_s: int, age_ms):
@@ -159,7 +161,7 @@ def build(watchdog) -> Node:
         say("app", "safe state: only its health is measured")
         sensors = []
     intervals_s = reading.intervals_s(kit)
-    return Node(
+    node = Node(
         clock=clock,
         wifi=wifi,
         time_sync=TimeSync(config["sntp"]),
@@ -176,6 +178,8 @@ def build(watchdog) -> Node:
         quantities=sorted(intervals_s),
         random_below=_random_below,
     )
+    publisher.on_new_outbox = node.on_new_outbox
+    return node
 
 
 def run():

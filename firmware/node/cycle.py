@@ -77,7 +77,7 @@ class Node:
     def over(self) -> bool:
         """Whether the board should start anew: the safe state has served, or the flash takes
         nothing any more, which the start may mend."""
-        if self._unkept >= _UNKEPT_MAX:
+        if self._unkept >= _UNKEPT_MAX or self.outbox.is_broken:
             return True
         if not self._safe:
             return False
@@ -153,7 +153,7 @@ class Node:
 
     def _release(self):
         instant_s = self.minimiser.next_instant_s
-        records = self.minimiser.close()
+        records = self.minimiser.close(self.clock.kept_s(), self.clock.is_held())
         if records is not None:
             self._seal(records, instant_s if records else None)
 
@@ -211,6 +211,11 @@ class Node:
             say("keys", err)
         self._scrub_at_ms = now_ms + _SCRUB_AGAIN_MS
         return False
+
+    def on_new_outbox(self, given_up: int):
+        """A new outbox takes the place of one whose flash was set back."""
+        self._unsealed += given_up
+        self.minimiser.keep_released()
 
     # outbox → publish
 

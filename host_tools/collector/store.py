@@ -193,7 +193,16 @@ class Store:
             reason = outcome.reason
             if reason == FORGOTTEN:
                 self._tell(node_id, "epoch forgotten", f"epoch {outcome.epoch}", now_s)
+                self._touch_newest(node_id)  # the receipt takes a node that was set back to today
         self._refuse(node_id, topic, message, reason, now_s, result)
+
+    def _touch_newest(self, node_id: str):
+        """Has a receipt made for the outbox that was heard last, whatever it says."""
+        row = self._db.execute(
+            "SELECT log FROM log WHERE node = ? ORDER BY heard DESC LIMIT 1", (node_id,)
+        ).fetchone()
+        if row is not None:
+            self._log(node_id, row[0]).touched.append(0)
 
     def _keep_opened(self, node_id: str, message: bytes, opened: Opened, now_s: int) -> str | None:
         """Stores an envelope that is new; returns why not."""

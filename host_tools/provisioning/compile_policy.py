@@ -20,7 +20,7 @@ _STREAM_KEYS = (
 )  # fmt: skip
 _VERSION_MAX = 2**31 - 1
 _ID_MAX = 64
-_PLAINTEXT_MAX = 1024  # a node sends it as one packet from a buffer of 1.5 KiB
+PLAINTEXT_MAX = 900  # with envelope and topic around it, one packet of a node: 1,024 bytes
 
 
 def compile_policy(path: str | Path, kit: Kit | None = None) -> bytes:
@@ -43,7 +43,7 @@ def compile_policy(path: str | Path, kit: Kit | None = None) -> bytes:
         streams[stream[0]] = stream
     body = [streams[number] for number in sorted(streams)]
     compiled = cbor2.dumps(["lp1 policy", *head, name, body], canonical=True)
-    if Policy(compiled).padded_length(0) > _PLAINTEXT_MAX:
+    if Policy(compiled).padded_length(0) > PLAINTEXT_MAX:
         raise table.wrong("has more streams than one message can carry", "take some out")
     return compiled
 

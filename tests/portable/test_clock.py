@@ -153,11 +153,12 @@ class TestClock(unittest.TestCase):
 
         replace, flash_file.replace = flash_file.replace, fails
         try:
-            with self.assertRaises(OSError):
-                self.clock.confirm(START_S)
+            self.clock.confirm(START_S)
+            self.assertEqual((self.clock.floor_s, self.clock.kept_s()), (START_S, FLOOR_S))
         finally:
             flash_file.replace = replace
         self.clock.confirm(START_S + 1)
+        self.assertEqual(self.clock.kept_s(), START_S + 1)
         self.assertEqual(Clock(FLOOR_S).floor_s, START_S + 1)
 
 

@@ -41,6 +41,18 @@ def play_until_cut(flash, after, halves):
         return outbox.log, done, settled, True
     return outbox.log, done, settled, False
 
+def fails_once(function, at):
+    """The same function, whose `at`-th call fails."""
+    left = [at]
+
+    def call(path):
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(5)
+        function(path)
+
+    return call
+
 class fails_after_close:
     """A file whose content is on flash although its close() fails."""
 
@@ -331,6 +343,37 @@ class TestOutbox(unittest.TestCase):
             self.assertEqual(box.next_number, given + 1)
             for number in range(1, given + 1):
                 self.assertEqual(box.read(number), envelope(number))
+
+    def test_beginning_anew_is_whole_or_ended_at_the_next_start(self):
+        for fails_at in range(1, 12):
+            outbox = filled(120)
+            log = outbox.log
+            kept, flash_file.remove = flash_file.remove, fails_once(flash_file.remove, fails_at)
+            try:
+                outbox.begin_anew()
+            except OSError:
+                self.assertTrue(outbox.is_broken)
+                with self.assertRaises(OutboxError):
+                    outbox.append(envelope(1))
+                outbox = None
+            finally:
+                flash_file.remove = kept
+            again = Outbox(64 * 1024)
+            self.assertTrue(again.log != log and (outbox is None or again.log == outbox.log))
+            self.assertEqual((again.next_number, again.waiting(), again.floor), (1, 0, 1))
+            again.append(envelope(1))
+            self.assertEqual(Outbox(64 * 1024).read(1), envelope(1))
+            if outbox is not None:
+                break
+        self.assertTrue(fails_at > 2)
+
+    def test_what_is_settled_beyond_has_a_bound(self):
+        outbox = filled(300)
+        outbox.settle(0, [[number, number] for number in range(2, 300, 2)])
+        self.assertEqual(len(outbox._beyond), 32)
+        self.assertEqual((outbox.waiting(), outbox.waiting_from(0)), (300 - 32, 1))
+        outbox.settle(300, [])
+        self.assertEqual(outbox.waiting(), 0)
 
     def test_reading_in_any_order_while_more_comes(self):
         outbox = filled(100)

@@ -158,13 +158,19 @@ class TestPublisher(unittest.TestCase):
 
     def test_a_flash_that_was_set_back_begins_a_new_outbox(self):
         """The store names numbers that were never given: those that come next are taken."""
-        log = self.outbox.log
+        log, given_up = self.outbox.log, []
+        self.publisher.on_new_outbox = given_up.append
         self.outbox.append(b"under a number that is taken")
         self.publisher.step(0)
         self.receive(1, log, 3, [[6, 9]])  # 4 and 5 are from before, and nowhere else
         self.assertEqual((self.outbox.log, self.outbox.waiting_from(0)), (log, 4))
-        self.publisher.step(0)
-        self.receive(2, log, 9, [])
+        for number in range(7, 12):
+            self.outbox.append(b"envelope %d" % number)
+        self.receive(2, log, 5, [[6, 9]])  # 10 and 11 are free: they shall be delivered first
+        self.assertEqual((self.outbox.log, self.outbox.waiting_from(10)), (log, 10))
+        self.assertEqual(given_up, [])
+        self.receive(2, log, 11, [])
+        self.assertEqual(given_up, [6])
         self.assertTrue(self.outbox.log != log)
         self.assertEqual((self.outbox.next_number, self.outbox.waiting()), (1, 0))
         self.assertEqual(Outbox(64 * 1024).log, self.outbox.log)
@@ -178,6 +184,36 @@ class TestPublisher(unittest.TestCase):
         self.assertEqual(self.outbox.waiting(), 0)
         self.receive(4, log, 12, [])  # for the outbox before: nothing to us
         self.assertEqual(self.outbox.next_number, 2)
+
+    def test_what_was_not_sent_is_not_settled_by_numbers_of_another_life(self):
+        """The outage after it was set back is longer than what the store had got before."""
+        log = self.outbox.log
+        for number in range(6, 21):
+            self.outbox.append(b"envelope %d" % number)
+        self.publisher.step(0)  # three are under way
+        self.receive(1, log, 9, [])
+        self.assertEqual(self.outbox.log, log)
+        self.assertEqual(self.outbox.waiting_from(0), 6)
+
+    def test_an_envelope_that_is_too_long_does_not_hold_up_those_behind_it(self):
+        def publish(topic, payload, dup_id=None):
+            if payload == b"envelope 2":
+                raise ValueError("too long")
+            return Link.publish_qos1(self.link, topic, payload, dup_id)
+
+        self.link.publish_qos1, self.link.room = publish, 9
+        self.publisher.step(0)
+        self.publisher.on_connect()
+        self.assertEqual({body for _, body, _ in self.link.take()},
+                         {b"envelope 1", b"envelope 3", b"envelope 4", b"envelope 5"})  # fmt: skip
+
+    def test_a_message_for_which_there_is_no_memory_is_refused_like_any_other(self):
+        def no_memory(message):
+            raise MemoryError
+
+        self.publisher._receipts.open = no_memory
+        self.receive(1, self.outbox.log, 5, [])
+        self.assertEqual(self.outbox.waiting(), 5)
 
     def test_a_damaged_envelope_does_not_hold_up_those_behind_it(self):
         name = "/data/outbox/00000001"

@@ -21,6 +21,7 @@ import time
 import machine
 
 from node.device import flash_file
+from node.device.log import say
 
 DAY_S = 86_400
 SNTP_TRUST_S = 7 * DAY_S
@@ -45,6 +46,7 @@ class Clock:
         kept = flash_file.read(_FLOOR_FILE) or b""
         self._kept_s = int.from_bytes(kept, "big")
         self.floor_s = max(floor_s, self._kept_s)
+        self._built_s = floor_s
         self.confirmed_s = None
         self.steps = 0  # how often the time was set: what was measured across a step is void
         self._ticks = time.ticks_ms()
@@ -120,8 +122,15 @@ class Clock:
             self._held_ms, self._held_utc_ms = uptime_ms, utc_s * 1000 + age_ms
         self.floor_s = max(self.floor_s, utc_s)
         if self.floor_s // DAY_S > self._kept_s // DAY_S:  # one write a day spares the flash
-            flash_file.replace(_FLOOR_FILE, self.floor_s.to_bytes(5, "big"))
-            self._kept_s = self.floor_s
+            try:
+                flash_file.replace(_FLOOR_FILE, self.floor_s.to_bytes(5, "big"))
+                self._kept_s = self.floor_s
+            except OSError as err:  # the next receipt tries again
+                say("clock", err)
+
+    def kept_s(self) -> int:
+        """Before this (Unix s) it cannot be, also after a power cut."""
+        return max(self._built_s, self._kept_s)
 
     def is_held(self) -> bool:
         """Whether a receipt of this power-up bounds the time from above. Until then nothing but

@@ -11,7 +11,7 @@ capture that the air quality directive asks of hourly means); a sum needs nearly
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
-_SPANS = 6
+_SPANS, _RESERVED = 24, 4
 
 
 class Window:
@@ -86,21 +86,42 @@ class Released:
         """The clock was set, or stood still: the next instant begins a new span."""
         self._growing = None
 
-    def add(self, instant_s: int):
+    def add(self, instant_s: int, floor_s: int = 0, is_held: bool = True) -> bool:
+        """Notes an instant; False when there is no place, so that nothing may be released then.
+
+        What ended before `floor_s`, which is on flash, cannot come again, and is forgotten. Some
+        places are kept for a clock that a receipt holds: forged answers cannot take them all.
+        """
         if self._growing is not None:
-            self._growing[1] = instant_s
-            return
+            self._growing[1] = max(self._growing[1], instant_s)
+            return True
+        spans = [span for span in self._spans if span[1] >= floor_s]
+        if is_held and len(spans) >= _SPANS:
+            self._join(spans, instant_s)
+        if len(spans) >= (_SPANS if is_held else _SPANS - _RESERVED):
+            return False
         self._growing = [instant_s, instant_s]
-        spans = self._spans = sorted(self._spans + [self._growing])
-        if len(spans) > _SPANS:  # the two that are nearest become one
-            at = min([(spans[i + 1][0] - spans[i][1], i) for i in range(_SPANS)])[1]
+        self._spans = sorted(spans + [self._growing])
+        self.keep()
+        return True
+
+    def _join(self, spans: list, instant_s: int):
+        """Makes one of the two past spans that are nearest: what lies between is past as well."""
+        gaps = [
+            (spans[i + 1][0] - spans[i][1], i)
+            for i in range(len(spans) - 1) if spans[i + 1][1] <= instant_s
+        ]  # fmt: skip
+        if gaps:
+            at = min(gaps)[1]
             spans[at][1] = max(spans[at][1], spans[at + 1][1])
-            if self._growing is spans[at + 1]:
-                self._growing = spans[at]
             del spans[at + 1]
+
+    def keep(self):
+        """Makes the spans durable as they are."""
         if self._keep is not None:
+            first = [self._growing] if self._growing is not None else []
             data = b""
-            for span in [self._growing] + [other for other in spans if other is not self._growing]:
+            for span in first + [other for other in self._spans if other is not self._growing]:
                 data += span[0].to_bytes(5, "big") + span[1].to_bytes(5, "big")
             self._keep(data)
 
@@ -139,13 +160,17 @@ class Minimiser:
             if window.stream.quantity == quantity:
                 window.add(value)
 
-    def close(self):
+    def keep_released(self):
+        """The outbox, which tells the newest instant after a power cut, is about to go."""
+        self._released.keep()
+
+    def close(self, floor_s: int = 0, is_held: bool = True):
         """Closes the windows that end at `next_instant_s`, and opens the ones after.
 
         Returns their records, one for every stream that closes, or None when none of the windows
         was watched from its start (a partial first window is discarded). The list is empty when
-        records of this instant were released before, by a clock that was wrong: the store shall
-        hear from the node all the same.
+        records of this instant were released before, by a clock that was wrong, or that cannot be
+        noted: the store shall hear from the node all the same. floor_s, is_held: the clock's.
         """
         instant_s = self.next_instant_s
         self.next_instant_s = self._policy.next_instant(instant_s)
@@ -163,7 +188,6 @@ class Minimiser:
             any_whole = any_whole or whole
         if not any_whole:
             return None
-        if instant_s in self._released:
+        if instant_s in self._released or not self._released.add(instant_s, floor_s, is_held):
             return []
-        self._released.add(instant_s)
         return records

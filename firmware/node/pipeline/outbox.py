@@ -25,12 +25,14 @@ from node.device import flash_file
 from node.errors import OutboxError
 
 _FOLDER = flash_file.DATA + "outbox"
+_LOG, _NEXT = _FOLDER + "/log", _FOLDER + "/next"
 _SEGMENT_FULL = 7168  # a segment of this size takes no more; the last entry may pass it
 _SEGMENT_MAX = _SEGMENT_FULL + 1536
 _SEGMENT_HEAD = 8
 _ENTRY_HEAD = 6
 _ENTRY_MIN = 48  # no envelope is shorter
 _ENOSPC = 28
+_BEYOND_MAX = 32  # ranges: what is forgotten of more is only sent again
 
 
 def _path(first: int) -> str:
@@ -51,6 +53,17 @@ def _head(settled: int) -> bytes:
     return head + binascii.crc32(head).to_bytes(4, "big")
 
 
+def _end_what_was_begun():
+    """The name of the outbox; None when there is none. A name that was to be the next becomes it,
+    once all that was held under the one before is gone."""
+    if flash_file.read(_NEXT) is not None:
+        for name in flash_file.names(_FOLDER):
+            if _first(name):
+                flash_file.remove(_path(_first(name)))
+        os.rename(_NEXT, _LOG)
+    return flash_file.read(_LOG)
+
+
 class Outbox:
     """limit_bytes: how much flash the segments may take; the oldest go when it is reached."""
 
@@ -59,10 +72,11 @@ class Outbox:
         self._count = 0  # of segments
         self._size = 0  # of the newest segment, in bytes
         flash_file.make_folder(_FOLDER)
-        self.log = flash_file.read(_FOLDER + "/log")
+        self.is_broken = False
+        self.log = _end_what_was_begun()
         if self.log is None or len(self.log) != 4:
             self.log = os.urandom(4)
-            flash_file.replace(_FOLDER + "/log", self.log)
+            flash_file.replace(_LOG, self.log)
         self._dropped = False  # an envelope was given up for one that could not be written
         self._beyond = []  # settled ranges [first, last] above settled_upto, rising
         self.settled_upto = 0
@@ -118,6 +132,8 @@ class Outbox:
     def append(self, *envelopes):
         """Makes `envelopes` durable, the first as `next_number`, and gives these numbers away.
         After an OSError those below next_number are durable."""
+        if self.is_broken:
+            raise OutboxError("it is to begin anew")
         self._reader.close()
         at = 0
         while at < len(envelopes):
@@ -242,12 +258,15 @@ class Outbox:
         self._settle_below(upto + 1)
 
     def begin_anew(self):
-        """Forgets all that is held, and takes another name: numbers begin again at 1."""
-        while self._count:
-            self._drop_oldest()
-        self.log, self.next_number, self.settled_upto, self._beyond = os.urandom(4), 1, 0, []
-        self._newest = None
-        flash_file.replace(_FOLDER + "/log", self.log)
+        """Forgets all that is held, and takes another name: numbers begin again at 1. After an
+        OSError this object is broken, and the next start ends what was begun."""
+        self._reader.close()
+        self.is_broken = True
+        flash_file.replace(_NEXT, os.urandom(4))
+        self.log = _end_what_was_begun()
+        self._count = self._size = self.settled_upto = 0
+        self.next_number, self._beyond, self._newest = 1, [], None
+        self.is_broken = False
 
     def resend(self, number: int):
         """Forgets that what is held from `number` on is settled."""
@@ -264,7 +283,7 @@ class Outbox:
                 beyond[-1][1] = max(beyond[-1][1], last)
             else:
                 beyond.append([first, last])
-        self.settled_upto, self._beyond = upto, beyond
+        self.settled_upto, self._beyond = upto, beyond[:_BEYOND_MAX]
 
 
 class _Reader:

@@ -6,10 +6,10 @@ store's receipt settles an envelope. What has no receipt is sent again, the same
 reconnect and 10 minutes after it was sent; ever more rarely as long as no receipt comes at all,
 since then it is the store that is away, and the broker keeps what it can.
 
-A receipt that names numbers which were never given tells that the flash was set back to an earlier
-state, or that another board has a copy of it: our numbers are taken. What the store has is settled
-by it all the same; when the rest is of this power-up, and so under taken numbers, a new outbox is
-begun.
+A receipt that names numbers which were not sent tells that the flash was set back to an earlier
+state, or that another board has a copy of it: some of our numbers are taken. What was given before
+this power-up is settled by it all the same, and what is under free numbers is delivered; when the
+rest lies under taken ones, it is given up, and a new outbox begun.
 
 A receipt for an envelope of this power-up was made after that envelope: so its time is at most as
 old as that, and tells the node's clock an upper bound as well.
@@ -44,14 +44,21 @@ class Publisher:
         self._uptime_ms = uptime_ms
         self._again_ms = _AGAIN_MS if receipts.has_key else _NEVER_MS
         self.receipts = 0  # that were authentic
-        self._in_flight = {}  # packet id: number
-        self._next = 1  # the next number to look at
-        self._oldest = None  # the oldest number without receipt, and since when it is that
+        self.on_new_outbox = None  # called with how many envelopes are given up for a new outbox
         self._oldest_since_ms = 0
         self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
         self._unheard = False  # something was sent, and no receipt has come since
-        self._first = outbox.next_number  # of this power-up
+        self._begin()
+
+    def _begin(self):
+        """Knows nothing of what is under way."""
+        self._in_flight = {}  # packet id: number
+        self._next = 1  # the next number to look at
+        self._sent = 0  # the highest that was sent
+        self._set_back = False  # whether the store has numbers that were not
+        self._oldest = None  # the oldest number without receipt, and since when it is that
+        self._first = self._outbox.next_number  # of this power-up
         self._began = self._first  # from which number on a probe is looked for
         self._probe = None  # an envelope of this power-up: its number, and when it was there
 
@@ -66,7 +73,7 @@ class Publisher:
             if envelope is None:
                 del self._in_flight[packet_id]
             else:
-                self._link.publish_qos1(self._topic, envelope, packet_id)
+                self._send(number, envelope, packet_id)
         self._next = 1
 
     def on_puback(self, packet_id: int):
@@ -84,6 +91,8 @@ class Publisher:
                 self._on_command(*self._commands.open(message))
         except (FormatError, OpenError, KeyMissing, OutboxError, CommandError, OSError) as err:
             say("publish", err)
+        except MemoryError:  # refused like any other, or it would come again for ever
+            say("publish", "there is no memory for a message")
 
     def _on_receipt(self, time_s: int, log: bytes, upto: int, ranges: list):
         self.receipts += 1
@@ -92,26 +101,32 @@ class Publisher:
         age_ms = None
         try:
             if log == self._outbox.log:
-                if max([upto] + [last for _, last in ranges]) < self._outbox.next_number:
+                known = max(self._sent, self._first - 1)
+                self._set_back |= max([upto] + [last for _, last in ranges]) > known
+                if self._set_back:
+                    self._on_set_back(upto, ranges)
+                else:
                     self._outbox.settle(upto, ranges)
                     age_ms = self._age_ms()
-                else:
-                    self._on_set_back(upto, ranges)
         finally:
             self._confirm(time_s, age_ms)
 
     def _on_set_back(self, upto: int, ranges: list):
-        before = self._first - 1  # up to there our envelopes are those that the store has
-        known = [[first, min(last, before)] for first, last in ranges if first <= before]
-        self._outbox.settle(min(upto, before), known)
-        waiting = self._outbox.waiting_from(0)
-        if waiting is not None and waiting <= before:
-            return
-        say("publish", "the flash was set back: a new outbox is begun")
-        self._outbox.begin_anew()
-        self._in_flight.clear()
-        self._first = self._began = self._next = 1
-        self._oldest = self._probe = None
+        """The store has numbers of this outbox that were not sent: some of ours are taken."""
+        outbox, before = self._outbox, self._first - 1
+        # Up to there our envelopes are those that the store has.
+        outbox.settle(min(upto, before), [[a, min(b, before)] for a, b in ranges if a <= before])
+        taken, number = 0, outbox.waiting_from(0)
+        while number is not None:
+            if number > upto and not [1 for a, b in ranges if a <= number <= b]:
+                return  # it is not taken, and first to be delivered
+            taken += 1
+            number = outbox.waiting_from(number + 1)
+        say("publish", "the flash was set back: a new outbox is begun, given up: " + str(taken))
+        if self.on_new_outbox is not None:
+            self.on_new_outbox(taken)
+        outbox.begin_anew()
+        self._begin()
 
     def _age_ms(self):
         """How old a receipt can be at most; None when it settles nothing of this power-up."""
@@ -151,9 +166,19 @@ class Publisher:
                 numbers = set(self._in_flight.values())
             envelope = None if number in numbers else self._read(number)
             if envelope is not None:
-                packet_id = self._link.publish_qos1(self._topic, envelope)
-                self._in_flight[packet_id] = number
+                self._send(number, envelope, None)
                 self._linger(now_ms)
+
+    def _send(self, number: int, envelope: bytes, packet_id):
+        """packet_id: that of its first time, which was in flight when a connection ended."""
+        self._sent = max(self._sent, number)  # before: an error may come behind the last byte
+        try:
+            packet_id = self._link.publish_qos1(self._topic, envelope, packet_id)
+        except ValueError as err:  # longer than a packet of ours: those behind it must not wait
+            say("publish", err)
+            self._in_flight.pop(packet_id, None)
+            return
+        self._in_flight[packet_id] = number
 
     def _linger(self, now_ms: int):
         if self._unheard and now_ms > self._linger_until_ms:
