@@ -10,10 +10,15 @@ import sys
 import pytest
 
 from host_tools.errors import ToolError
+from node.pipeline.outbox import Outbox
+from simulator.hal.bench import bench
+from simulator.hal.esp32 import Partition
+from simulator.hal.on_cpython import vfs
 from simulator.ledger import Ledger
 from simulator.node_image import read_outbox
 from simulator.scenario import built_in, find_scenario, load_scenario
 from simulator.world.broker_mosquitto import mosquitto_path
+from simulator.world.flash import BLOCK_BYTES, Flash
 
 NAMES = [path.stem for path in built_in()]
 _WORKERS = 3  # they wait for processes and for real time more than they compute
@@ -164,3 +169,18 @@ def test_the_ledger_sees_what_must_never_be(tmp_path):
     assert ledger.repeated("aaaaaaaaaa") == 1
     (tmp_path / "data.img").write_bytes(b"\0" * 4096 * 256)
     assert read_outbox(tmp_path / "data.img") is None
+
+
+def test_what_a_node_has_sealed_is_read_from_its_flash(tmp_path, monkeypatch):
+    """The outbox as the firmware writes it, in several segments."""
+    path = tmp_path / "data.img"
+    path.write_bytes(b"\xff" * 64 * BLOCK_BYTES)
+    monkeypatch.setitem(bench.partitions, "lpdata", Flash(str(path)))
+    vfs.VfsLfs2.mkfs(Partition("lpdata"))
+    monkeypatch.setitem(vfs.mounted, "/data", vfs.VfsLfs2(Partition("lpdata")))
+    outbox = Outbox(64 * 1024)
+    sealed = {number: b"envelope %d " % number + bytes(150) for number in range(1, 121)}
+    for envelope in sealed.values():
+        outbox.append(envelope)
+    read = read_outbox(path)
+    assert (read.log, read.envelopes, read.newest) == (outbox.log, sealed, 120)
