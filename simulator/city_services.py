@@ -39,24 +39,24 @@ class CityServices:
         self._woken = woken
         self._nodes = []
         self._store_path = None
-        self._broker_at = self._collector_at = None  # addresses
+        self.broker_at = self._collector_at = None  # addresses
         self._ended = collections.defaultdict(collections.Counter)  # counts of earlier collectors
 
     def connect(self, node_id: str):
         """Lays a node's wire to the broker."""
         self._nodes.append(node_id)
-        self.access_point.connect(node_id, self.broker.host_name, self._broker_at)
+        self.access_point.connect(node_id, self.broker.host_name, self.broker_at)
 
     # the broker
 
     def start_broker(self):
         """Starts a broker, and leads all wires to it. When this returns, the collector has it."""
         self.broker = self._make_broker()
-        self._broker_at = self._collector_at = self.broker.start()
+        self.broker_at = self._collector_at = self.broker.start()
         for node_id in self._nodes:
-            self.access_point.connect(node_id, self.broker.host_name, self._broker_at)
+            self.access_point.connect(node_id, self.broker.host_name, self.broker_at)
         if self._own:  # through a wire, so that its address stays when another broker starts
-            port = self.access_point.connect(COLLECTOR, self.broker.host_name, self._broker_at)
+            port = self.access_point.connect(COLLECTOR, self.broker.host_name, self.broker_at)
             self._collector_at = "127.0.0.1", port
         if self.collects() and not self._is_back():
             self.stop_collector()  # it waits ever longer: somebody starts it again

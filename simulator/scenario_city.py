@@ -108,7 +108,7 @@ class ScenarioServices(CityServices):
     def _observe(self):
         """Subscribes to all that nodes send, through a wire: its address outlives the broker."""
         self._nodes.append(OBSERVER)
-        port = self.access_point.connect(OBSERVER, self.broker.host_name, self._broker_at)
+        port = self.access_point.connect(OBSERVER, self.broker.host_name, self.broker_at)
         client = self.observed = self._client(OBSERVER)
         client.on_connect = lambda *_: client.subscribe("lp/+/up", qos=1)
         client.on_message = lambda *event: self.see(event[2].topic, event[2].payload)
@@ -124,7 +124,7 @@ class ScenarioServices(CityServices):
     def send(self, node_id: str, message: bytes):
         """Gives the broker a command of the vault; ToolError when it does not take it."""
         client = self._client(VAULT)
-        client.connect(*self._broker_at)
+        client.connect(*self.broker_at)
         client.loop_start()
         sent = client.publish(f"lp/{node_id}/down", message, qos=1)
         try:

@@ -16,6 +16,7 @@ import types
 from node import cbor
 from node.cycle import Node
 from node.errors import LinkError
+from node.pipeline.health import HEALTH
 from node.pipeline.minimise import Minimiser
 from node.policy.rules import Policy
 
@@ -116,6 +117,7 @@ def _node(broker, clock, random_below) -> Node:
         keys=nothing(stepped=False),
         scrub=nothing(stale=0),
         boots=boots,
+        quantities=list(HEALTH),
         random_below=random_below,
     )
 

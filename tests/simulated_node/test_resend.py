@@ -11,13 +11,10 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.keyring import Keyring
-from host_tools.collector.mqtt_worker import MqttWorker
-from host_tools.collector.store import Store
 from host_tools.collector.tls_probe import mutual_tls
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.command import resend
 from host_tools.provisioning.ticket import make_ticket
-from simulator.city_folder import COLLECTOR
 from simulator.city_run import CityRun, Plan, choose_kits
 
 DAY_S = 86_400
@@ -70,23 +67,14 @@ class Disaster:
 
     def _restore(self):
         city = self._city
-        city.collector.stop()
-        city._store.close()
+        city.services.stop_collector()
         self.before = values(city.store_path)
         self.missing = sorted(set(stored(city.store_path)) - set(stored(self._backup)))
         assert len(self.missing) > 20
         assert Keyring(self._keyring).node(city.nodes[0].node_id).epoch == 1
         shutil.copy(self._backup, city.store_path)
         shutil.copy(self._backup.with_suffix(".json"), self._keyring)
-        city._store = Store(city.store_path, Keyring(self._keyring))
-        tls = city.plan.folder / "tls"
-        city.collector = MqttWorker(
-            city._store, city._address, tls / "ca.pem", tls / f"{COLLECTOR}.pem",
-            tls / f"{COLLECTOR}.key", city._broker.host_name, city.conductor.now_s, city._woken,
-        )  # fmt: skip
-        city._open.callback(city._store.close)
-        city._open.callback(city.collector.stop)
-        city.collector.start()
+        city.services.start_collector()
 
     def _command(self):
         """The vault's: nothing has come back without it."""
@@ -99,10 +87,10 @@ class Disaster:
         Authority.load(tls).issue("vault-1", "vault").save(tls, "vault-1")
         files = tls / "ca.pem", tls / "vault-1.pem", tls / "vault-1.key"
         client = mqtt.Client(CallbackAPIVersion.VERSION2, "vault-1")
-        client.tls_set_context(mutual_tls(*files, city._broker.host_name))
+        client.tls_set_context(mutual_tls(*files, city.services.broker.host_name))
         connected = threading.Event()
         client.on_connect = lambda *_: connected.set()
-        client.connect(*city._address)
+        client.connect(*city.services.broker_at)
         client.loop_start()
         assert connected.wait(WITHIN_S)
         client.publish(f"lp/{node_id}/down", message, qos=1).wait_for_publish(WITHIN_S)
@@ -112,13 +100,6 @@ class Disaster:
 
 def test_a_store_set_back_gets_every_record_again(tmp_path, monkeypatch):
     monkeypatch.setattr("simulator.city_folder.new_root", lambda: ROOT)  # the vault knows it
-    start_collector = CityRun._start_collector
-
-    def noting_the_address(city, address):
-        city._address = address
-        start_collector(city, address)
-
-    monkeypatch.setattr(CityRun, "_start_collector", noting_the_address)
     plan = Plan(
         kits=choose_kits(("air",), None), for_s=END_S, folder=tmp_path / "city", start=START_S,
     )  # fmt: skip

@@ -68,7 +68,7 @@ def test_damaged_data_is_made_anew_at_the_second_start_and_the_store_hears_of_it
     account = city.account()["nodes"][0]
     assert account["opened"] >= before["opened"] + 6
     assert account["lost"] == 0  # all that was sealed before had a receipt
-    assert city.conductor.drain(city._drained)
+    assert city.conductor.drain(city.is_drained)
     assert node.status["waiting"] == 0
     run(city, 1)
     assert node.resets == 1
@@ -120,7 +120,7 @@ def test_keys_that_are_written_anew_repeat_no_nonce(city):
     (node.folder / "nvs.img").write_bytes(city.provisioned)
     switch_on(city)
     run(city, 2)
-    assert city.conductor.drain(city._drained)
+    assert city.conductor.drain(city.is_drained)
     assert city.account()["nodes"][0]["lost"] == 0
     used = {}
     for topic, message in city.published:
