@@ -14,7 +14,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import cuts, down, month, nonces
+from tests.soak import cuts, down, month, nonces, outage
 from tests.soak import time as forged_time
 
 PARTS = {
@@ -23,6 +23,7 @@ PARTS = {
     "nonces": lambda tell: nonces.run(),
     "time": forged_time.run,
     "month": month.run,
+    "outage": outage.run,
 }
 
 
