@@ -5,6 +5,7 @@ What it does not name is expected to be as usual: nothing lost, no nonce repeate
 waiting, nothing refused, and no event but the first outbox of each node.
 """
 
+from host_tools.collector.events import KINDS
 from host_tools.provisioning.checked import Table
 from simulator.durations import parse_duration, shown
 
@@ -48,7 +49,7 @@ def read_expect(place: str, fields) -> dict:
             expect[name] = _bounds(table, name)
     for name in ("events", "events_allowed"):
         kinds = table.take(name, list, []) if table.peek(name) else []
-        expect[name] = [table.expect(f"each of {name}", kind, str) for kind in kinds]
+        expect[name] = [table.expect_known(f"one of {name}", kind, KINDS) for kind in kinds]
     if "delivering_within" in table:
         text = table.take("delivering_within", str)
         expect["delivering_within"] = parse_duration(table, "delivering_within", text)

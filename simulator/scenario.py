@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 from host_tools.errors import ToolError
+from host_tools.heap_size import FORM, is_heap
 from host_tools.provisioning.checked import Table, suggestion
 from host_tools.times import parse_instant
 from simulator.durations import parse_duration
@@ -109,12 +110,19 @@ def load_scenario(path: Path, seed: int | None = None, interpreter: str | None =
         start_s=_start(table),
         broker=_known(table, "broker", ("embedded", "mosquitto")),
         interpreter=interpreter or _known(table, "interpreter", ("cpython", "micropython")),
-        heap=table.take("heap", str, "512k"),
+        heap=_heap(table),
         outbox_kib=table.take_int("outbox_kib", 16, 768) if "outbox_kib" in table else None,
         queue_limit=table.take("queue_limit", int, 100_000),
         faults=faults,
         expect=read_expect(f"{path.name}: expect", table.take("expect", dict, {})),
     )
+
+
+def _heap(table: Table) -> str:
+    text = table.take("heap", str, "512k")
+    if not is_heap(text):
+        raise table.wrong(f"has heap {text!r}", FORM)
+    return text
 
 
 def _read(path: Path) -> dict:

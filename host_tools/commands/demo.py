@@ -6,13 +6,12 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_tools import console
+from host_tools import console, heap_size
 from host_tools.errors import ToolError
 
 _STOPPED = 130  # the exit code of what was ended by Ctrl-C
 _LONGEST_S = 400 * 86_400
 _FASTEST = 1_000_000
-_HEAP_MIN, _HEAP_MAX = 96 << 10, 512 << 20
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -41,10 +40,8 @@ def _speed(context, parameter, text):
 def _heap(context, parameter, text):
     if text is None:
         return None
-    match = re.fullmatch(r"([1-9]\d{0,9})([kKmM]?)", text)
-    size = int(match[1]) << {"": 0, "k": 10, "m": 20}[match[2].lower()] if match else 0
-    if not _HEAP_MIN <= size <= _HEAP_MAX:
-        raise click.BadParameter("a heap is 96k to 512M: 128k is an ESP32's")
+    if not heap_size.is_heap(text):
+        raise click.BadParameter(heap_size.FORM)
     return text
 
 

@@ -114,5 +114,7 @@ def _tell(account: dict, as_json: bool, kept: bool) -> int:
         return 0
     for what, hint in broken:
         console.note(f"not as expected: {what} ({hint})")
-    hint = "lamppost read --store of it shows more" if kept else "--dir DIR keeps it to look into"
+    hint = "--dir DIR keeps it to look into"
+    if kept:
+        hint = f"lamppost read --store {account['store']}"
     raise ToolError(f"{account['scenario']}: {len(broken)} not as expected", hint)

@@ -127,7 +127,7 @@ def test_every_package_is_installed():
 def test_licence_line_and_no_path_of_a_machine():
     home = "/" + "root/"
     for path in ROOT.rglob("*"):
-        if path.suffix not in (".py", ".sh") or any(
+        if path.suffix not in (".py", ".sh", ".toml") or any(
             part in (".venv", "build", ".git") for part in path.relative_to(ROOT).parts
         ):
             continue
