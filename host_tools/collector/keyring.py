@@ -60,15 +60,18 @@ class Keyring:
 
     def refresh(self) -> bool:
         """Reads the file again if somebody changed it; whether that was so since the last call."""
-        self._read_again()
+        self.read_again()
         changed, self._changed = self._changed, False
         return changed
 
-    def _read_again(self):
+    def read_again(self) -> bool:
+        """Reads the file again if it has changed, and says so; refresh() will say so as well."""
         state = self._state()
-        if state != self._seen:
-            self._nodes = self._read() if state else {}
-            self._seen, self._changed = state, True
+        if state == self._seen:
+            return False
+        self._nodes = self._read() if state else {}
+        self._seen, self._changed = state, True
+        return True
 
     def add_node(self, ticket: Ticket, policy: bytes):
         """Takes a node, or takes it anew, with its compiled policy."""
@@ -106,7 +109,7 @@ class Keyring:
         lock = os.open(beside, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._read_again()
+            self.read_again()
             yield
             self._write()
         finally:

@@ -19,6 +19,7 @@ from host_tools.collector.numbers import Numbers
 from host_tools.collector.open_envelope import FORGOTTEN, Opened, Refusal, open_envelope
 from host_tools.collector.receipt import RANGES_MAX
 from host_tools.collector.store_file import StoreFile
+from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import is_node_id
 from node.pipeline.reading import QUANTITIES
 
@@ -167,7 +168,16 @@ class Store:
         if self._is_duplicate(node_id, message, result):
             return
         outcome = open_envelope(self.keyring, node_id, message, now_s)
+        if isinstance(outcome, Refusal) and outcome.keep and self._has_more_keys():
+            outcome = open_envelope(self.keyring, node_id, message, now_s)
         self._settle(topic, node_id, message, outcome, now_s, result)
+
+    def _has_more_keys(self) -> bool:
+        """Whether the keyring has changed: a node may send as soon as its key or policy is in."""
+        try:
+            return self.keyring.read_again()
+        except (OSError, ToolError):  # the worker's look at it says so
+            return False
 
     def _is_duplicate(self, node_id: str, message: bytes, result: BatchResult) -> bool:
         """The same bytes are known by their digest: their key may be forgotten already."""

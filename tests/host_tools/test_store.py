@@ -388,6 +388,15 @@ def test_what_cannot_be_opened_yet_is_kept_and_tried_again(store, keyring):
     assert rows(store._file.path, "sealed") == []
 
 
+def test_a_policy_that_has_just_come_is_known_at_once(store, keyring):
+    sender = node()
+    sender.policy = NEWER
+    Keyring(keyring.path).add_policy(NODE, NEWER)  # by another program
+    result = store.take_batch([(sender.topic, one(sender))], NOW)
+    assert (result.opened, result.kept) == ({NODE: 1}, {})
+    assert store.keyring.refresh()  # so that what was kept before is tried again
+
+
 def test_the_seal_of_what_is_kept_is_kept(store, keyring):
     sender = node()
     sender.policy = NEWER
