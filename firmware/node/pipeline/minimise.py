@@ -8,6 +8,10 @@ nothing else keeps it. A quantity that no stream names is dropped here.
 A value is null when its window was not watched whole: the node started within it, or the sensor
 gave too few of the samples it should have. A mean is fair with three quarters of them (the data
 capture that the air quality directive asks of hourly means); a sum needs nearly all.
+
+The policy is enforced in Window.record, in one order: clamp, aggregate, add noise, withhold,
+round. What is withheld is null as well, so nobody can tell it from what was not measured. Noise is
+drawn once, when the window closes, and never again: the readings are gone then.
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
@@ -15,15 +19,19 @@ _SPANS, _RESERVED = 24, 4
 
 
 class Window:
-    """The running aggregate of one stream's open window."""
+    """The running aggregate of one stream's open window. draw(numerator, denominator): integer
+    noise of that scale."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, draw):
         self.stream = stream
+        self._draw = draw
         self.clear()
 
     def clear(self):
         self.count = self.total = 0
         self.low = self.high = self.last = None
+        self.parts_lost = False  # a shorter window within this one tells nothing, for no k
+        self.parts_withheld = self.withheld = 0  # shorter ones below k: how many, and their sum
 
     def add(self, value: int):
         self.count += 1
@@ -37,27 +45,55 @@ class Window:
             return self.count * 20 >= expected * 19
         return self.count > 0 and self.count * 4 >= expected * 3
 
-    def record(self, instant_s: int, expected: int, whole: bool) -> list:
-        """[number, slot, value, …] of the window that ends at `instant_s` (Unix time)."""
+    def record(self, instant_s: int, expected: int, whole: bool, longer: list) -> list:
+        """[number, slot, value, …] of the window that ends at `instant_s` (Unix time). longer:
+        those of this quantity that hold it, and are told when this one is withheld."""
         stream = self.stream
         record = [stream.number, instant_s // stream.window_s - 1]
+        total = None  # what k is compared with
         for statistic in stream.statistics:
-            if not whole or not (statistic == "count" or self._enough(statistic, expected)):
-                record.append(None)
-            elif statistic == "mean":
-                record.append(stream.steps(statistic, self.total, self.count))
-            else:
-                record.append(stream.steps(statistic, self._value(statistic)))
+            value, count = None, 1
+            if whole and (statistic == "count" or self._enough(statistic, expected)):
+                value, count = self._value(statistic)
+                if stream.noise and statistic != "count":
+                    value, count = self._noisy(value, count), 1
+                if statistic == "sum":
+                    total = value
+                value = stream.steps(statistic, value, count)
+            record.append(value)
+        if stream.k and (total is None or total < stream.k or not self._hides_parts(stream.k)):
+            record[2:] = [None] * len(stream.statistics)
+            for window in longer:
+                window.parts_lost = window.parts_lost or total is None or total >= stream.k
+                window.parts_withheld += 1
+                window.withheld += self.total
         return record
 
-    def _value(self, statistic: str) -> int:
+    def _value(self, statistic: str):
+        """The aggregate, as a fraction."""
+        if statistic == "mean":
+            return self.total, self.count
         if statistic == "count":
-            return self.count
+            return self.count, 1
         if statistic == "sum":
-            return self.total
+            return self.total, 1
         if statistic == "min":
-            return self.low
-        return self.high if statistic == "max" else self.last
+            return self.low, 1
+        return (self.high if statistic == "max" else self.last), 1
+
+    def _noisy(self, value: int, count: int) -> int:
+        value, count = self.stream.clamp(value, count)
+        sensitivity, numerator, denominator = self.stream.noise
+        whole = (2 * value + count) // (2 * count)
+        return whole + self._draw(sensitivity * denominator, numerator)
+
+    def _hides_parts(self, k: int) -> bool:
+        """Whether each part that was withheld could still have been anything below k, for who
+        sees this total and the parts that were not. With noise there is nothing to hide."""
+        parts = self.parts_withheld
+        if not parts or self.stream.noise:
+            return True
+        return not self.parts_lost and k <= self.withheld <= (parts - 1) * (k - 1)
 
 
 class Released:
@@ -128,31 +164,43 @@ class Released:
 
 class Minimiser:
     """policy: what may leave; intervals_s: {quantity: sampling interval} of what is fitted;
-    released: what this node released before."""
+    released: what this node released before; seed: 32 random bytes that noise is made from, which
+    were drawn while the radio was on."""
 
-    def __init__(self, policy, intervals_s: dict, released=None):
-        self._policy = policy
+    def __init__(self, policy, intervals_s: dict, released=None, seed=None):
         self._intervals_s = intervals_s
-        self._windows = [Window(stream) for stream in policy.streams]
-        self._since_s = None  # watched without a break since then
+        self._seed = seed
+        self._draw = None
         self._clock_steps = None
         self._released = released or Released()
-        self.next_instant_s = None
+        self._since_s = None  # watched without a break since then
+        self.use(policy, 0)
 
-    def follow(self, now_s: int, clock_steps: int):
-        """Tells the time (Unix s), before anything else in a step.
+    def use(self, policy, now_s: int):
+        """Goes on under this policy: call it when no window has readings, as at 00:00 UTC."""
+        self._policy = policy
+        self.next_instant_s = policy.next_instant(now_s)
+        if self._draw is None and [1 for stream in policy.streams if stream.noise]:
+            from node.policy.noise import Noise
+
+            self._draw = Noise(self._seed).draw
+        self._windows = [Window(stream, self._draw) for stream in policy.streams]
+
+    def follow(self, now_s: int, clock_steps: int) -> bool:
+        """Tells the time (Unix s), before anything else in a step; whether all begins anew.
 
         All windows begin anew when the clock was set (`clock_steps` is how often) or stood still:
         what was measured across that would be a wrong sum.
         """
         if clock_steps == self._clock_steps and now_s - self.next_instant_s <= _BREAK_S:
-            return
+            return False
         self._clock_steps = clock_steps
         for window in self._windows:
             window.clear()
         self._released.begin()
         self._since_s = now_s + 1  # a reading at the very start belongs to the window before
         self.next_instant_s = self._policy.next_instant(now_s)
+        return True
 
     def add(self, quantity: str, value: int):
         """Takes a reading into the open windows of its streams."""
@@ -168,26 +216,42 @@ class Minimiser:
         """Closes the windows that end at `next_instant_s`, and opens the ones after.
 
         Returns their records, one for every stream that closes, or None when none of the windows
-        was watched from its start (a partial first window is discarded). The list is empty when
-        records of this instant were released before, by a clock that was wrong, or that cannot be
-        noted: the store shall hear from the node all the same. floor_s, is_held: the clock's.
+        was watched from its start (a partial first window is discarded), or the policy does not
+        permit that time. The list is empty when records of this instant were released before, by
+        a clock that was wrong, or that cannot be noted: the store shall hear from the node all the
+        same. floor_s, is_held: the clock's.
         """
         instant_s = self.next_instant_s
         self.next_instant_s = self._policy.next_instant(instant_s)
+        closing = [window for window in self._windows if instant_s % window.stream.window_s == 0]
         records = []
         any_whole = False
-        for window in self._windows:
+        for window in sorted(closing, key=_window_s):  # parts before their total
             stream = window.stream
-            if instant_s % stream.window_s:
-                continue
             whole = instant_s - stream.window_s >= self._since_s
             interval_s = self._intervals_s.get(stream.quantity)
             expected = stream.window_s // interval_s if interval_s else 1
-            records.append(window.record(instant_s, expected, whole))
+            records.append(window.record(instant_s, expected, whole, self._longer(stream)))
             window.clear()
             any_whole = any_whole or whole
-        if not any_whole:
+        if not any_whole or not self._policy.permits(instant_s):
             return None
         if instant_s in self._released or not self._released.add(instant_s, floor_s, is_held):
             return []
-        return records
+        return sorted(records, key=_number)
+
+    def _longer(self, stream) -> list:
+        """The windows of the same quantity that are longer."""
+        return [
+            window for window in self._windows
+            if window.stream.quantity == stream.quantity
+            and window.stream.window_s > stream.window_s
+        ]  # fmt: skip
+
+
+def _window_s(window) -> int:
+    return window.stream.window_s
+
+
+def _number(record: list) -> int:
+    return record[0]

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What a policy can say, as node and host read it from its compiled form.
+"""What a policy can say, as node and host read it from its compiled form. README.md here has the
+layout, and what is for the host alone.
 
-Compiled policy = deterministic CBOR of
-
-    ["lp1 policy", id, version, kit, [stream, ...]]
-    stream = [number, quantity, window_s, [statistic, ...], resolution, low, high, why]
-
-Its digest is SHA-256 of these bytes. The policy is the schema of the records: a record is
-`[number, slot, value, ...]` with one value per statistic, in steps of the stream's resolution.
+The policy is the schema of the records: a record is `[number, slot, value, ...]` with one value
+per statistic, in steps of the stream's resolution.
 """
 
 import hashlib
 
 from node import cbor
-from node.errors import FormatError, PolicyError
+from node.errors import BAD_FORM, FormatError, PolicyError
 
 STATISTICS = ("count", "sum", "mean", "min", "max", "last")
 DAY_S = 86_400
@@ -23,20 +19,35 @@ COUNT_MAX = 65_535  # of the statistic "count"
 _PREFIX_MAX = 1 + 5 + 5 + 5 + 3
 
 
+def _check(holds: bool, rule: str):
+    if not holds:
+        raise PolicyError(BAD_FORM, rule)
+
+
+def _are_numbers(values) -> bool:
+    return not [1 for v in values if isinstance(v, bool) or not isinstance(v, int)]
+
+
 class Stream:
-    """One line of the policy. `low` and `high` clamp each value, in the quantity's scale."""
+    """One line of the policy. `low` and `high` clamp each value, in the quantity's scale; k: the
+    sum below which a record is withheld, or 0; noise: (sensitivity, epsilon's numerator, its
+    denominator), or None."""
 
     def __init__(self, fields):
-        number, quantity, window_s, statistics, resolution, low, high, _why = fields
-        for value in (number, window_s, resolution, low, high):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise PolicyError("a number in the policy is none")
-        if not (0 < number < 256 and resolution > 0 and low <= high):
-            raise PolicyError("a stream's number, resolution or range cannot be used")
-        if window_s <= 0 or DAY_S % window_s:
-            raise PolicyError("a window does not divide the day")
-        if not statistics or [s for s in statistics if s not in STATISTICS]:
-            raise PolicyError("a statistic is not known")
+        number, quantity, window_s, statistics, resolution, low, high, k, noise = fields
+        numbers = (number, window_s, resolution, low, high, k)
+        _check(_are_numbers(numbers + tuple(noise or ())), "a number in the policy is none")
+        _check(
+            0 < number < 256 and resolution > 0 and low <= high and k >= 0,
+            "a stream's number, resolution, range or k cannot be used",
+        )
+        _check(window_s > 0 and DAY_S % window_s == 0, "a window does not divide the day")
+        _check(
+            statistics and not [s for s in statistics if s not in STATISTICS],
+            "a statistic is not known",
+        )
+        _check(not k or "sum" in statistics, "k needs a sum")
+        _check(noise is None or len(noise) == 3 and min(noise) > 0, "a noise cannot be used")
         self.number = number
         self.quantity = quantity
         self.window_s = window_s
@@ -44,6 +55,16 @@ class Stream:
         self.resolution = resolution
         self.low = low
         self.high = high
+        self.k = k
+        self.noise = None if noise is None else tuple(noise)
+
+    def clamp(self, total: int, count: int = 1):
+        """The fraction total / count within the range."""
+        if total < self.low * count:
+            return self.low, 1
+        if total > self.high * count:
+            return self.high, 1
+        return total, count
 
     def steps(self, statistic: str, total: int, count: int = 1) -> int:
         """total / count, clamped to the range and rounded half up to steps of the resolution.
@@ -52,10 +73,7 @@ class Stream:
         """
         if statistic == "count":
             return min(total, COUNT_MAX)
-        if total < self.low * count:
-            total, count = self.low, 1
-        elif total > self.high * count:
-            total, count = self.high, 1
+        total, count = self.clamp(total, count)
         unit = count * self.resolution
         return (2 * total + unit) // (2 * unit)
 
@@ -74,20 +92,28 @@ class Stream:
 
 
 class Policy:
-    """A compiled policy, checked. PolicyError says which rule it breaks."""
+    """Compiled rules, checked. PolicyError says which rule they break.
 
-    def __init__(self, compiled: bytes):
+    from_s, until_s: what ends after the first and not after the second may leave (Unix time).
+    """
+
+    def __init__(self, rules: bytes):
         try:
-            label, self.id, self.version, self.kit, streams = cbor.decode(compiled)
-            if label != "lp1 policy":
-                raise PolicyError("not a compiled policy")
+            label, self.id, self.version, self.kit, first, last, streams, terms = cbor.decode(rules)
+            _check(label == "lp1 policy", "not a compiled policy")
+            _check(_are_numbers((self.version, first, last)), "a number in the policy is none")
+            _check(0 < self.version < 1 << 31 and 0 <= first <= last, "its version or days")
+            _check(isinstance(terms, bytes) and len(terms) == 32, "the digest of its terms")
             self.streams = [Stream(fields) for fields in streams]
         except (FormatError, ValueError, TypeError):
-            raise PolicyError("the compiled policy cannot be read")
+            raise PolicyError(BAD_FORM, "the compiled policy cannot be read")
         numbers = [stream.number for stream in self.streams]
-        if not numbers or [1 for a, b in zip(numbers, numbers[1:]) if a >= b]:
-            raise PolicyError("stream numbers do not rise")
-        self.digest = hashlib.sha256(compiled).digest()
+        rise = not [1 for a, b in zip(numbers, numbers[1:]) if a >= b]
+        _check(numbers and rise, "stream numbers do not rise")
+        self.terms_digest = terms
+        self.from_s = first * DAY_S
+        self.until_s = (last + 1) * DAY_S
+        self.digest = hashlib.sha256(rules).digest()
         self.windows_s = sorted(set([stream.window_s for stream in self.streams]))
 
     def closing(self, instant_s: int) -> list:
@@ -98,7 +124,21 @@ class Policy:
         """The first moment after `after_s` (Unix time) at which a window ends."""
         return min([after_s - after_s % w + w for w in self.windows_s])
 
+    def permits(self, instant_s: int) -> bool:
+        """Whether windows that end then (Unix time) may be released."""
+        return self.from_s < instant_s <= self.until_s
+
     def padded_length(self, instant_s) -> int:
         """Bytes of every plaintext that leaves at `instant_s`; None: one without records."""
         streams = [] if instant_s is None else self.closing(instant_s)
         return _PREFIX_MAX + sum([stream.longest_record() for stream in streams])
+
+
+class NoPolicy(Policy):
+    """In the place of one that is not there: names nothing, so that nothing leaves. A day is its
+    only window, since the policy to come begins with one."""
+
+    def __init__(self):
+        self.version = self.from_s = self.until_s = 0
+        self.streams, self.windows_s = [], [DAY_S]
+        self.digest = None
