@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Reads what provisioning left on flash, builds the parts of one node, and runs its steps.
 
-The only file that wires stages together. Without a valid policy or key it raises: a node that may
-not tell anything does not measure anything either.
+The only file that wires stages together. A node that may not tell anything, for want of a valid
+policy, does not measure anything either.
 """
 
 import os
-import sys
 
 from node.crypto.seal_chain import draw_series
 from node.cycle import Node
@@ -14,11 +13,12 @@ from node.device import flash_file, power
 from node.device.boots import Boots
 from node.device.clock import Clock
 from node.device.hardware import Hardware
+from node.device.heap import forget
 from node.device.keys import Keys
 from node.device.log import say
 from node.device.nvs_scrub import NvsScrub
 from node.drivers.registry import driver_class
-from node.errors import LamppostError, OutboxError, PolicyError
+from node.errors import LamppostError, OutboxError
 from node.link.mqtt import MQTTClient
 from node.link.time_sync import TimeSync
 from node.link.wifi import Wifi
@@ -28,7 +28,8 @@ from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
 from node.pipeline.sample import Sensor
 from node.pipeline.seal import Sealer
-from node.policy.rules import DAY_S, Policy
+from node.policy.renewal import Renewal
+from node.policy.rules import DAY_S
 
 _RELEASED = flash_file.DATA + "released"
 _LOOK_BACK = 16  # envelopes without records may come last
@@ -45,13 +46,6 @@ def _random_below(limit: int) -> int:
 
 def _config(name: str):
     return flash_file.read_json(flash_file.CONFIG + name + ".json")
-
-
-def _load_policy() -> Policy:
-    compiled = flash_file.read(flash_file.CONFIG + "policy.cbor")
-    if compiled is None:
-        raise PolicyError("there is no policy")
-    return Policy(compiled)
 
 
 def _driver_maker(entry: dict, hardware: Hardware):
@@ -72,8 +66,7 @@ def _read_certificates():
 def _forget():
     """Modules that are used once, at the start, give their heap back."""
     for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading")):
-        del sys.modules["node." + package + "." + name]
-        delattr(sys.modules["node." + package], name)
+        forget(package, name)
 
 
 def _open_data(keys, boots, make):
@@ -123,18 +116,22 @@ def build(watchdog) -> Node:
     kit = _config("kit")
     buses = [entry["bus"] for entry in kit["sensors"]]
     hardware = Hardware(_config("board"), buses)
-    policy = _load_policy()
     keys, boots = Keys(), Boots()
-    clock, outbox = _open_data(
-        keys, boots, lambda: (Clock(config["floor_s"]), Outbox(kit["outbox_kib"] * 1024))
-    )
-    keys.use_policy(policy.version)
+    intervals_s = reading.intervals_s(kit)
+    renewal = Renewal(keys, kit["kit"], intervals_s)
+    policy, clock, outbox = _open_data(
+        keys, boots,
+        lambda: (
+            renewal.load(), Clock(config["floor_s"]), Outbox(kit["outbox_kib"] * 1024)
+        ),
+    )  # fmt: skip
     if keys.missing():
         say("keys", "missing, so it must be provisioned again: " + ", ".join(keys.missing()))
     node_id, broker = config["node"], config["broker"]
     wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
     wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
     series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
+    seed = os.urandom(32)
     context = _read_certificates()
     link = MQTTClient(
         node_id, broker["host"], broker["port"], context, clock,
@@ -148,7 +145,8 @@ def build(watchdog) -> Node:
     publisher = Publisher(
         node_id, outbox, link,
         ReceiptOpener(keys.receipt, node_id), confirm,
-        CommandOpener(keys.command, node_id), keys.use_command, clock.uptime_ms,
+        CommandOpener(keys.command, node_id), keys.use_command,
+        lambda arguments: renewal.take_part(arguments, clock.utc_ms() // 1000), clock.uptime_ms,
     )  # fmt: skip
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
@@ -160,14 +158,15 @@ def build(watchdog) -> Node:
     if boots.is_safe():
         say("app", "safe state: only its health is measured")
         sensors = []
-    intervals_s = reading.intervals_s(kit)
+    if policy.digest is None:
+        sensors = []
     node = Node(
         clock=clock,
         wifi=wifi,
         time_sync=TimeSync(config["sntp"]),
         link=link,
         sensors=sensors,
-        minimiser=Minimiser(policy, intervals_s, _read_released(outbox, sealer)),
+        minimiser=Minimiser(policy, intervals_s, _read_released(outbox, sealer), seed),
         sealer=sealer,
         outbox=outbox,
         publisher=publisher,
@@ -175,6 +174,7 @@ def build(watchdog) -> Node:
         keys=keys,
         scrub=NvsScrub(),
         boots=boots,
+        renewal=renewal,
         quantities=sorted(intervals_s),
         random_below=_random_below,
     )
@@ -184,13 +184,13 @@ def build(watchdog) -> Node:
 
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
-    global build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
+    global build, _config, _driver_maker, _read_certificates, _open_data
     global _read_released
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
         _forget()
-        del build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
+        del build, _config, _driver_maker, _read_certificates, _open_data
         del _read_released
         while not node.over():
             node.rest(node.step())

@@ -3,7 +3,7 @@
 never waits, but for two calls with deadlines of their own: TLS set-up and a flash write."""
 
 from node.device.log import say, status
-from node.errors import KeyMissing, LinkError, OutboxError
+from node.errors import KeyMissing, LinkError, OutboxError, PolicyError
 from node.pipeline.early import Early
 from node.pipeline.health import Health
 
@@ -17,6 +17,7 @@ _TOGETHER = 4  # envelopes in one write, when several windows close in one step
 _SCRUB_MS = 200
 _SCRUB_AGAIN_MS = 3_600_000
 _SAFE_MS = 3_600_000
+_DAY_S = 86_400
 _UNKEPT_MAX = 12  # writes that failed in a row: an hour of windows of 5 min
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
@@ -39,6 +40,7 @@ class Node:
         self.keys = parts["keys"]
         self.scrub = parts["scrub"]
         self.boots = parts["boots"]
+        self.renewal = parts["renewal"]
         self._random_below = parts["random_below"]
         self._safe = self.boots.is_safe()
         self._offset_ms = 0  # from uptime to the time that sensors and windows are told
@@ -75,9 +77,9 @@ class Node:
         return max(1, rest_ms)
 
     def over(self) -> bool:
-        """Whether the board should start anew: the safe state has served, or the flash takes
-        nothing any more, which the start may mend."""
-        if self._unkept >= _UNKEPT_MAX or self.outbox.is_broken:
+        """Whether the board should start anew: the safe state has served, a policy has come where
+        there was none, or the flash takes nothing any more, which the start may mend."""
+        if self._unkept >= _UNKEPT_MAX or self.outbox.is_broken or self.renewal.needs_start():
             return True
         if not self._safe:
             return False
@@ -109,7 +111,8 @@ class Node:
         now_ms = uptime_ms + self._offset_ms
         minimiser = self.minimiser
         if self._offset_ms:
-            minimiser.follow(now_ms // 1000, self.clock.steps)
+            if minimiser.follow(now_ms // 1000, self.clock.steps):
+                self._renew_policy(now_ms // 1000)
             # A reading that comes up to a second late still belongs to the window that ends.
             while now_ms - minimiser.next_instant_s * 1000 > _LATE_MS:
                 self._release()
@@ -146,7 +149,8 @@ class Node:
         minimiser = self.minimiser
         for uptime_ms, quantity, value in early.readings():
             at_s = (uptime_ms + self._offset_ms + 999) // 1000  # SNTP may err by some ms
-            minimiser.follow(at_s, self.clock.steps)
+            if minimiser.follow(at_s, self.clock.steps):
+                self._renew_policy(at_s)
             while minimiser.next_instant_s < at_s:
                 self._release()
             minimiser.add(quantity, value)
@@ -156,6 +160,23 @@ class Node:
         records = self.minimiser.close(self.clock.kept_s(), self.clock.is_held())
         if records is not None:
             self._seal(records, instant_s if records else None)
+        if instant_s % _DAY_S == 0:  # all windows are closed, and the next begin
+            self._renew_policy(instant_s)
+
+    def _renew_policy(self, now_s: int):
+        """Goes on under the policy that takes effect now, if there is one. now_s: Unix time, at
+        which no window has readings."""
+        if not self.renewal.is_due(now_s):
+            return
+        try:
+            policy = self.renewal.take_next()
+        except PolicyError as err:
+            say("policy", err)
+            return
+        say("policy", "version " + str(policy.version) + " is in force")
+        self.minimiser.keep_released()  # what was sealed under the one before tells it no more
+        self.minimiser.use(policy, now_s)
+        self.sealer.use(policy)
 
     def _seal(self, records: list, instant_s):
         outbox = self.outbox
@@ -194,7 +215,8 @@ class Node:
         """What HEALTH names, in its order."""
         boots = self.boots
         return (boots.power, boots.watchdog, boots.other, boots.unreached, boots.formats,
-                self.scrub.stale, self._faults(), self._unsealed, self.clock.steps)  # fmt: skip
+                self.scrub.stale, self._faults(), self._unsealed, self.clock.steps,
+                self.renewal.refused)  # fmt: skip
 
     def _faults(self) -> int:
         return sum([sensor.faults for sensor in self.sensors])

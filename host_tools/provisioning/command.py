@@ -2,9 +2,11 @@
 """Seals a command of the vault for one node, [number, verb, argument, …].
 
 A node notes the number before it acts, and refuses what is not higher than the last: a command
-works once. Numbers are given by the vault, which alone holds the key.
+works once. Numbers are given by the vault, which alone holds the key. A policy comes in parts that
+have no number: each states a fact, and may come again.
 """
 
+import hashlib
 import os
 
 import cbor2
@@ -13,13 +15,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from node.pipeline import envelope
 
 NUMBER_END = 1 << 32
+_PART_BYTES = 320  # a node takes packets of 512 bytes
 
 
 def seal_command(key: bytes, node_id: str, number: int, verb: str, *arguments) -> bytes:
     """The message for lp/<node>/down. key: the node's command key; number: 1 to 2^32 - 1."""
     if not 0 < number < NUMBER_END:
         raise ValueError(f"{number} is not the number of a command")
-    plaintext = cbor2.dumps([number, verb, *arguments], canonical=True)
+    return _sealed(key, node_id, [number, verb, *arguments])
+
+
+def _sealed(key: bytes, node_id: str, fields: list) -> bytes:
+    plaintext = cbor2.dumps(fields, canonical=True)
     aad = envelope.enc_structure(envelope.aad(node_id, "command", None))
     iv = os.urandom(envelope.NONCE_LENGTH)
     ciphertext = AESCCM(key, envelope.TAG_LENGTH).encrypt(iv, plaintext, aad)
@@ -32,3 +39,13 @@ def resend(key: bytes, node_id: str, number: int, log: bytes, first: int) -> byt
     if len(log) != 4 or not 0 <= first < NUMBER_END:
         raise ValueError("not an outbox, or not the number of an envelope")
     return seal_command(key, node_id, number, "resend", log, first)
+
+
+def policy_parts(key: bytes, node_id: str, signed: bytes) -> list[bytes]:
+    """The messages that bring a node a signed policy (rules and signature), in their order. All of
+    them may be sent again at any time: the node passes over what it has."""
+    tag = hashlib.sha256(signed).digest()[:8]
+    return [
+        _sealed(key, node_id, [0, "policy", tag, len(signed), at, signed[at : at + _PART_BYTES]])
+        for at in range(0, len(signed), _PART_BYTES)
+    ]

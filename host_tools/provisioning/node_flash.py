@@ -23,11 +23,13 @@ NVS_BYTES = 0x6000  # of the stock partition table
 def make_node(
     folder: Path, *, ticket: Ticket, identity: Identity, ca_der: bytes, broker: tuple[str, int],
     wifi: tuple[str, str], sntp: str, floor_s: int, board: dict, kit: dict, policy: bytes,
+    policy_key: bytes,
 ) -> Path:  # fmt: skip
     """Makes FOLDER/<node>/ with the partitions flash.img, data.img and nvs.img, and returns it.
 
     broker: (host as in its certificate, port); wifi: (ssid, password); sntp: host; floor_s: Unix
-    time before which it cannot be; policy: compiled.
+    time before which it cannot be; policy: rules and signature; policy_key: the public key (60
+    bytes) by which this policy and those to come are signed.
     """
     certificate, key = identity.der()
     config = {
@@ -42,7 +44,8 @@ def make_node(
         "config.json": json.dumps(config).encode(),
         "board.json": json.dumps(board).encode(),
         "kit.json": json.dumps(kit).encode(),
-        "policy.cbor": policy,
+        "policy": policy,
+        "policy.key": policy_key,
         "ca.der": ca_der,
         "node.der": certificate,
         "node.key.der": key,

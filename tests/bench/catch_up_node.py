@@ -89,7 +89,7 @@ def ours(outbox, node, host, port, context, receipt_key):
     link = MQTTClient(node, host, port, context, clock)
     publisher = Publisher(
         node, outbox, link, ReceiptOpener(receipt_key, node), lambda utc_s, age_ms: None,
-        CommandOpener(None, node), None, clock.uptime_ms,
+        CommandOpener(None, node), None, None, clock.uptime_ms,
     )  # fmt: skip
     taken, waiting = 0, outbox.waiting()
 

@@ -55,7 +55,7 @@ def nonce(base_iv: bytes, counter: int) -> bytes:
 def padded_length(policy: bytes, instant_s: int | None) -> int:
     """Bytes of each plaintext that leaves at `instant_s`."""
     length = 1 + 5 + 5 + 5 + 3  # array, log, number, floor, array of up to 255 records
-    for number, _, window_s, statistics, resolution, low, high, _ in dumps_back(policy)[4]:
+    for number, _, window_s, statistics, resolution, low, high, *_ in dumps_back(policy)[6]:
         if instant_s is None or instant_s % window_s:
             continue
         length += 1 + len(dumps(number)) + 5

@@ -21,6 +21,7 @@ from node.pipeline import envelope, publish
 from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.outbox import Outbox
 from node.pipeline.publish import Publisher
+from node.policy.store import PolicyStore
 
 NODE = "0123456789"
 DOWN = b"lp/0123456789/down"
@@ -77,7 +78,8 @@ class Fuzzer:
         self.client = client = Client()
         self.publisher = Publisher(
             NODE, self.outbox, client, ReceiptOpener(RECEIPT_KEY, NODE), self._confirm,
-            CommandOpener(COMMAND_KEY, NODE), self._use_command, client.clock.uptime_ms,
+            CommandOpener(COMMAND_KEY, NODE), self._use_command, self._take_policy,
+            client.clock.uptime_ms,
         )  # fmt: skip
         client.set_callback(self.publisher.on_message)
         client.on_puback = self.publisher.on_puback
@@ -95,6 +97,9 @@ class Fuzzer:
     def _use_command(self, number):
         if not 0 <= number < 1 << 32:
             raise Finding("a command's number that cannot be")
+
+    def _take_policy(self, arguments):
+        PolicyStore(None, "air", {}).take_part(arguments, 1_800_000_000)
 
     # cases
 

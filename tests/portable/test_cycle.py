@@ -3,17 +3,16 @@
 
 import unittest
 
-from node import cbor
+from policy_fixture import rules, stream
+
 from node.cycle import Node
-from node.errors import KeyMissing, LinkError
+from node.errors import KeyMissing, LinkError, PolicyError
 from node.pipeline.health import HEALTH
 from node.pipeline.minimise import Minimiser
 from node.policy.rules import Policy
 
 NOON_MS = 1_800_014_400_000
-POLICY = Policy(
-    cbor.encode(["lp1 policy", "t", 1, "air", [[1, "co2_ppm", 300, ["sum"], 1, 0, 99_999, "w"]]])
-)
+POLICY = Policy(rules(stream(statistics=["sum"])))
 
 
 class Clock:
@@ -167,10 +166,18 @@ class TimeSync:
 
 class Sealer:
     error = None
+    under = 1  # version of the policy
+
+    def __init__(self):
+        self.versions = []
+
+    def use(self, policy):
+        self.under = policy.version
 
     def seal(self, log, number, floor, records, instant_s):
         if self.error:
             raise self.error
+        self.versions.append(self.under)
         return records, instant_s
 
 
@@ -205,6 +212,24 @@ class Keys:
     stepped, epoch = False, 3
 
 
+class Renewal:
+    """`following` takes effect at `at_s`."""
+
+    refused, following, at_s, starts = 0, None, None, False
+
+    def is_due(self, instant_s):
+        return self.at_s is not None and instant_s >= self.at_s
+
+    def take_next(self):
+        if self.following is None:
+            raise PolicyError(1, "gone")
+        self.at_s = None
+        return self.following
+
+    def needs_start(self):
+        return self.starts
+
+
 class TestCycle(unittest.TestCase):
     def setUp(self):
         self.clock, self.link, self.outbox, self.sealer = Clock(), Link(), Outbox(), Sealer()
@@ -212,6 +237,7 @@ class TestCycle(unittest.TestCase):
         self.publisher, self.sync = Publisher(), TimeSync()
         self.jitter = []
         self.boots, self.scrub, self.keys = Boots(), Scrub(), Keys()
+        self.renewal = Renewal()
         self.node = self.make()
 
     def make(self):
@@ -229,6 +255,7 @@ class TestCycle(unittest.TestCase):
             keys=self.keys,
             scrub=self.scrub,
             boots=self.boots,
+            renewal=self.renewal,
             quantities=["co2_ppm"] + list(HEALTH),
             random_below=self.random_below,
         )
@@ -500,16 +527,44 @@ class TestCycle(unittest.TestCase):
         self.assertTrue(self.node.over())
 
     def test_health_is_measured_like_anything_else(self):
-        policy = cbor.encode(["lp1 policy", "t", 1, "air", [
-            [1, "old_seals", 600, ["last"], 1, 0, 99, "w"],
-            [2, "sensor_faults", 600, ["last"], 1, 0, 99, "w"],
-        ]])  # fmt: skip
+        policy = rules(
+            stream(1, "old_seals", 600, ["last"], high=99),
+            stream(2, "sensor_faults", 600, ["last"], high=99),
+        )
         intervals_s = {"old_seals": 300, "sensor_faults": 300}
         self.node.minimiser = Minimiser(Policy(policy), intervals_s)
         self.node.sensors[0].faults, self.scrub.stale = 7, 2
         self.run_until(1_300_000)
         records = [records for records, instant_s in self.outbox.kept if records]
         self.assertEqual([[r[2] for r in both] for both in records], [[2, 7]])
+
+    def test_a_new_policy_takes_effect_at_midnight(self):
+        """What ends then is sealed under the one before, the next window under the new one."""
+        midnight_ms = 12 * 3_600_000
+        self.clock.now_ms = midnight_ms - 900_000
+        self.renewal.following = Policy(rules(stream(7, statistics=["max"]), version=2))
+        self.renewal.at_s = (NOON_MS + midnight_ms) // 1000
+        self.run_until(midnight_ms + 310_000)
+        kept = [(records, at_s) for records, at_s in self.outbox.kept if records]
+        before, first = NOON_MS // 1000 + 12 * 3600, NOON_MS // 1000 + 12 * 3600 + 300
+        self.assertEqual([at_s for _, at_s in kept][-2:], [before, first])
+        self.assertEqual([r[0][0] for r, _ in kept][-3:], [1, 1, 7])
+        self.assertEqual(self.sealer.versions[-3:], [1, 1, 2])
+        self.assertEqual(kept[-1][0][0][1:], [first // 300 - 1, 1])
+
+    def test_a_new_policy_that_midnight_has_passed_takes_effect_with_the_first_window(self):
+        self.renewal.following = Policy(rules(stream(7, statistics=["max"]), version=2))
+        self.renewal.at_s = NOON_MS // 1000 - 43_200
+        self.run_until(310_000)
+        self.assertEqual(self.sealer.under, 2)
+        self.renewal.following, self.renewal.at_s = None, 0
+        self.run_until(13 * 3_600_000)  # it is gone: the one before stays
+        self.assertEqual(self.sealer.under, 2)
+
+    def test_a_node_without_a_policy_starts_anew_when_one_comes(self):
+        self.assertFalse(self.node.over())
+        self.renewal.starts = True
+        self.assertTrue(self.node.over())
 
     def test_each_step_feeds_the_watchdog(self):
         self.run_until(300_000)

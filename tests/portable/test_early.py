@@ -22,9 +22,16 @@ class TestEarly(unittest.TestCase):
         early = Early(sorted(QUANTITIES))
         for at in range(LIMIT * 2 + 7):
             early.add(at * 1000, "co2_ppm", 400 + at)
-        times = [uptime_ms // 1000 for uptime_ms, _, _ in early.readings()]
+        readings = list(early.readings())
+        times = [uptime_ms // 1000 for uptime_ms, _, _ in readings]
         self.assertEqual(times, list(range(LIMIT + 7, LIMIT * 2 + 7)))
-        self.assertEqual([v for _, _, v in early.readings()][-1], 400 + LIMIT * 2 + 6)
+        self.assertEqual(readings[-1][2], 400 + LIMIT * 2 + 6)
+
+    def test_what_was_given_to_its_window_is_overwritten(self):
+        early = Early(["co2_ppm"])
+        early.add(1000, "co2_ppm", 417)
+        self.assertEqual([list(early.readings()), list(early.readings())],
+                         [[(1000, "co2_ppm", 417)], [(1000, "co2_ppm", 0)]])  # fmt: skip
 
     def test_none(self):
         self.assertEqual(list(Early([]).readings()), [])

@@ -3,7 +3,8 @@
 
 import unittest
 
-from node import cbor
+from policy_fixture import rules
+
 from node.pipeline.minimise import Minimiser, Released
 from node.policy.rules import Policy
 
@@ -11,11 +12,11 @@ NOON = 1_800_000_000 - 1_800_000_000 % 86_400 + 43_200
 
 
 def policy(*streams):
-    return Policy(cbor.encode(["lp1 policy", "test", 1, "air", [list(s) for s in streams]]))
+    return Policy(rules(*streams))
 
 
 ALL = [1, "temperature_mc", 300, ["count", "sum", "mean", "min", "max", "last"], 100,
-       -40_000, 60_000, "test"]  # fmt: skip
+       -40_000, 60_000, 0, None]  # fmt: skip
 
 
 def watched(stream, values, interval_s=30):
@@ -37,17 +38,17 @@ class TestStatistics(unittest.TestCase):
         self.assertEqual(records, [[1, slot, 10, 600, 201, 200, 204, 201]])
 
     def test_negative_values_round_half_up_too(self):
-        stream = [1, "temperature_mc", 300, ["mean"], 100, -40_000, 60_000, "test"]
+        stream = [1, "temperature_mc", 300, ["mean"], 100, -40_000, 60_000, 0, None]
         self.assertEqual(watched(stream, [-150] * 10)[0][2], -1)
         self.assertEqual(watched(stream, [-151] * 10)[0][2], -2)
         self.assertEqual(watched(stream, [-49] * 10)[0][2], 0)
 
     def test_values_are_clamped_to_the_range(self):
-        stream = [1, "temperature_mc", 300, ["min", "max"], 100, 0, 1000, "test"]
+        stream = [1, "temperature_mc", 300, ["min", "max"], 100, 0, 1000, 0, None]
         self.assertEqual(watched(stream, [-700, 5000] * 5)[0][2:], [0, 10])
 
     def test_too_few_samples_give_null(self):
-        stream = [1, "temperature_mc", 300, ["mean", "count", "sum"], 1, 0, 60_000, "test"]
+        stream = [1, "temperature_mc", 300, ["mean", "count", "sum"], 1, 0, 60_000, 0, None]
         self.assertEqual(watched(stream, [10] * 7)[0][2:], [None, 7, None])
         self.assertEqual(watched(stream, [10] * 8)[0][2:], [10, 8, None])
         self.assertEqual(watched(stream, [10] * 10)[0][2:], [10, 10, 100])
@@ -62,8 +63,8 @@ class TestStatistics(unittest.TestCase):
 
 class TestWindows(unittest.TestCase):
     def setUp(self):
-        self.short = [1, "co2_ppm", 300, ["count"], 1, 0, 5000, "test"]
-        self.long = [2, "co2_ppm", 900, ["count"], 1, 0, 5000, "test"]
+        self.short = [1, "co2_ppm", 300, ["count"], 1, 0, 5000, 0, None]
+        self.long = [2, "co2_ppm", 900, ["count"], 1, 0, 5000, 0, None]
         self.minimiser = Minimiser(policy(self.short, self.long), {"co2_ppm": 30})
 
     def test_a_partial_first_window_is_discarded(self):

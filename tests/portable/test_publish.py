@@ -60,6 +60,7 @@ class TestPublisher(unittest.TestCase):
         for number in range(1, 6):
             self.outbox.append(b"envelope %d" % number)
         self.link = Link()
+        self.taken = []  # parts of policies
         self.times = []
         self.commanded, self.now_ms = [], 0
         self.publisher = self.make()
@@ -70,7 +71,8 @@ class TestPublisher(unittest.TestCase):
         return Publisher(
             NODE, self.outbox, self.link,
             ReceiptOpener(key, NODE), lambda utc_s, age_ms: self.times.append((utc_s, age_ms)),
-            CommandOpener(COMMAND_KEY, NODE), self.use_command, lambda: self.now_ms,
+            CommandOpener(COMMAND_KEY, NODE), self.use_command, self.taken.append,
+            lambda: self.now_ms,
         )  # fmt: skip
 
     def use_command(self, number):

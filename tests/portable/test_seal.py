@@ -4,14 +4,14 @@ the bytes."""
 
 import unittest
 
-from node import cbor
-from node.errors import KeyMissing
-from node.pipeline.seal import Sealer
-from node.policy.rules import Policy
+from policy_fixture import rules, stream
 
-POLICY = [
-    "lp1 policy", "t", 1, "air", [[1, "co2_ppm", 300, ["sum"], 1, 0, 99_999, "w"]]
-]  # fmt: skip
+from node.errors import KeyMissing
+from node.pipeline import envelope
+from node.pipeline.seal import Sealer
+from node.policy.rules import NoPolicy, Policy
+
+POLICY = rules(stream(statistics=["sum"]))
 NOON = 1_800_014_400
 
 
@@ -26,7 +26,7 @@ class TestSealer(unittest.TestCase):
         self.sealer = self.make(b"series 1")
 
     def make(self, series, policy=POLICY):
-        return Sealer(self.keys, "0123456789", Policy(cbor.encode(policy)), series)
+        return Sealer(self.keys, "0123456789", Policy(policy), series)
 
     def sealed(self, records, instant_s):
         return self.sealer.seal(b"log!", 7, 1, records, instant_s)
@@ -42,12 +42,27 @@ class TestSealer(unittest.TestCase):
         self.assertIsNone(after.instant_s(sealed[:-1] + bytes([sealed[-1] ^ 1])))
         self.assertIsNone(after.instant_s(b"not an envelope"))
         self.assertIsNone(
-            self.make(b"series 2", ["lp1 policy", "t", 2] + POLICY[3:]).instant_s(sealed)
+            self.make(b"series 2", rules(stream(statistics=["sum"]), version=2)).instant_s(sealed)
         )
         self.keys.epoch = 4
         self.assertIsNone(after.instant_s(sealed))
         self.keys.epoch, self.keys.seal = 3, None
         self.assertIsNone(after.instant_s(sealed))
+        with self.assertRaises(KeyMissing):
+            self.sealed([], None)
+
+
+    def test_another_policy_goes_on_with_the_counter(self):
+        """Key and nonce must not come again, though what they are bound to changes."""
+        partial_ivs = []
+        for version in (1, 2, 3):
+            self.sealer.use(Policy(rules(stream(statistics=["sum"]), version=version)))
+            sealed = self.sealed([[1, NOON // 300 - 1, 5]], NOON)
+            _, _, series, digest, counter, _ = envelope.unpack(sealed)
+            partial_ivs.append((series, counter))
+            self.assertEqual(self.sealer.instant_s(sealed), NOON)
+        self.assertEqual(partial_ivs, [(b"series 1", n) for n in range(3)])
+        self.sealer.use(NoPolicy())
         with self.assertRaises(KeyMissing):
             self.sealed([], None)
 

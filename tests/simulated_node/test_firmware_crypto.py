@@ -38,7 +38,8 @@ values = st.recursive(
 NODE = "abcdefghjk"
 POLICY = Policy(
     cbor.encode(
-        ["lp1 policy", "t", 1, "air", [[1, "co2_ppm", 300, ["mean"], 1, 350, 5000, "why"]]]
+        ["lp1 policy", "t", 1, "air", 0, 40_000,
+         [[1, "co2_ppm", 300, ["mean"], 1, 350, 5000, 0, None]], bytes(32)]
     )
 )
 

@@ -170,9 +170,9 @@ def test_other_writes_have_room_while_it_runs(start):
 def test_a_new_policy_in_the_same_epoch_is_no_leak_and_is_scrubbed_with_it(start):
     flash = flash_of(nvs_image(TICKET, 0x6000))
     its_keys, scrub, _ = start(flash)
-    its_keys.use_policy(7)
+    its_keys.note_policy(7)
     assert scrub.look(0) == 0  # both are the seal in use
-    its_keys.use_policy(8)
+    its_keys.note_policy(8)
     its_keys.step_to(1)
     assert scrub.look(1) == 3
     scrub_all(scrub, 1)

@@ -150,7 +150,7 @@ class World:
         except OSError:
             storage.format()
         board.clock, board.outbox = Clock(BUILD_S), Outbox(LIMIT)
-        board.keys.use_policy(self.policy.version)
+        board.keys.note_policy(self.policy.version)
         series = draw_series(random_bytes(32), boots.boots, board.outbox.next_number - 1)
         board.sealer = Sealer(board.keys, NODE, self.policy, series)
         board.scrub = NvsScrub()

@@ -30,16 +30,17 @@ SIZES = (0, 1, 2, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 200, 25
 COUNTERS = (0, 1, 2, 127, 255, 256, 65_535, 65_536, 2**24 - 1, 2**24, 2**31, 2**32 - 1, 2**32,
             2**40 - 1)  # fmt: skip
 
-AIR = ref.dumps(["lp1 policy", "air-street", 1, "air", [
-    [1, "pm2_5_ngm3", 300, ["mean", "max"], 100, 0, 500_000, "Warn people with weak lungs."],
-    [3, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000, "See how a street is ventilated."],
-    [4, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000, "Find heat islands."],
-    [6, "pressure_pa", 900, ["last"], 10, 80_000, 110_000, "Correct CO2 for weather."],
-]])  # fmt: skip
-TRAFFIC = ref.dumps(["lp1 policy", "traffic-street", 7, "traffic", [
-    [1, "vehicles", 900, ["sum"], 1, 0, 5000, "Time the traffic lights."],
-    [200, "people_leftward", 86_400, ["sum"], 5, 0, 10_000, "See where people walk."],
-]])  # fmt: skip
+TERMS = hashlib.sha256(b"terms").digest()
+AIR = ref.dumps(["lp1 policy", "air-street", 1, "air", 20_000, 25_000, [
+    [1, "pm2_5_ngm3", 300, ["mean", "max"], 100, 0, 500_000, 0, None],
+    [3, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000, 0, None],
+    [4, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000, 0, None],
+    [6, "pressure_pa", 900, ["last"], 10, 80_000, 110_000, 0, None],
+], TERMS])  # fmt: skip
+TRAFFIC = ref.dumps(["lp1 policy", "traffic-street", 7, "traffic", 20_000, 25_000, [
+    [1, "vehicles", 900, ["sum"], 1, 0, 5000, 0, None],
+    [200, "people_leftward", 86_400, ["sum"], 5, 0, 10_000, 0, None],
+], TERMS])  # fmt: skip
 
 
 def some(name: str, size: int) -> bytes:
@@ -104,7 +105,7 @@ def seal_chain() -> list:
 def _records(policy: bytes, instant_s: int | None, end: int | None) -> list:
     """The records due then, each value at the low (0) or high (1) end of its range, or null."""
     records = []
-    for number, _, window_s, statistics, resolution, low, high, _ in cbor2.loads(policy)[4]:
+    for number, _, window_s, statistics, resolution, low, high, *_ in cbor2.loads(policy)[6]:
         if instant_s is not None and instant_s % window_s == 0:
             record = [number, instant_s // window_s - 1]
             for statistic in statistics:
@@ -191,7 +192,7 @@ def policy_length() -> list:
         {
             "policy": policy.hex(), "digest": hashlib.sha256(policy).hexdigest(),
             "instant_s": instant_s, "closing": [
-                stream[0] for stream in cbor2.loads(policy)[4]
+                stream[0] for stream in cbor2.loads(policy)[6]
                 if instant_s is not None and instant_s % stream[2] == 0
             ],
             "length": ref.padded_length(policy, instant_s),
@@ -199,6 +200,31 @@ def policy_length() -> list:
         for policy in (AIR, TRAFFIC)
         for instant_s in (None, NOON, NOON + 1, NOON + 300, NOON + 900, midnight)
     ]  # fmt: skip
+
+
+def signed_policy() -> list:
+    """Rules and their signatures by pyhsslms; the first is the key. Each name says what is right
+    or wrong with one for an air node that measures CO2 each 30 s, on 2026-03-01."""
+    seed, identifier = some("policy seed", 32), some("policy identifier", 16)
+    key = hss.LmsPrivateKey(hss.lms_sha256_m32_h10, hss.lmots_sha256_n32_w4, seed, identifier)
+    vectors = [{"name": "key", "signed": (hss.u32(1) + key.publicKey().serialize()).hex()}]
+    for name, version, kit, days, quantity, window_s in (
+        ("version 1", 1, "air", (20_000, 25_000), "co2_ppm", 300),
+        ("version 2", 2, "air", (20_000, 25_000), "co2_ppm", 900),
+        ("version 3, from 2026-03-11", 3, "air", (20_523, 25_000), "co2_ppm", 300),
+        ("another kit", 9, "energy", (20_000, 25_000), "co2_ppm", 300),
+        ("not measured", 9, "air", (20_000, 25_000), "vehicles", 300),
+        ("between samples", 9, "air", (20_000, 25_000), "co2_ppm", 45),
+        ("ended", 9, "air", (20_000, 20_100), "co2_ppm", 300),
+        ("not a policy", 0, "air", (20_000, 25_000), "co2_ppm", 300),
+    ):
+        stream = [1, quantity, window_s, ["mean"], 10, 350, 5000, 0, None]
+        rules = ref.dumps(["lp1 policy", "t", version, kit, *days, [stream], TERMS])
+        randomizer = some(f"policy C {name}", 32)
+        with patch.object(hss, "randBytes", lambda size, bytes_=randomizer: bytes_[:size]):
+            signature = hss.u32(0) + key.sign(rules)
+        vectors.append({"name": name, "signed": (rules + signature).hex()})
+    return vectors
 
 
 def lms() -> list:
@@ -229,7 +255,7 @@ def lms() -> list:
 
 FILES = {
     "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
-    "command": command, "policy_length": policy_length, "lms": lms,
+    "command": command, "policy_length": policy_length, "lms": lms, "signed_policy": signed_policy,
 }  # fmt: skip
 
 

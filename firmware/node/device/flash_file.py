@@ -12,7 +12,7 @@ import os
 CONFIG = "/lp/"
 DATA = "/data/"
 
-_ENOENT = 2
+ENOENT = 2
 _EEXIST = 17
 
 
@@ -22,7 +22,7 @@ def read(path: str):
         with open(path, "rb") as file:
             return file.read()
     except OSError as err:
-        if err.args[0] != _ENOENT:
+        if err.args[0] != ENOENT:
             raise
         return None
 
@@ -31,7 +31,7 @@ def read_json(path: str):
     """The file's JSON value; OSError when it is missing, ValueError when it is not JSON."""
     data = read(path)
     if data is None:
-        raise OSError(_ENOENT)
+        raise OSError(ENOENT)
     return json.loads(data)
 
 

@@ -10,7 +10,7 @@ import esp32
 
 from node.crypto.seal_chain import seal_at
 from node.device.kept import Kept, read_blob
-from node.errors import CommandError, PolicyError
+from node.errors import CommandError
 
 NAMESPACE = "lamppost"
 _KEY_BYTES = 32
@@ -52,11 +52,8 @@ class Keys:
         self._keep(epoch, self.policy_version, seal_at(self.seal, self.epoch, epoch))
         self.stepped = True
 
-    def use_policy(self, version: int):
-        """Notes the version of the policy in use. PolicyError when a higher one was used before.
-        """
-        if version < self.policy_version:
-            raise PolicyError("the policy is older than one before")
+    def note_policy(self, version: int):
+        """Notes the version of a policy that is accepted; a lower one than before is ignored."""
         if self.seal is not None and version > self.policy_version:
             self._keep(self.epoch, version, self.seal)
 

@@ -3,7 +3,7 @@
 node to do something.
 
 A receipt states facts, so a replay is harmless. A command carries a number, which the node notes
-before it acts: it works once.
+before it acts: it works once. A part of a policy comes as a command, and states a fact as well.
 """
 
 from node import cbor

@@ -31,8 +31,9 @@ class Early:
         self._oldest = (self._oldest + 1) % LIMIT
 
     def readings(self):
-        """Yields (uptime in ms, quantity, value), oldest first."""
+        """Yields (uptime in ms, quantity, value), oldest first, and overwrites each."""
         count = len(self._names)
         for i in range(count):
             at = (self._oldest + i) % count
             yield self._times_s[at] * 1000, self.quantities[self._names[at]], self._values[at]
+            self._values[at] = 0  # a reading stays no longer than it is needed

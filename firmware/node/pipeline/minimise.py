@@ -11,7 +11,8 @@ capture that the air quality directive asks of hourly means); a sum needs nearly
 
 The policy is enforced in Window.record, in one order: clamp, aggregate, add noise, withhold,
 round. What is withheld is null as well, so nobody can tell it from what was not measured. Noise is
-drawn once, when the window closes, and never again: the readings are gone then.
+drawn once for a window, with its first reading: drawing takes a time that depends on what is
+drawn, and the time at which a window is released must tell nothing.
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
@@ -30,10 +31,13 @@ class Window:
     def clear(self):
         self.count = self.total = 0
         self.low = self.high = self.last = None
+        self._noise = None  # one number for each statistic, drawn ahead
         self.parts_lost = False  # a shorter window within this one tells nothing, for no k
         self.parts_withheld = self.withheld = 0  # shorter ones below k: how many, and their sum
 
     def add(self, value: int):
+        if self._noise is None and self.stream.noise:
+            self._noise = self._draw_noise()
         self.count += 1
         self.total += value
         self.last = value
@@ -56,7 +60,9 @@ class Window:
             if whole and (statistic == "count" or self._enough(statistic, expected)):
                 value, count = self._value(statistic)
                 if stream.noise and statistic != "count":
-                    value, count = self._noisy(value, count), 1
+                    value, count = stream.clamp(value, count)
+                    value = (2 * value + count) // (2 * count) + self._noise[len(record) - 2]
+                    count = 1
                 if statistic == "sum":
                     total = value
                 value = stream.steps(statistic, value, count)
@@ -81,11 +87,12 @@ class Window:
             return self.low, 1
         return (self.high if statistic == "max" else self.last), 1
 
-    def _noisy(self, value: int, count: int) -> int:
-        value, count = self.stream.clamp(value, count)
+    def _draw_noise(self) -> list:
         sensitivity, numerator, denominator = self.stream.noise
-        whole = (2 * value + count) // (2 * count)
-        return whole + self._draw(sensitivity * denominator, numerator)
+        return [
+            0 if statistic == "count" else self._draw(sensitivity * denominator, numerator)
+            for statistic in self.stream.statistics
+        ]
 
     def _hides_parts(self, k: int) -> bool:
         """Whether each part that was withheld could still have been anything below k, for who

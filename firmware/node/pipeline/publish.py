@@ -16,7 +16,14 @@ old as that, and tells the node's clock an upper bound as well.
 """
 
 from node.device.log import say
-from node.errors import CommandError, FormatError, KeyMissing, OpenError, OutboxError
+from node.errors import (
+    CommandError,
+    FormatError,
+    KeyMissing,
+    OpenError,
+    OutboxError,
+    PolicyError,
+)
 from node.pipeline.down import is_number, kind
 
 _AGAIN_MS = 600_000  # doubles up to the next while no receipt comes
@@ -29,10 +36,11 @@ _LINGER_MS = 2000  # how long after a send a receipt is waited for with the radi
 class Publisher:
     """outbox, link: the stages beside it; receipts, commands: their openers, see down.py;
     confirm(utc_s, age_ms): told each receipt's time, and its greatest age where that is known;
-    use_command(number): notes a command before it is carried out; uptime_ms(): the clock's."""
+    use_command(number): notes a command before it is carried out; take_policy([…]): takes a part
+    of a policy; uptime_ms(): the clock's."""
 
     def __init__(self, node_id: str, outbox, link, receipts, confirm, commands, use_command,
-                 uptime_ms):  # fmt: skip
+                 take_policy, uptime_ms):  # fmt: skip
         self._topic = ("lp/" + node_id + "/up").encode()
         self._down = ("lp/" + node_id + "/down").encode()
         self._outbox = outbox
@@ -41,6 +49,7 @@ class Publisher:
         self._confirm = confirm
         self._commands = commands
         self._use_command = use_command
+        self._take_policy = take_policy
         self._uptime_ms = uptime_ms
         self._again_ms = _AGAIN_MS if receipts.has_key else _NEVER_MS
         self.receipts = 0  # that were authentic
@@ -89,7 +98,8 @@ class Publisher:
                 self._on_receipt(*self._receipts.open(message))
             else:
                 self._on_command(*self._commands.open(message))
-        except (FormatError, OpenError, KeyMissing, OutboxError, CommandError, OSError) as err:
+        except (FormatError, OpenError, KeyMissing, OutboxError, CommandError, PolicyError,
+                OSError) as err:  # fmt: skip
             say("publish", err)
         except MemoryError:  # refused like any other, or it would come again for ever
             say("publish", "there is no memory for a message")
@@ -136,6 +146,9 @@ class Publisher:
         return self._uptime_ms() - since_ms
 
     def _on_command(self, number: int, verb: str, arguments: list):
+        if verb == "policy":  # states a fact, as a receipt does: its signature says what it may
+            self._take_policy(arguments)
+            return
         if verb != "resend" or len(arguments) != 2 or not is_number(arguments[1]):
             raise CommandError("not known")
         if arguments[0] != self._outbox.log:

@@ -41,6 +41,7 @@ QUANTITIES = {
     "sensor_faults": ("", 1, 0, 1_000_000),
     "windows_unsealed": ("", 1, 0, 1_000_000),
     "clock_steps": ("", 1, 0, 1_000_000),
+    "policy_refused": ("", 1, 0, 99),  # why one was refused last: policy/README.md; 0 for none
 }
 def in_range(quantity: str, value: int) -> bool:
     """Whether `value` can physically be a reading of `quantity`."""

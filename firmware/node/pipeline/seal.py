@@ -19,14 +19,20 @@ class Sealer:
 
     def __init__(self, keys, node_id: str, policy, series: bytes):
         self._keys = keys
-        self._policy = policy
+        self._node_id = node_id
         self._series = series
-        self._aad = envelope.enc_structure(envelope.aad(node_id, "up", policy.digest))
         self._epoch = None
+        self.use(policy)
+
+    def use(self, policy):
+        """Seals under this policy from now on. Key and counter stay: they are not bound to it."""
+        self._policy = policy
+        if policy.digest is not None:
+            aad = envelope.aad(self._node_id, "up", policy.digest)
+            self._aad = envelope.enc_structure(aad)
 
     def _begin_epoch(self):
         epoch = self._keys.epoch
-        self._kid = envelope.kid(epoch, self._series, self._policy.digest)
         self._key, self._base_iv = seal_chain.series_keys(self._keys.seal, self._series)
         self._counter = 0
         self._epoch = epoch  # last: if something above fails, the next try begins anew
@@ -35,6 +41,8 @@ class Sealer:
         """The envelope of the records released at `instant_s` (Unix time; None: no records)."""
         if self._keys.seal is None:
             raise KeyMissing("seal")
+        if self._policy.digest is None:
+            raise KeyMissing("policy")
         if self._epoch != self._keys.epoch:
             self._begin_epoch()
         if self._counter >= _COUNTER_END:
@@ -48,14 +56,15 @@ class Sealer:
         self._counter += 1  # before the use: a failure below must not give the nonce again
         plaintext += bytes(length - len(plaintext))
         ciphertext = ccm.encrypt(self._key, nonce, plaintext, self._aad)
-        return envelope.pack(self._kid, counter, ciphertext)
+        kid = envelope.kid(self._epoch, self._series, self._policy.digest)
+        return envelope.pack(kid, counter, ciphertext)
 
     def instant_s(self, sealed: bytes):
         """When the records of an envelope that this node sealed were released (Unix time). None
         when it has none, or is of another epoch or policy, so that it does not open."""
         try:
             _, epoch, series, _, counter, ciphertext = envelope.unpack(sealed)
-            if self._keys.seal is None or epoch != self._keys.epoch:
+            if self._keys.seal is None or self._policy.digest is None or epoch != self._keys.epoch:
                 return None
             key, base_iv = seal_chain.series_keys(self._keys.seal, series)
             nonce = envelope.nonce(base_iv, counter)

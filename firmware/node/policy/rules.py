@@ -47,7 +47,7 @@ class Stream:
             "a statistic is not known",
         )
         _check(not k or "sum" in statistics, "k needs a sum")
-        _check(noise is None or len(noise) == 3 and min(noise) > 0, "a noise cannot be used")
+        _check(noise is None or (len(noise) == 3 and min(noise) > 0), "a noise cannot be used")
         self.number = number
         self.quantity = quantity
         self.window_s = window_s
@@ -99,7 +99,9 @@ class Policy:
 
     def __init__(self, rules: bytes):
         try:
-            label, self.id, self.version, self.kit, first, last, streams, terms = cbor.decode(rules)
+            label, self.id, self.version, self.kit, first, last, streams, terms = (
+                cbor.decode(rules)
+            )
             _check(label == "lp1 policy", "not a compiled policy")
             _check(_are_numbers((self.version, first, last)), "a number in the policy is none")
             _check(0 < self.version < 1 << 31 and 0 <= first <= last, "its version or days")

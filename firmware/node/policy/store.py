@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""Which policy is in force, which comes next, and which is arriving. README.md here has the files.
+
+Every policy is checked whenever it is read: signature, form, kit. A power cut leaves the old or
+the new: what is accepted is first made durable, then its version is noted beside the keys, and one
+rename puts it in force. It is imported when there is something to do, and then forgotten.
+"""
+
+import os
+
+from node.crypto import lms
+from node.device import flash_file
+from node.device.log import say
+from node.errors import (
+    BAD_FORM,
+    BAD_KIT,
+    BAD_PART,
+    BAD_QUANTITY,
+    BAD_SIGNATURE,
+    BAD_VERSION,
+    ENDED,
+    FormatError,
+    OpenError,
+    PolicyError,
+)
+from node.pipeline.down import is_number
+from node.policy.rules import DAY_S, NoPolicy, Policy
+
+_KEY = flash_file.CONFIG + "policy.key"
+_PROVISIONED = flash_file.CONFIG + "policy"
+_CURRENT = flash_file.DATA + "policy"
+_NEXT = flash_file.DATA + "policy.next"
+_NEW = flash_file.DATA + "policy.new"
+_PART = flash_file.DATA + "policy.part"
+
+_TAG = 8
+_TIME, _FOLLOWS = 5, 4
+_HEAD = _TIME + _FOLLOWS + _TAG  # of the current and the next
+_PART_HEAD = _TAG + 4  # then the size
+_RULES_MAX = 4096
+_SIZE_MAX = _RULES_MAX + lms.SIGNATURE_LENGTH
+_COPY = 256
+
+
+class PolicyStore:
+    """keys: hold the highest version; kit: its name; intervals_s: {quantity: sampling interval} of
+    what it measures; version: of the policy in force, 0 for none or while it is not known."""
+
+    def __init__(self, keys, kit: str, intervals_s: dict, version: int = 0):
+        self._keys = keys
+        self._kit = kit
+        self._intervals_s = intervals_s
+        self._version = version
+
+    def load(self):
+        """(the policy in force, when another takes its place or None, why one was refused or 0).
+        For a new start: without a policy in force, the one that was accepted is so at once."""
+        refused = 0
+        found = []
+        for path, head in ((_CURRENT, _HEAD), (_PROVISIONED, 0), (_NEXT, _HEAD)):
+            try:
+                policy = self._read(path, head)
+            except PolicyError as err:
+                say("policy", err)
+                refused, policy = err.args[0], None
+            found.append(policy)
+        provisioned, following = found[1:]
+        current = found[0]
+        if current is None or (provisioned is not None and provisioned.version > current.version):
+            current = provisioned
+        noted, at_s, follows = self._keys.policy_version, None, 0
+        if following is not None and following.version >= noted:
+            head = _beginning(_NEXT, _HEAD)
+            at_s = int.from_bytes(head[:_TIME], "big")
+            follows = int.from_bytes(head[_TIME : _TIME + _FOLLOWS], "big")
+            noted = follows or following.version  # the one it follows was in force by right
+        if current is not None and current.version >= noted:
+            if at_s is not None and following.version > current.version:
+                self._keys.note_policy(following.version)
+                return current, at_s, refused
+            self._keys.note_policy(current.version)
+            return current, None, refused
+        if at_s is not None:
+            self._keys.note_policy(following.version)
+            return self.take_next(), None, refused
+        say("policy", "there is none as new as one before, so nothing leaves")
+        return NoPolicy(), None, refused or BAD_VERSION
+
+    def take_next(self):
+        """Puts the accepted policy in force, and returns it; PolicyError, and all is as before."""
+        policy = self._read(_NEXT, _HEAD)
+        if policy is None:
+            raise PolicyError(BAD_FORM, "the accepted one is gone")
+        os.rename(_NEXT, _CURRENT)
+        return policy
+
+    def take_part(self, arguments: list, now_s: int):
+        """Takes a part that came: [tag, size, offset, bytes]. Returns when the policy takes effect
+        (Unix time) once it is complete and accepted, else None. PolicyError, OSError."""
+        tag, size, offset, part = _checked(arguments)
+        if tag in (_tag(_CURRENT), _tag(_NEXT)):
+            return None  # all of it was accepted
+        head = tag + size.to_bytes(4, "big")
+        have = _have(head)
+        if have is None and offset == 0:
+            with open(_PART, "wb") as file:
+                file.write(head)
+            have = 0
+        if have is None or offset > have:
+            raise PolicyError(BAD_PART, "a part before this one is missing")
+        fresh = part[have - offset :]
+        if fresh:
+            with open(_PART, "ab") as file:
+                file.write(fresh)
+        return None if have + len(fresh) < size else self._accept(tag, now_s)
+
+    def _accept(self, tag: bytes, now_s: int) -> int:
+        try:
+            policy = self._read(_PART, _PART_HEAD)
+            if policy.version <= self._keys.policy_version:
+                raise PolicyError(BAD_VERSION, "its version is not higher than one before")
+            if policy.until_s <= now_s:
+                raise PolicyError(ENDED, "it has ended")
+            at_s = max(now_s - now_s % DAY_S + DAY_S, policy.from_s)
+            _copy(at_s.to_bytes(_TIME, "big") + self._version.to_bytes(_FOLLOWS, "big") + tag)
+            self._read(_NEW, _HEAD)  # what is on flash counts
+            os.rename(_NEW, _NEXT)
+        finally:
+            flash_file.remove(_PART)
+        self._keys.note_policy(policy.version)
+        return at_s
+
+    def _read(self, path: str, head: int):
+        """The signed policy in a file, checked; None when there is no file. PolicyError."""
+        key = flash_file.read(_KEY)
+        try:
+            with open(path, "rb") as file:
+                size = file.seek(0, 2) - head - lms.SIGNATURE_LENGTH
+                if key is None or not 0 < size <= _RULES_MAX:
+                    raise PolicyError(BAD_SIGNATURE, "there is no key, or no signature")
+                file.seek(head)
+                rules = file.read(size)
+                lms.verify(key, (rules,), file)
+        except OSError as err:
+            if err.args[0] != flash_file.ENOENT:
+                raise
+            return None
+        except (FormatError, OpenError):
+            raise PolicyError(BAD_SIGNATURE, "it is not signed by the key of this node")
+        policy = Policy(rules)
+        if policy.kit != self._kit:
+            raise PolicyError(BAD_KIT, "it is for another kit")
+        for stream in policy.streams:
+            interval_s = self._intervals_s.get(stream.quantity)
+            if not interval_s or stream.window_s % interval_s:
+                raise PolicyError(BAD_QUANTITY, "the kit does not measure that")
+        return policy
+
+
+def _checked(arguments: list):
+    if len(arguments) != 4:
+        raise PolicyError(BAD_FORM, "a part of a policy")
+    tag, size, offset, part = arguments
+    if not (isinstance(tag, bytes) and len(tag) == _TAG and isinstance(part, bytes)):
+        raise PolicyError(BAD_FORM, "a part of a policy")
+    if not (is_number(size) and is_number(offset) and offset + len(part) <= size <= _SIZE_MAX):
+        raise PolicyError(BAD_FORM, "a part of a policy")
+    return arguments
+
+
+def _beginning(path: str, length: int) -> bytes:
+    """The first bytes of a file; none where it is not there."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(length)
+    except OSError as err:
+        if err.args[0] != flash_file.ENOENT:
+            raise
+        return b""
+
+
+def _tag(path: str) -> bytes:
+    return _beginning(path, _HEAD)[_TIME + _FOLLOWS :]
+
+
+def _have(head: bytes):
+    """How many bytes of what this head begins have come; None for none, not even the head."""
+    if _beginning(_PART, _PART_HEAD) != head:
+        return None
+    return os.stat(_PART)[6] - _PART_HEAD
+
+
+def _copy(head: bytes):
+    """Writes what has come, with another head, beside."""
+    with open(_PART, "rb") as source, open(_NEW, "wb") as target:
+        source.seek(_PART_HEAD)
+        target.write(head)
+        part = source.read(_COPY)
+        while part:
+            target.write(part)
+            part = source.read(_COPY)

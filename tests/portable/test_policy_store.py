@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""node/policy/store.py and renewal.py: which policy is in force, and what it takes for another to
+take its place. Power is cut at every operation of the flash."""
+
+import hashlib
+import unittest
+
+from flash_fixture import fresh_flash, mount_again
+from policy_fixture import refusal
+from vectors_fixture import unhex, vectors
+
+from node.device import flash_file
+from node.errors import (
+    BAD_FORM,
+    BAD_KIT,
+    BAD_PART,
+    BAD_QUANTITY,
+    BAD_SIGNATURE,
+    BAD_VERSION,
+    ENDED,
+    NOT_KEPT,
+    PolicyError,
+)
+from node.policy import renewal, store
+from node.policy.renewal import Renewal
+from node.policy.store import PolicyStore
+from simulator.world.flash import PowerCut
+
+NOW_S = 1_772_366_400  # 2026-03-01 12:00 UTC
+MIDNIGHT_S = NOW_S + 43_200
+PART = 400
+SIGNED = {v["name"]: unhex(v["signed"]) for v in vectors("signed_policy")}
+ONE, TWO, LATER = SIGNED["version 1"], SIGNED["version 2"], SIGNED["version 3, from 2026-03-11"]
+
+
+class Keys:
+    policy_version = 0
+
+    def note_policy(self, version):
+        self.policy_version = max(version, self.policy_version)
+
+
+def parts(signed, size=PART):
+    tag = hashlib.sha256(signed).digest()[:8]
+    return [[tag, len(signed), at, signed[at : at + size]] for at in range(0, len(signed), size)]
+
+
+class TestPolicyStore(unittest.TestCase):
+    def setUp(self):
+        self.ram = fresh_flash()
+        self.keys, self.said = Keys(), []
+        store.say = lambda where, what: self.said.append(str(what))
+        self.store = self.make(1)
+        self.provision(ONE)
+
+    def make(self, version):
+        return PolicyStore(self.keys, "air", {"co2_ppm": 30}, version)
+
+    def provision(self, signed, key=SIGNED["key"]):
+        # /lp is another filesystem on a board; here it is a name in the same one
+        store._PROVISIONED, store._KEY = "/data/lp-policy", "/data/lp-policy.key"
+        flash_file.replace(store._PROVISIONED, signed)
+        flash_file.replace(store._KEY, key)
+
+    def send(self, signed, now_s=NOW_S):
+        return [self.store.take_part(part, now_s) for part in parts(signed)][-1]
+
+    def refused(self, code, function, *arguments):
+        self.assertEqual(refusal(function, *arguments), code)
+
+    def in_force(self):
+        policy, at_s, refused = self.store.load()
+        return policy.version, at_s, refused
+
+    def test_the_one_that_was_provisioned(self):
+        self.assertEqual(self.in_force(), (1, None, 0))
+        self.assertEqual(self.keys.policy_version, 1)
+
+    def test_a_new_one_waits_for_midnight_also_through_a_restart(self):
+        self.assertEqual(self.send(TWO), MIDNIGHT_S)
+        self.assertEqual(self.keys.policy_version, 2)
+        self.assertEqual(self.in_force(), (1, MIDNIGHT_S, 0))
+        self.assertEqual(self.store.take_next().version, 2)
+        self.assertEqual(self.in_force(), (2, None, 0))
+        self.refused(BAD_FORM, self.store.take_next)
+        self.assertEqual(self.in_force(), (2, None, 0))
+
+    def test_or_for_its_first_day(self):
+        self.assertEqual(self.send(LATER), 20_523 * 86_400)
+
+    def test_a_newer_one_takes_the_place_of_one_that_waits(self):
+        self.send(TWO)
+        self.send(LATER)
+        self.assertEqual(self.store.take_next().version, 3)
+
+    def test_who_provisions_a_newer_one_means_it(self):
+        self.send(TWO)
+        self.store.take_next()
+        self.provision(LATER)
+        self.assertEqual(self.in_force(), (3, None, 0))
+
+    def test_parts_may_come_again_and_from_the_start_but_not_with_gaps(self):
+        some = parts(TWO)
+        self.refused(BAD_PART, self.store.take_part, some[1], NOW_S)
+        for part in (some[0], some[1], some[0], some[1], some[1]):
+            self.assertIsNone(self.store.take_part(part, NOW_S))
+        self.refused(BAD_PART, self.store.take_part, some[3], NOW_S)
+        for part in parts(LATER)[:2] + parts(TWO, 333)[:-1]:  # another one in between
+            self.assertIsNone(self.store.take_part(part, NOW_S))
+        self.assertEqual(self.store.take_part(parts(TWO, 333)[-1], NOW_S), MIDNIGHT_S)
+        for part in some:  # it is accepted: nothing to do
+            self.assertIsNone(self.store.take_part(part, NOW_S))
+        self.store.take_next()
+        for part in some:
+            self.assertIsNone(self.store.take_part(part, NOW_S))
+        self.assertEqual(self.in_force(), (2, None, 0))
+
+    def test_what_is_no_part_is_refused(self):
+        tag, size, offset, part = parts(TWO)[0]
+        for arguments in (
+            [], [tag, size, offset], [tag[1:], size, offset, part], ["x" * 8, size, offset, part],
+            [tag, "1", offset, part], [tag, size, -1, part], [tag, size, None, part],
+            [tag, size, offset, "text"], [tag, len(part) - 1, 0, part], [tag, 1 << 20, 0, part],
+        ):  # fmt: skip
+            self.refused(BAD_FORM, self.store.take_part, arguments, NOW_S)
+        self.assertFalse("policy.part" in flash_file.names("/data"))
+
+    def test_what_may_not_be_used_is_refused_and_the_old_one_stays(self):
+        for name, code in (
+            ("another kit", BAD_KIT), ("not measured", BAD_QUANTITY),
+            ("between samples", BAD_QUANTITY), ("ended", ENDED), ("not a policy", BAD_FORM),
+        ):  # fmt: skip
+            self.refused(code, self.send, SIGNED[name])
+            self.assertEqual(self.in_force(), (1, None, 0))
+        self.send(TWO)
+        for again in (ONE, TWO[:30] + b"x" + TWO[31:]):
+            with self.assertRaises(PolicyError):
+                self.send(again)
+        self.refused(BAD_VERSION, self.send, ONE)
+        self.assertEqual((self.in_force(), self.keys.policy_version), ((1, MIDNIGHT_S, 0), 2))
+
+    def test_without_a_signature_there_is_no_policy(self):
+        for signed in (ONE[:-1], ONE + b"\x00", ONE[:-1] + b"x", ONE[:100], b"", b"x" + ONE[1:]):
+            self.provision(signed)
+            self.assertEqual(self.in_force(), (0, None, BAD_SIGNATURE))
+        for key in (b"", SIGNED["key"][:-1] + b"x"):
+            self.provision(ONE, key)
+            self.assertEqual(self.in_force(), (0, None, BAD_SIGNATURE))
+        flash_file.remove(store._PROVISIONED)
+        self.assertEqual(self.in_force(), (0, None, BAD_VERSION))
+
+    def test_an_older_one_than_before_is_not_in_force(self):
+        self.keys.policy_version = 2
+        self.assertEqual(self.in_force(), (0, None, BAD_VERSION))
+        self.store = self.make(0)
+        self.assertEqual(self.send(LATER), 20_523 * 86_400)
+        # without one in force it is so at the next start; its days still hold
+        self.assertEqual(self.in_force(), (3, None, 0))
+
+    def test_a_cut_at_any_operation_leaves_the_old_or_the_new(self):
+        """Also of what was accepted: the version that is noted is never without its policy."""
+        after = seen = 0
+        while True:
+            after += 1
+            for halves in range(3):
+                self.ram = fresh_flash()
+                self.keys.policy_version = 0
+                self.provision(ONE)
+                self.in_force()
+                self.ram.cut(after, halves)
+                cut = True
+                try:
+                    self.send(TWO)
+                    self.store.take_next()
+                    cut = False
+                except PowerCut:
+                    pass
+                self.ram.cut(0, 2)
+                mount_again()
+                version, at_s, refused = self.in_force()
+                self.assertEqual(refused, 0)
+                self.assertTrue((version, at_s) in ((1, None), (1, MIDNIGHT_S), (2, None)))
+                self.assertTrue(version >= self.keys.policy_version or at_s)
+                if version == 1:
+                    self.assertTrue(at_s or self.send(TWO) == MIDNIGHT_S or self.in_force()[1])
+                    self.assertEqual(self.store.take_next().version, 2)
+                self.assertEqual(self.in_force(), (2, None, 0))
+                seen += cut
+            if not cut:
+                break
+        self.assertTrue(seen > 60)
+
+
+class TestRenewal(unittest.TestCase):
+    def setUp(self):
+        fresh_flash()
+        store.say = lambda where, what: None
+        renewal.forget = lambda package, name: None  # the paths below are for this module only
+        store._PROVISIONED, store._KEY = "/data/lp-policy", "/data/lp-policy.key"
+        flash_file.replace(store._PROVISIONED, ONE)
+        flash_file.replace(store._KEY, SIGNED["key"])
+        self.renewal = Renewal(Keys(), "air", {"co2_ppm": 30})
+
+    def send(self, signed):
+        for part in parts(signed):
+            self.renewal.take_part(part, NOW_S)
+
+    def test_from_part_to_force(self):
+        self.assertEqual(self.renewal.load().version, 1)
+        self.send(TWO)
+        self.assertFalse(self.renewal.needs_start())
+        due = [self.renewal.is_due(at_s) for at_s in (NOW_S, MIDNIGHT_S - 1, MIDNIGHT_S)]
+        self.assertEqual(due, [False, False, True])
+        self.assertEqual(self.renewal.take_next().version, 2)
+        self.assertFalse(self.renewal.is_due(MIDNIGHT_S))
+
+    def test_why_one_was_refused_is_told(self):
+        self.renewal.load()
+        with self.assertRaises(PolicyError):
+            self.send(SIGNED["another kit"])
+        self.assertEqual(self.renewal.refused, BAD_KIT)
+        with self.assertRaises(PolicyError):
+            self.renewal.take_part(parts(TWO)[1], NOW_S)
+        self.assertEqual(self.renewal.refused, BAD_PART)
+        flash_file.make_folder("/data/policy.part")  # the flash does not take it
+        with self.assertRaises(PolicyError):
+            self.send(TWO)
+        self.assertEqual(self.renewal.refused, NOT_KEPT)
+
+    def test_a_node_without_one_starts_anew_when_one_comes(self):
+        flash_file.remove(store._PROVISIONED)
+        self.assertIsNone(self.renewal.load().digest)
+        self.assertFalse(self.renewal.needs_start())
+        self.send(TWO)
+        self.assertTrue(self.renewal.needs_start())
+        self.assertEqual(Renewal(Keys(), "air", {"co2_ppm": 30}).load().version, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
