@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Readings go in, and what an observer could get of them comes out: records from the firmware's
+own Minimiser, envelopes from its own Sealer. No stage is written a second time here.
+
+Import nothing of the package `node` before load_firmware() has been called.
+"""
+
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import cbor2
+
+NODE_ID = "0123456789"
+_AGES = (20_000, 4_000_000)  # days: for as many windows as an attack may want
+_FIELDS = (
+    "number", "quantity", "window_s", "statistics", "resolution", "low", "high", "k", "noise"
+)  # fmt: skip
+
+
+class Release(NamedTuple):
+    """What one instant (Unix s) lets out. records: as in an envelope; envelope: sealed, or None
+    when nobody asked for it."""
+
+    instant_s: int
+    records: list
+    envelope: bytes | None = None
+
+
+class _Keys:
+    """What a Sealer asks of the node's keys."""
+
+    def __init__(self, seal: bytes, epoch: int):
+        self.seal, self.epoch = seal, epoch
+
+
+def load_firmware():
+    """Makes the package `node` what the simulator runs, with AES in place of the board's."""
+    from host_tools.provisioning.firmware import firmware_root
+    from simulator.hal.on_cpython import loader
+
+    if "node" not in sys.modules:  # else a test or a simulator has done it
+        loader.install(firmware_root())
+
+
+def sealer_of(policy, chance: random.Random):
+    """A node's Sealer, with keys and a series of this run alone."""
+    from node.pipeline.seal import Sealer
+
+    keys = _Keys(chance.randbytes(32), chance.randrange(1 << 16))
+    return Sealer(keys, NODE_ID, policy, chance.randbytes(8))
+
+
+def watch(policy, intervals_s: dict, readings: Iterable, from_s: int, until_s: int, seed: bytes,
+          sealer=None, chance=None) -> Iterator[Release]:
+    """Releases of a node that watches from `from_s` to `until_s` (Unix s; from a window's end on).
+
+    readings: (Unix s, quantity, value), by rising time; one at `from_s` itself is of the window
+    before. intervals_s: how often each quantity should be read. seed: of the noise.
+    """
+    from node.pipeline.minimise import Minimiser
+
+    minimiser = Minimiser(policy, intervals_s, seed=seed)
+    minimiser.follow(from_s - 1, 1)
+    number = chance.randrange(1, 1 << 20) if chance else 1
+    readings = iter(readings)
+    reading = next(readings, None)
+    while minimiser.next_instant_s <= until_s:
+        instant_s = minimiser.next_instant_s
+        while reading is not None and reading[0] <= instant_s:
+            minimiser.add(reading[1], reading[2])
+            reading = next(readings, None)
+        records = minimiser.close()
+        if records is None:
+            continue
+        envelope = None
+        if sealer is not None:
+            floor = max(1, number - chance.randrange(1000))
+            envelope = sealer.seal(chance.randbytes(4), number, floor, records, instant_s)
+        yield Release(instant_s, records, envelope)
+        number += 1
+
+
+def alone(stream, **changes):
+    """The Policy of one stream only, for ages, with other fields where `changes` says so: k,
+    noise, window_s, statistics, resolution, low or high."""
+    from node.policy.rules import Policy
+
+    fields = {name: changes.get(name, getattr(stream, name)) for name in _FIELDS}
+    fields["statistics"] = list(fields["statistics"])
+    fields["noise"] = list(fields["noise"]) if fields["noise"] else None
+    rules = ["lp1 policy", "attacked", 1, "any", *_AGES, [list(fields.values())], bytes(32)]
+    return Policy(cbor2.dumps(rules, canonical=True))
+
+
+def sums(policy, totals: Iterable[int], seed: bytes) -> Iterator[int | None]:
+    """What a node tells of windows with these totals, one after the other, in steps of the
+    policy's only stream; None where it is withheld. Each window is a release of its own."""
+    from node.pipeline.minimise import Minimiser
+
+    (stream,) = policy.streams
+    at = 2 + stream.statistics.index("sum")
+    minimiser = Minimiser(policy, {stream.quantity: stream.window_s}, seed=seed)
+    minimiser.follow(policy.from_s - 1, 1)
+    minimiser.close()
+    for total in totals:
+        minimiser.add(stream.quantity, total)
+        yield minimiser.close()[0][at]

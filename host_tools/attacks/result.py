@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""What an attack found, in the same words for each."""
+
+import dataclasses
+from statistics import NormalDist
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """attack: a key of run.ATTACKS; question: what the observer wants to know; measure: of what
+    the numbers are; interval: 95 % of `with_policy`; wanted: the bound in words, "" where the
+    figure is only reported; met: whether it holds; details: what a plot and JSON need beside."""
+
+    attack: str
+    policy: str
+    question: str
+    measure: str
+    without: float | None
+    with_policy: float
+    chance: float
+    interval: tuple[float, float]
+    wanted: str = ""
+    met: bool = True
+    details: dict = dataclasses.field(default_factory=dict)
+
+
+def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a probability; each end alone fails with (1 − confidence) / 2."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, trials).proportion_ci(confidence, "exact")
+    return float(interval.low), float(interval.high)
+
+
+def share_interval(share: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share of so many trials."""
+    return clopper_pearson(round(share * trials), trials, confidence)
+
+
+def normal_quantile(confidence: float) -> float:
+    """How many standard deviations hold that much, on both sides together."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
