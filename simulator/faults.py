@@ -15,8 +15,8 @@ import cbor2
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
+from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.command import resend
-from host_tools.provisioning.compile_policy import compile_policy
 from simulator.node_image import Image, write_policy
 from simulator.scenario import Fault
 from simulator.scenario_city import ScenarioCity
@@ -253,7 +253,7 @@ class Faults:
     def _compiled(self, node, version: int) -> bytes:
         """The policy of the node's kit as another version of it."""
         kit = next(kit for kit in self._city.plan.kits if kit.data is node.kit)
-        label, name, _, *rest = cbor2.loads(compile_policy(kit.policy_path, kit))
+        label, name, _, *rest = cbor2.loads(compile_policy(kit.policy_path, kit).rules)
         return cbor2.dumps([label, name, version, *rest], canonical=True)
 
     def _policy(self, fault: Fault, nodes: list):
