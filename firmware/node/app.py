@@ -195,8 +195,8 @@ def run():
         while not node.over():
             node.rest(node.step())
     except Exception as err:
-        # Only our own errors are sure to carry no secret.
-        reason = " " + str(err) if isinstance(err, LamppostError) else ""
+        # Only these are sure to carry no secret.
+        reason = " " + str(err) if isinstance(err, (LamppostError, MemoryError)) else ""
         say("app", "cannot go on: " + type(err).__name__ + reason)
         Clock.sleep_ms(_RETRY_MS)
     power.reset()
