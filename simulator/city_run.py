@@ -135,7 +135,7 @@ class CityRun:
         self.services.start_broker()
         for node in city_nodes:
             self._add_node(node, command, board)
-        windows_s = [w for _, policy in wanted for w in Policy(policy).windows_s]
+        windows_s = [w for _, policy in wanted for w in Policy(policy.rules).windows_s]
         self.conductor = Conductor(
             world, self.nodes, windows_s, start_s, plan.speed, self._settled, self._progress
         )
