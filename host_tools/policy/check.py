@@ -128,8 +128,9 @@ def _stream(stream: Stream, terms: Terms) -> StreamReport:
 
 def _leaves(stream: Stream) -> str:
     what = joined([STATISTICS[statistic] for statistic in stream.statistics])
+    leave = "leave" if stream.statistics[1:] else "leaves"
     times = count(budget.releases_a_day(stream), "time")
-    return f"{what[0].upper()}{what[1:]} of {each(stream.window_s)} leaves, {times} a day."
+    return f"{what[0].upper()}{what[1:]} of {each(stream.window_s)} {leave}, {times} a day."
 
 
 def _steps(stream: Stream) -> str:

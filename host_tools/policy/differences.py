@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 
 from host_tools.policy import budget
-from host_tools.policy.figures import STATISTICS, amount, between, count, decimal, each, joined
+from host_tools.policy.figures import amount, between, count, decimal, each, what_leaves
 from host_tools.policy.terms import StreamTerms, Terms, Text
 from node.policy.rules import DAY_S, Policy, Stream
 
@@ -35,7 +35,7 @@ def differences(old: tuple[Policy, Terms], new: tuple[Policy, Terms]) -> list[Di
         found = _Found(number)
         was, now = before.get(number), after.get(number)
         if was is not None and (now is None or now.quantity != was.quantity):
-            found.add(LESS, "stream", f"{_named(was)} leaves no more")
+            found.add(LESS, "stream", f"{what_leaves(was.quantity, was.statistics)} no more")
             was = None
         if was is None and now is not None:
             found.add(MORE, "stream", f"new: {_all(now)}")
@@ -70,19 +70,19 @@ class _Found:
                 self.add(LESS, field, less.format(one))
 
 
-def _named(stream: Stream) -> str:
-    return f"{joined([STATISTICS[one] for one in stream.statistics])} of {stream.quantity}"
-
-
 def _all(stream: Stream) -> str:
     """What leaves by a stream that was not there."""
     step = amount(stream.quantity, stream.resolution)
     limits = between(stream.quantity, stream.low, stream.high)
-    noise = decimal(budget.epsilon(stream)) if stream.noise else ""
-    return (
-        f"{_named(stream)} leaves {each(stream.window_s)}, from {limits} in steps of {step}; "
-        f"{_withheld(stream)}; {f'noise of epsilon = {noise}' if noise else 'no noise'}"
-    )
+    words = [
+        f"{what_leaves(stream.quantity, stream.statistics)} {each(stream.window_s)}, "
+        f"from {limits} in steps of {step}"
+    ]
+    if stream.k:
+        words.append(_withheld(stream))
+    if stream.noise:
+        words.append(f"noise of epsilon = {decimal(budget.epsilon(stream))}")
+    return "; ".join(words)
 
 
 def _heads(found: _Found, old: Policy, new: Policy):
@@ -133,9 +133,10 @@ def _words(text: Text, language: str | None) -> str:
 
 
 def _rules(found: _Found, was: Stream, now: Stream):
-    more, less = f"{{}} of {now.quantity} leaves, too", f"{{}} of {now.quantity} leaves no more"
-    words = [[STATISTICS[one] for one in stream.statistics] for stream in (was, now)]
-    found.sets("statistics", *words, more, less)
+    words = [
+        [what_leaves(now.quantity, [one]) for one in stream.statistics] for stream in (was, now)
+    ]
+    found.sets("statistics", *words, "{}, too", "{} no more")
     text = f"it leaves {each(now.window_s)}, it was {each(was.window_s)}"
     found.compare("window_s", was.window_s, now.window_s, text, "lower")
     steps = [amount(now.quantity, stream.resolution) for stream in (now, was)]

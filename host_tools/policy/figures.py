@@ -44,7 +44,8 @@ def duration(seconds: int) -> str:
 
 def each(seconds: int) -> str:
     """each 15 min, each hour, each day."""
-    return "each " + duration(seconds).removeprefix("1 ")
+    one = duration(seconds).removeprefix("1 ")
+    return "each " + {"min": "minute", "s": "second"}.get(one, one)
 
 
 def decimal(fraction: Fraction) -> str:
@@ -73,5 +74,13 @@ def streams(numbers: list[int]) -> str:
             spans[-1][1] = one
         else:
             spans.append([one, one])
-    words = [f"{first}" if first == last else f"{first} to {last}" for first, last in spans]
+    words = []
+    for first, last in spans:
+        words += [f"{first} to {last}"] if last > first + 1 else map(str, sorted({first, last}))
     return ("streams " if numbers[1:] else "stream ") + joined(words)
+
+
+def what_leaves(quantity: str, statistics) -> str:
+    """the sum and the mean of energy_mwh leave"""
+    words = [STATISTICS[statistic] for statistic in statistics]
+    return f"{joined(words)} of {quantity} {'leave' if words[1:] else 'leaves'}"

@@ -9,7 +9,7 @@ import dataclasses
 from fractions import Fraction
 
 from host_tools.policy import budget
-from host_tools.policy.figures import STATISTICS, amount, decimal, duration, each, joined
+from host_tools.policy.figures import amount, decimal, duration, each, what_leaves
 from host_tools.policy.noise_fields import noisy
 from host_tools.policy.stream_fields import is_counted
 from host_tools.policy.terms import Terms
@@ -71,7 +71,7 @@ def _counted(stream: Stream) -> list[Warning]:
     single = [s for s in noisy(stream.statistics) if s != "sum"]
     if single and not stream.noise:
         found.append(Warning(
-            "single-samples", stream.number, f"{joined([STATISTICS[one] for one in single])} of {stream.quantity} leaves",
+            "single-samples", stream.number, what_leaves(stream.quantity, single),
             "it tells of one sampling interval, which k does not protect",
             'leave statistics at ["sum"]',
         ))  # fmt: skip
