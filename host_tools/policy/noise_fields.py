@@ -49,7 +49,9 @@ def read_noise(
     """None where the stream has none. ToolError for each mistake."""
     if "noise" not in stream:
         return None
-    table = Table(f"{stream.place}, noise", stream.take("noise", dict), KEYS)
+    fields = stream.take("noise", dict)
+    lines = None if stream.lines is None else stream.lines.inner("noise")
+    table = Table(f"{stream.place}, noise", fields, KEYS, lines)
     if not noisy(statistics):
         raise stream.wrong("has noise, but a count of samples gets none", "take noise out")
     epsilon = read_epsilon(table, "epsilon")
