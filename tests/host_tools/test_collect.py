@@ -17,12 +17,14 @@ from host_tools.provisioning.certificates import Authority
 from simulator.world import broker_embedded
 from simulator.world.broker_embedded import EmbeddedBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
+from tests.host_tools.reference_policy import with_version
 from tests.host_tools.reliable_nodes import (
     DAY0,
     IDS,
     POLICY,
     ROOT,
     START_S,
+    TERMS,
     ReliableNode,
     Worker,
     all_receipted,
@@ -212,7 +214,7 @@ def test_a_collector_that_comes_back_after_a_week(embedded, tls, tmp_path):
     """Every node gets a receipt for what the store holds, though none sends anything new, and
     what was kept sealed is tried again with the policy that has come meanwhile."""
     keyring = Keyring(make_keyring(tmp_path))
-    later = ref.dumps([*ref.dumps_back(POLICY)[:2], 2, *ref.dumps_back(POLICY)[3:]])
+    later = with_version(POLICY, 2)
     path = tmp_path / "a.sqlite"
     nodes = [ReliableNode(tls, embedded.address, i, path, again_s=3600) for i in IDS]
     with Store(path, keyring) as store:
@@ -224,7 +226,7 @@ def test_a_collector_that_comes_back_after_a_week(embedded, tls, tmp_path):
             result = store.take_batch(batch, START_S + 5 * 300)
             assert (result.opened, result.kept) == ({node.node_id: 4}, {node.node_id: 1})
     for node_id in IDS:
-        keyring.add_policy(node_id, later)
+        keyring.add_policy(node_id, later, TERMS)
     week_later_s = START_S + 7 * 86_400
     files = tls / "ca.pem", tls / f"{COLLECTOR}.pem", tls / f"{COLLECTOR}.key"
     with (

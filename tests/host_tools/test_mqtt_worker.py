@@ -23,6 +23,7 @@ from host_tools.provisioning.ticket import make_ticket
 from simulator.world.broker_embedded import EmbeddedBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import policy, stream, with_version
 
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
@@ -31,9 +32,7 @@ NOW = DAY0 * 86_400 + 43_200
 HOST = "broker.test"
 WITHIN_S = 5
 COLLECTOR, LIKE_A_NODE = "collector-1", "zzzzzzzzzz"
-POLICY = ref.dumps(
-    ["lp1 policy", "test", 1, "air", [[1, "co2_ppm", 300, ["mean"], 1, 350, 5000, "why"]]]
-)
+POLICY, TERMS = policy(stream(1, "co2_ppm", 300, ["mean"], 1, 350, 5000))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +118,7 @@ def node(tls, address):
 def store(tmp_path):
     keyring = Keyring(tmp_path / "keyring.json")
     for node_id in (NODE, OTHER):
-        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
     with Store(tmp_path / "a.sqlite", keyring) as store:
         yield store
 
@@ -213,11 +212,11 @@ def test_every_node_gets_a_receipt_at_the_start(store, address, tls, node):
 def test_keys_that_come_later(store, address, tls, monkeypatch):
     monkeypatch.setattr("host_tools.collector.mqtt_worker._IDLE_S", 0.05)
     node = Node(tls, address)
-    node.sealer.policy = ref.dumps([*ref.dumps_back(POLICY)[:2], 2, *ref.dumps_back(POLICY)[3:]])
+    node.sealer.policy = with_version(POLICY, 2)
     with worker(store, address, tls) as collector:
         node.send(node.sealed()[0])
         assert collector.wait_for(lambda: collector.counts["kept"] == {NODE: 1}, WITHIN_S)
-        Keyring(store.keyring.path).add_policy(NODE, node.sealer.policy)  # another process
+        Keyring(store.keyring.path).add_policy(NODE, node.sealer.policy, TERMS)  # another process
         assert node.receipt()[2] == 1
     node.leave()
 

@@ -23,15 +23,16 @@ from host_tools.provisioning.ticket import make_ticket
 from host_tools.state_folder import newest_store, stores_folder
 from host_tools.times import iso
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import policy, stream, with_version
 
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
 DAY0 = 20_500
 NOW = DAY0 * 86_400 + 43_200
-POLICY = ref.dumps(["lp1 policy", "test", 1, "air", [
-    [1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000, "why"],
-    [2, "temperature_mc", 300, ["mean"], 100, -40_000, 60_000, "why"],
-]])  # fmt: skip
+POLICY, TERMS = policy(
+    stream(1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000),
+    stream(2, "temperature_mc", 300, ["mean"], 100, -40_000, 60_000),
+)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def path(tmp_path):
     keyring = Keyring(tmp_path / "keyring.json")
     batch = []
     for node_id in (NODE, OTHER):
-        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
         node = ref.ReferenceNode(ROOT, node_id, DAY0, POLICY)
         for n in range(1, 13):
             slot = NOW // 300 + n - 1
@@ -163,10 +164,9 @@ def test_refused_and_events(lamppost, path):
 def test_every_event_in_words(lamppost, tmp_path):
     """Each kind that a store tells of is played, and read as a table, as CSV and as JSON."""
     keyring = Keyring(tmp_path / "keyring.json")
-    keyring.add_node(make_ticket(ROOT, NODE, DAY0), POLICY)
-    higher = ref.dumps([*ref.dumps_back(POLICY)[:2], 2, *ref.dumps_back(POLICY)[3:]])
-    unknown = ref.dumps([*ref.dumps_back(POLICY)[:2], 3, *ref.dumps_back(POLICY)[3:]])
-    keyring.add_policy(NODE, higher)
+    keyring.add_node(make_ticket(ROOT, NODE, DAY0), POLICY, TERMS)
+    higher, unknown = with_version(POLICY, 2), with_version(POLICY, 3)
+    keyring.add_policy(NODE, higher, TERMS)
     node = ref.ReferenceNode(ROOT, NODE, DAY0, POLICY)
 
     def sealed(number, policy=POLICY, floor=1, instant_s=None, epoch=0):

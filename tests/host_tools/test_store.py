@@ -3,6 +3,7 @@
 refused and counted. The envelopes come from reference_sealer.py."""
 
 import fcntl
+import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -19,25 +20,26 @@ from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import KEEP_DAYS, policy, stream
 
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
 DAY0 = 20_500
 NOW = DAY0 * 86_400 + 43_200
 STREAMS = [
-    [1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000, "why"],
-    [2, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000, "why"],
-    [9, "pressure_pa", 900, ["last"], 10, 0, 110_000, "why"],
+    stream(1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000),
+    stream(2, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000),
+    stream(9, "pressure_pa", 900, ["last"], 10, 0, 110_000),
 ]
-POLICY = ref.dumps(["lp1 policy", "test", 2, "air", STREAMS])
+POLICY, TERMS = policy(*STREAMS, version=2)
 SLOT, QUARTER = NOW // 300 - 1, NOW // 900 - 1
-NEWER = ref.dumps(["lp1 policy", "test", 3, "air", STREAMS[:2]])
+NEWER, NEWER_TERMS = policy(*STREAMS[:2], version=3)
 
 
 def make_keyring(folder, nodes=(NODE, OTHER)):
     keyring = Keyring(folder / "keyring.json")
     for node_id in nodes:
-        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
     return keyring
 
 
@@ -236,11 +238,11 @@ def test_of_another_policy(keyring):
     sender.policy = NEWER
     outcome = open_envelope(keyring, NODE, one(sender), NOW)
     assert (outcome.reason, outcome.keep) == ("unknown policy", True)
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     assert isinstance(open_envelope(keyring, NODE, one(sender), NOW), Opened)
     # the right key and the other policy's digest in the clear do not help
-    message = one(node()).replace(ref.hashlib.sha256(POLICY).digest()[:4],
-                                  ref.hashlib.sha256(NEWER).digest()[:4])  # fmt: skip
+    message = one(node()).replace(hashlib.sha256(POLICY).digest()[:4],
+                                  hashlib.sha256(NEWER).digest()[:4])  # fmt: skip
     assert refusal(keyring, message) == "does not open"
 
 
@@ -355,7 +357,7 @@ def test_refused_messages_are_counted_and_named_but_not_kept(store):
 
 
 def test_a_lower_policy_than_before_is_refused_but_not_what_was_sealed_before(store, keyring):
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     sender = node()
     old = some_day(sender, 1)
     sender.policy = NEWER
@@ -380,8 +382,8 @@ def test_what_cannot_be_opened_yet_is_kept_and_tried_again(store, keyring):
     assert (result.kept, result.logs) == ({"": 1, NODE: 1}, [])
     assert store.take_batch(messages, NOW).duplicates == {"": 1, NODE: 1}
     assert store.retry_sealed(NOW).opened == {}
-    keyring.add_policy(NODE, NEWER)
-    keyring.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
+    keyring.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY, TERMS)
     result = store.retry_sealed(NOW)
     assert result.opened == {NODE: 1, "zzzzzzzzzz": 1}
     assert states(result) == {NODE: (1, []), "zzzzzzzzzz": (1, [])}
@@ -391,7 +393,7 @@ def test_what_cannot_be_opened_yet_is_kept_and_tried_again(store, keyring):
 def test_a_policy_that_has_just_come_is_known_at_once(store, keyring):
     sender = node()
     sender.policy = NEWER
-    Keyring(keyring.path).add_policy(NODE, NEWER)  # by another program
+    Keyring(keyring.path).add_policy(NODE, NEWER, NEWER_TERMS)  # by another program
     result = store.take_batch([(sender.topic, one(sender))], NOW)
     assert (result.opened, result.kept) == ({NODE: 1}, {})
     assert store.keyring.refresh()  # so that what was kept before is tried again
@@ -406,7 +408,7 @@ def test_the_seal_of_what_is_kept_is_kept(store, keyring):
     sender.counter = 0
     result = store.take_batch(some_day(sender, 1, NOW + 300), NOW)
     assert result.oldest_epochs == {NODE: 0}
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     result = store.retry_sealed(NOW)
     assert (result.opened, result.refused) == ({NODE: 1}, {})
     assert result.oldest_epochs == {NODE: 1}
@@ -423,7 +425,7 @@ def test_what_is_kept_holds_its_seal_however_long(store, keyring):
         result = store.take_batch(later, now_s)
         assert result.oldest_epochs == {NODE: 0}
         keyring.forget_before(result.oldest_epochs)
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     assert store.retry_sealed(NOW + 31 * WEEK_S).opened == {NODE: 1}
 
 
@@ -472,15 +474,48 @@ def test_not_a_keyring(tmp_path, text):
         Keyring(path)
 
 
+def test_rules_and_terms_that_cannot_be_used(keyring):
+    ticket = make_ticket(ROOT, NODE, DAY0)
+    before = keyring.path.read_bytes()
+    strange, its_terms = policy(stream(1, "moods", 300, ["mean"], 1, 0, 9))
+    more, _ = policy(*STREAMS[:2])
+    label, *head, _ = ref.dumps_back(more)
+    crossed = ref.dumps([label, *head, hashlib.sha256(TERMS).digest()])
+    no_terms = ref.dumps([label, *head, hashlib.sha256(b"terms").digest()])
+    for rules, terms, why in (
+        (POLICY, NEWER_TERMS, "name other terms"),
+        (POLICY, b"", "name other terms"),
+        (no_terms, b"terms", "not the terms of a policy"),
+        (crossed, TERMS, "name other streams"),
+        (b"rules", TERMS, "not the rules of a policy"),
+        (strange, its_terms, "nobody knows the quantity 'moods'"),
+    ):
+        with pytest.raises(ToolError, match=why):
+            keyring.add_node(ticket, rules, terms)
+        with pytest.raises(ToolError, match=why):
+            keyring.add_policy(NODE, rules, terms)
+    assert keyring.path.read_bytes() == before
+
+
+def test_a_keyring_keeps_rules_and_terms(keyring):
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
+    kept = Keyring(keyring.path).node(NODE).policies
+    assert [(one.rules, one.encoded_terms) for one in kept] == [
+        (POLICY, TERMS), (NEWER, NEWER_TERMS)
+    ]  # fmt: skip
+    assert [sorted(one.terms.streams) for one in kept] == [[1, 2, 9], [1, 2]]
+    assert kept[0].terms.streams[9].retention_days == KEEP_DAYS
+
+
 def test_two_processes_change_a_keyring(keyring):
     other = Keyring(keyring.path)
-    other.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY)
+    other.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY, TERMS)
     keyring.forget_before({NODE: 3})
     assert keyring.node("zzzzzzzzzz") is not None
     assert other.refresh() and other.node(NODE).epoch == 3
     assert not other.refresh()
     with pytest.raises(ToolError, match="is not in the keyring"):
-        other.add_policy("yyyyyyyyyy", POLICY)
+        other.add_policy("yyyyyyyyyy", POLICY, TERMS)
 
 
 def test_keys_do_not_show(keyring):

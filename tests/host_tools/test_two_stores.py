@@ -17,13 +17,14 @@ from host_tools.collector.keyring import Keyring
 from host_tools.collector.store import Store
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import policy, stream
 
 NODES = ("0123456789", "abcdefghjk")
 ROOT = bytes(range(32))
 DAY0, DAY_S = 20_500, 86_400
-STREAMS = [[1, "co2_ppm", 300, ["mean"], 10, 350, 5000, "why"]]
-POLICY = ref.dumps(["lp1 policy", "test", 2, "air", STREAMS])
-LATER = ref.dumps(["lp1 policy", "late", 2, "air", STREAMS])  # the keyring gets it later
+STREAM = stream(1, "co2_ppm", 300, ["mean"], 10, 350, 5000)
+POLICY, TERMS = policy(STREAM, version=2)
+LATER, _ = policy(STREAM, id="late", version=2)  # the keyring gets it later
 DAYS = 6  # in the seventh the week of the first losses would be over
 WORKER = st.integers(0, 1)
 SENDER = st.integers(0, 1)
@@ -41,7 +42,7 @@ class TwoStores(RuleBasedStateMachine):
         self.path = self.folder / "two.sqlite"
         keyring = Keyring(self.folder / "keyring.json")
         for node_id in NODES:
-            keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+            keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
         shutil.copy(keyring.path, self.folder / "whole.json")
         self.stores = [self.open(), self.open()]
         self.senders = [ref.ReferenceNode(ROOT, node_id, DAY0, POLICY) for node_id in NODES]
@@ -135,7 +136,7 @@ class TwoStores(RuleBasedStateMachine):
 
     @rule(sender=SENDER)
     def add_policy(self, sender):
-        Keyring(self.folder / "keyring.json").add_policy(NODES[sender], LATER)
+        Keyring(self.folder / "keyring.json").add_policy(NODES[sender], LATER, TERMS)
 
     def retry(self, worker):
         self.finish(worker, self.stores[worker].retry_sealed(self.now_s()))
@@ -179,7 +180,7 @@ class TwoStores(RuleBasedStateMachine):
             store.close()
         keyring = Keyring(self.folder / "whole.json")
         for node_id in NODES:
-            keyring.add_policy(node_id, LATER)
+            keyring.add_policy(node_id, LATER, TERMS)
         whole = self.folder / "whole.sqlite"
         with Store(whole, keyring) as store:
             assert store.take_batch(self.sealed, self.now_s()).refused == {}
