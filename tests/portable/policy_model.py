@@ -164,8 +164,10 @@ class Model:
         found = []
         for other in self.streams:
             if other[QUANTITY] == stream[QUANTITY] and other[WINDOW_S] < stream[WINDOW_S]:
-                for at_s in range(end_s - stream[WINDOW_S], end_s, other[WINDOW_S]):
-                    found.append(self._state(other, at_s + other[WINDOW_S]))
+                at_s = end_s - stream[WINDOW_S]
+                while at_s < end_s:  # MicroPython's range ends at 31 bits, and says nothing
+                    at_s += other[WINDOW_S]
+                    found.append(self._state(other, at_s))
         return found
 
     def may_be_anything(self, stream, end_s: int) -> bool:
