@@ -93,13 +93,15 @@ def test_values_are_stored_in_the_scale_of_their_quantity(store):
     assert result.opened == {NODE: 1}
     slot, quarter = NOW - 300, NOW - 900
     assert rows(store._file.path) == [
-        (NODE, 1, slot, "count", 300, "co2_ppm", "samples", 1, 1, 10),
-        (NODE, 1, slot, "mean", 300, "co2_ppm", "ppm", 1, 10, 610),
-        (NODE, 2, slot, "max", 300, "temperature_mc", "°C", 1000, 100, -500),
-        (NODE, 2, slot, "mean", 300, "temperature_mc", "°C", 1000, 100, 20_100),
-        (NODE, 2, slot, "min", 300, "temperature_mc", "°C", 1000, 100, None),
-        (NODE, 9, quarter, "last", 900, "pressure_pa", "hPa", 100, 10, 101_310),
+        (NODE, 1, slot, "count", 300, "co2_ppm", "samples", 1, 1, 10, 1),
+        (NODE, 1, slot, "mean", 300, "co2_ppm", "ppm", 1, 10, 610, 1),
+        (NODE, 2, slot, "max", 300, "temperature_mc", "°C", 1000, 100, -500, 1),
+        (NODE, 2, slot, "mean", 300, "temperature_mc", "°C", 1000, 100, 20_100, 1),
+        (NODE, 2, slot, "min", 300, "temperature_mc", "°C", 1000, 100, None, 1),
+        (NODE, 9, quarter, "last", 900, "pressure_pa", "hPa", 100, 10, 101_310, 1),
     ]
+    digest = hashlib.sha256(POLICY).digest()
+    assert rows(store._file.path, "policy") == [(1, digest, POLICY, TERMS)]
 
 
 def test_an_envelope_without_records_is_receipted(store):
@@ -708,7 +710,7 @@ def test_durable_before_it_is_acknowledged(store):
 
 
 def test_notes_do_not_grow_for_ever(store, monkeypatch):
-    monkeypatch.setattr("host_tools.collector.store._NOTES_MAX", 10)
+    monkeypatch.setattr("host_tools.collector.notes._NOTES_MAX", 10)
     store.take_batch([("lp/x/up", b"")] * 25, NOW)
     assert len(rows(store._file.path, "refused")) == 10
     assert rows(store._file.path, "tally") == [("", 0, 0, 25, 0)]
