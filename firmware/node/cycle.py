@@ -43,6 +43,7 @@ class Node:
         self.renewal = parts["renewal"]
         self._random_below = parts["random_below"]
         self._safe = self.boots.is_safe()
+        self._safe_until_ms = self.clock.uptime_ms() + _SAFE_MS
         self._offset_ms = 0  # from uptime to the time that sensors and windows are told
         self._early = Early(parts["quantities"])
         self._batch = []  # (envelope, how many records) sealed in this step
@@ -83,7 +84,7 @@ class Node:
             return True
         if not self._safe:
             return False
-        if self.boots.unreached and self.clock.uptime_ms() >= _SAFE_MS:
+        if self.boots.unreached and self.clock.uptime_ms() >= self._safe_until_ms:
             self.boots.leave_safe()
             return True
         return not self.boots.unreached

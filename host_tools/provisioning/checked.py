@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Checks of a person's table (TOML or JSON): each mistake is one line that names the place."""
 
+import datetime
 import difflib
+from decimal import Decimal
 
 from host_tools.errors import ToolError
 
 _NAMES = {
     str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table",
+    datetime.date: "a day, without quotes: 2027-12-31",
 }  # fmt: skip
 
 
@@ -68,7 +71,12 @@ class Table:
 
 
 def _shown(value) -> str:
-    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, (Decimal, datetime.date)):  # as they stand in the file
+        text = str(value)
+    else:
+        text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -145,7 +145,7 @@ class Bench:
 
     def take_grant(self):
         """Reads one line of the conductor: how far to run, and what the city does until then.
-        All levels have their points at the same times."""
+        All levels have their points at the same times, which are told from `until` on."""
         grant = json.loads(self._hear())
         self.air = grant.get("air", self.air)
         for index, changes in grant.get("chips", {}).items():
@@ -154,7 +154,7 @@ class Bench:
         if "cut" in grant:
             self.cut(*grant["cut"])
         for name, values in grant["levels"].items():
-            self.signals.take_level(name, grant["times"], values)
+            self.signals.take_level(name, grant["times"], values, grant["until"])
         self.signals.take_events(grant["until"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
 

@@ -21,8 +21,8 @@ from host_tools.collector.keyring import Keyring
 from host_tools.collector.mqtt_worker import MqttWorker
 from host_tools.collector.store import Store
 from host_tools.micropython_path import micropython_path
+from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.certificates import Authority
-from host_tools.provisioning.compile_policy import compile_policy
 from host_tools.provisioning.kit import load_board, load_kit
 from host_tools.provisioning.node_flash import DATA_BLOCKS, flash_image
 from host_tools.provisioning.ticket import make_ticket
@@ -160,7 +160,7 @@ def _send(mode: str, folder: Path, policy: bytes, day0: int, sealed: list[bytes]
 
 def run(hours: int = HOURS) -> dict:
     kit = load_kit("air", load_board("esp32-devkitc"))
-    policy = compile_policy(kit.policy_path, kit)
+    policy = compile_policy(kit.policy_path, kit).rules
     start_s = (int(time.time()) - hours * 3600) // 3600 * 3600
     day0 = start_s // 86_400
     sealed = envelopes(policy, hours, day0, start_s)

@@ -19,9 +19,9 @@ COUNT_MAX = 65_535  # of the statistic "count"
 _PREFIX_MAX = 1 + 5 + 5 + 5 + 3
 
 
-def _check(holds: bool, rule: str):
+def _check(holds):
     if not holds:
-        raise PolicyError(BAD_FORM, rule)
+        raise PolicyError(BAD_FORM, "a rule of the policy's form is broken")
 
 
 def _are_numbers(values) -> bool:
@@ -36,18 +36,12 @@ class Stream:
     def __init__(self, fields):
         number, quantity, window_s, statistics, resolution, low, high, k, noise = fields
         numbers = (number, window_s, resolution, low, high, k)
-        _check(_are_numbers(numbers + tuple(noise or ())), "a number in the policy is none")
-        _check(
-            0 < number < 256 and resolution > 0 and low <= high and k >= 0,
-            "a stream's number, resolution, range or k cannot be used",
-        )
-        _check(window_s > 0 and DAY_S % window_s == 0, "a window does not divide the day")
-        _check(
-            statistics and not [s for s in statistics if s not in STATISTICS],
-            "a statistic is not known",
-        )
-        _check(not k or "sum" in statistics, "k needs a sum")
-        _check(noise is None or (len(noise) == 3 and min(noise) > 0), "a noise cannot be used")
+        _check(_are_numbers(numbers + tuple(noise or ())))
+        _check(0 < number < 256 and resolution > 0 and low <= high and k >= 0)
+        _check(window_s > 0 and DAY_S % window_s == 0)
+        _check(statistics and not [s for s in statistics if s not in STATISTICS])
+        _check(not k or "sum" in statistics)  # k is compared with it
+        _check(noise is None or (len(noise) == 3 and min(noise) > 0))
         self.number = number
         self.quantity = quantity
         self.window_s = window_s
@@ -92,7 +86,7 @@ class Stream:
 
 
 class Policy:
-    """Compiled rules, checked. PolicyError says which rule they break.
+    """Compiled rules, checked. PolicyError when they break a rule of their form.
 
     from_s, until_s: what ends after the first and not after the second may leave (Unix time).
     """
@@ -102,16 +96,14 @@ class Policy:
             label, self.id, self.version, self.kit, first, last, streams, terms = (
                 cbor.decode(rules)
             )
-            _check(label == "lp1 policy", "not a compiled policy")
-            _check(_are_numbers((self.version, first, last)), "a number in the policy is none")
-            _check(0 < self.version < 1 << 31 and 0 <= first <= last, "its version or days")
-            _check(isinstance(terms, bytes) and len(terms) == 32, "the digest of its terms")
+            _check(label == "lp1 policy" and _are_numbers((self.version, first, last)))
+            _check(0 < self.version < 1 << 31 and 0 <= first <= last)
+            _check(isinstance(terms, bytes) and len(terms) == 32)
             self.streams = [Stream(fields) for fields in streams]
         except (FormatError, ValueError, TypeError):
-            raise PolicyError(BAD_FORM, "the compiled policy cannot be read")
+            _check(False)
         numbers = [stream.number for stream in self.streams]
-        rise = not [1 for a, b in zip(numbers, numbers[1:]) if a >= b]
-        _check(numbers and rise, "stream numbers do not rise")
+        _check(numbers and not [1 for a, b in zip(numbers, numbers[1:]) if a >= b])
         self.terms_digest = terms
         self.from_s = first * DAY_S
         self.until_s = (last + 1) * DAY_S

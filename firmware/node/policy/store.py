@@ -8,6 +8,7 @@ rename puts it in force. It is imported when there is something to do, and then 
 
 import os
 
+from node.cbor import is_number
 from node.crypto import lms
 from node.device import flash_file
 from node.device.log import say
@@ -23,7 +24,6 @@ from node.errors import (
     OpenError,
     PolicyError,
 )
-from node.pipeline.down import is_number
 from node.policy.rules import DAY_S, NoPolicy, Policy
 
 _KEY = flash_file.CONFIG + "policy.key"

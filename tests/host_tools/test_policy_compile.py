@@ -9,7 +9,7 @@ import cbor2
 import pytest
 
 from host_tools.errors import ToolError
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.kit import kit_names, load_board, load_kit
 from node.pipeline.reading import HEALTH, HEALTH_INTERVAL_S
 from node.policy.rules import Policy
