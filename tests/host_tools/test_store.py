@@ -309,6 +309,53 @@ def test_plaintexts_that_a_holder_of_the_key_could_make(keyring, fields, reason)
     assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
 
 
+COUNTED, COUNTED_TERMS = policy(
+    stream(1, "vehicles", 300, ["sum", "max"], 10, 0, 5000, k=14),
+    stream(2, "people_leftward", 300, ["count", "sum"], 10, 0, 5000, k=16, noise=[1, 1, 96]),
+    kit="traffic", days=(DAY0, DAY0 + 1),
+)  # fmt: skip
+
+
+@pytest.fixture
+def counting(tmp_path):
+    keyring = Keyring(tmp_path / "counting.json")
+    keyring.add_node(make_ticket(ROOT, NODE, DAY0), COUNTED, COUNTED_TERMS)
+    return keyring, ref.ReferenceNode(ROOT, NODE, DAY0, COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ([1, 0], [3, 2], None),  # 14 rounds to 1 step, 16 to 2
+        ([None, None], [None, None], None),
+        ([0, 0], [3, 2], "records"),
+        ([0, None], [3, 2], "records"),
+        ([None, 0], [3, 2], "records"),
+        ([1, 0], [3, 1], "records"),
+        ([1, 0], [0, None], "records"),
+    ],
+)
+def test_a_node_that_tells_what_it_should_have_withheld(counting, first, second, reason):
+    keyring, sender = counting
+    records = [[1, SLOT, *first], [2, SLOT, *second]]
+    outcome = open_envelope(keyring, NODE, sender.seal(records, NOW), NOW)
+    assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
+
+
+def test_a_policy_lets_nothing_out_before_and_after_its_days(counting):
+    keyring, sender = counting
+    begin = DAY0 * 86_400
+    for instant_s, is_permitted in (
+        (begin, False), (begin + 300, True), (begin + 2 * 86_400, True),
+        (begin + 2 * 86_400 + 300, False),
+    ):  # fmt: skip
+        message = sender.seal(sender.due(instant_s), instant_s)
+        outcome = open_envelope(keyring, NODE, message, begin + 3 * 86_400)
+        expected = None if is_permitted else "outside the days of its policy"
+        assert (outcome.reason if isinstance(outcome, Refusal) else None) == expected
+    assert isinstance(open_envelope(keyring, NODE, sender.seal([], None), NOW), Opened)
+
+
 def test_the_length_is_exact_and_the_padding_zero(keyring):
     fields = [b"LOG0", 1, 1, node().due(NOW, 40)]
     text, length = ref.dumps(fields), ref.padded_length(POLICY, NOW)
@@ -630,13 +677,16 @@ def test_many_open_a_new_store_at_once(tmp_path, keyring):
     assert rows(tmp_path / "new.sqlite") == []
 
 
-def test_a_store_made_before_several_could_write(tmp_path, keyring):
+def test_a_store_that_does_not_know_for_how_long(tmp_path, keyring):
     path = tmp_path / "a.sqlite"
     Store(path, keyring).close()
     with sqlite3.connect(path) as db:
-        db.execute("DROP TABLE held")
-    with Store(path, keyring) as store:
-        assert store.take_batch(some_day(node(), 1), NOW).opened == {NODE: 1}
+        db.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    with pytest.raises(ToolError, match="version 1: it does not know for how long") as caught:
+        Store(path, keyring)
+    assert "begin a new one" in caught.value.hint
+    assert path.read_bytes() == before
 
 
 WEEK_S = 7 * 86_400
