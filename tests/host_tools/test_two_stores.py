@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Two stores on one file, as two workers have them, with any interleaving of batches, duplicates,
+gaps, floors, new outboxes, keys that come late, forgotten seals, values that are deleted, failed
+commits and restarts: the same rows as one store that gets everything, and never a receipt for what
+is not committed."""
 
 import shutil
 import sqlite3
