@@ -31,7 +31,7 @@ from policy_model import (
 from node import cbor
 from node.pipeline.minimise import Minimiser, Released
 from node.policy import noise
-from node.policy.rules import STATISTICS as ALL
+from node.policy.form import STATISTICS as ALL
 from node.policy.rules import Policy
 
 DAY = 20_800
