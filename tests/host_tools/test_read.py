@@ -326,7 +326,7 @@ def test_a_reader_that_has_seen_enough(path):
     command = [sys.executable, "-m", "host_tools.cli", "read", "--store", str(path), "--csv"]
     with sqlite3.connect(path) as db:  # more than a pipe holds
         db.executemany(
-            "INSERT INTO value VALUES (?, 1, ?, 'mean', 300, 'co2_ppm', 'ppm', 1, 10, 1)",
+            "INSERT INTO value VALUES (?, 1, ?, 'mean', 300, 'co2_ppm', 'ppm', 1, 10, 1, 1)",
             [(NODE, n) for n in range(5000)],
         )
     buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
