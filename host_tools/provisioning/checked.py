@@ -31,10 +31,11 @@ class Table:
                 raise self.wrong(f"has {key!r}, which means nothing here", suggestion(key, keys))
 
     def wrong(self, what: str, mend: str) -> ToolError:
+        place = self.place
         line = None if self.lines is None else self.lines.find(what)
-        if line is None:
-            return ToolError(f"{self.place} {what}", mend)
-        return ToolError(f"{_FILE.sub(rf'\1: line {line}:', self.place)} {what}", mend)
+        if line is not None:
+            place = _FILE.sub(rf"\1: line {line}:", place)
+        return ToolError(f"{place} {what}", mend)
 
     def __contains__(self, key: str) -> bool:
         return key in self._fields
