@@ -30,8 +30,8 @@ KEYS = (
 PLAINTEXT_MAX = 900  # with envelope and topic around it, one packet of a node: 1,024 bytes
 RULES_MAX = 4096  # that a node reads
 PLACE_MAX_M = 100_000
-_VERSION_MAX = 2**31 - 1
-_ID_MAX = 64
+VERSION_MAX = 2**31 - 1
+ID_MAX = 64
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -51,9 +51,9 @@ def compile_policy(
     path = Path(path)
     fields, lines = _read(path)
     table = Table(f"{path}:", fields, KEYS, lines.of())
-    head = [table.take("id", str), table.take_int("version", 1, _VERSION_MAX)]
-    if len(head[0]) > _ID_MAX:
-        raise table.wrong("has a long id", f"take at most {_ID_MAX} characters")
+    head = [table.take("id", str), table.take_int("version", 1, VERSION_MAX)]
+    if len(head[0]) > ID_MAX:
+        raise table.wrong("has a long id", f"take at most {ID_MAX} characters")
     name = table.take("kit", str)
     if kit is not None and name != kit.name:
         raise table.wrong(f"is for the kit {name!r}, not {kit.name!r}", f'kit = "{kit.name}"')
