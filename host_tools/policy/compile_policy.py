@@ -55,6 +55,8 @@ def compile_policy(
     if len(head[0]) > ID_MAX:
         raise table.wrong("has a long id", f"take at most {ID_MAX} characters")
     name = table.take("kit", str)
+    if not (head[0] + name).isprintable():
+        raise table.wrong("has an id or kit that cannot be shown", "take letters and digits")
     if kit is not None and name != kit.name:
         raise table.wrong(f"is for the kit {name!r}, not {kit.name!r}", f'kit = "{kit.name}"')
     days = _days(table, today or datetime.datetime.now(datetime.UTC).date())
@@ -76,6 +78,8 @@ def _read(path: Path) -> tuple[dict, Lines]:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
     except UnicodeDecodeError as err:
         raise ToolError(f"{path} is not UTF-8 text", "a policy is TOML") from err
+    except RecursionError as err:
+        raise ToolError(f"{path} is nested too deep", "see https://toml.io") from err
     except tomllib.TOMLDecodeError as err:
         raise ToolError(f"{path}: {err}", "it must be TOML: see https://toml.io") from err
 
