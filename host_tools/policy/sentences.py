@@ -35,9 +35,9 @@ _MOSTLY = 0.95  # of what is drawn: "in 19 of 20 cases"
 
 @dataclasses.dataclass(frozen=True)
 class StreamWords:
-    """What is told of one stream. facts: (kind, sentences) in the order of telling, the kinds being
-    those of [fact] in the phrases; noise_limit: what the noise stays below mostly, in the quantity's
-    scale, or None."""
+    """What is told of one stream. facts: (kind, sentences) in the order of telling; the kinds are
+    those of [fact] in the phrases. noise_limit: what the noise mostly stays within, in the
+    quantity's scale, or None."""
 
     stream: Stream
     interval_s: int
@@ -51,7 +51,7 @@ class StreamWords:
 
     @property
     def heading(self) -> str:
-        return self.name[:1].upper() + self.name[1:]
+        return _upper(self.name)
 
     def fact(self, kind: str) -> str:
         """The sentences of a kind as one text; empty when there are none."""
@@ -60,9 +60,9 @@ class StreamWords:
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """Why and who, of all streams that agree in it. names: of them, or none when it is all."""
+    """Why and who, of all streams that agree in it. names: of them."""
 
-    names: list[str]
+    names: str
     purpose: str
     legal_basis: str
     recipients: str
@@ -121,8 +121,8 @@ def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
 
 
 def noise_limit(noise: tuple) -> int:
-    """The least x for which the noise lies from −x to x with the probability _MOSTLY: of a discrete
-    Laplace of scale t beyond x lies 2 e^(−(x + 1) / t) / (1 + e^(−1 / t))."""
+    """The least x for which the noise lies from −x to x with the probability _MOSTLY. Beyond x
+    lies, of a discrete Laplace of scale t, 2 e^(−(x + 1) / t) / (1 + e^(−1 / t))."""
     sensitivity, numerator, denominator = noise
     scale = sensitivity * denominator / numerator
     beyond = (1 - _MOSTLY) * (1 + math.exp(-1 / scale)) / 2
@@ -145,8 +145,8 @@ def _stream_words(
     facts = [
         ("sent", _sent(phrases, stream, interval_s)),
         ("steps", _steps(phrases, stream)),
-        ("k", _withheld(phrases, policy, stream)),
         ("noise", _noise(phrases, stream, terms)),
+        ("k", _withheld(phrases, policy, stream)),
         ("why", [terms.why[phrases.language]]),
     ]
     return StreamWords(
@@ -164,7 +164,7 @@ def _sent(phrases: Phrases, stream: Stream, interval_s: int) -> list[str]:
         "stream", "sent", len(statistics),
         every=phrases.every(stream.window_s), statistics=phrases.list(statistics),
     )  # fmt: skip
-    return [sent, phrases.say("stream", "measured", interval_s)]
+    return [sent, phrases.say("stream", "measured", every=_lower(phrases.every(interval_s)))]
 
 
 def _steps(phrases: Phrases, stream: Stream) -> list[str]:
@@ -212,13 +212,10 @@ def _noise(phrases: Phrases, stream: Stream, terms: StreamTerms) -> list[str]:
 def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[str]:
     """The whole in a few lines, for who walks past."""
     of_world = [one for one in streams if not one.is_health]
-    names = list(dict.fromkeys(one.name for one in of_world or streams))
-    if of_world and len(of_world) < len(streams):
-        names.append(phrases.take("short", "own_condition"))
     windows = sorted({one.stream.window_s for one in of_world or streams})
     every = [phrases.every(window_s) for window_s in windows]
     said = [
-        phrases.say("short", "leaves", names=phrases.list(names)),
+        phrases.say("short", "leaves", names=phrases.list(_names(phrases, streams))),
         phrases.say("short", "aggregates", windows=phrases.list(_lower(text) for text in every)),
     ]
     for k in sorted({one.stream.k for one in streams if one.stream.k}):
@@ -230,6 +227,18 @@ def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[s
     days = max(terms.streams[one.stream.number].retention_days for one in streams)
     said.append(phrases.say("short", "kept", days=phrases.days(days)))
     return said
+
+
+def _names(phrases: Phrases, streams: list[StreamWords]) -> list[str]:
+    """Of what is measured, each once; the device's health under one name."""
+    names = dict.fromkeys(one.name for one in streams if not one.is_health)
+    if any(one.is_health for one in streams):
+        names[phrases.take("short", "own_condition")] = None
+    return list(names)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _lower(text: str) -> str:
@@ -259,20 +268,21 @@ def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, l
 
 
 def _shared(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[Shared]:
-    groups: dict[tuple, list[str]] = {}
+    groups: dict[tuple, list[StreamWords]] = {}
     for one in streams:
         of = terms.streams[one.stream.number]
         recipients = phrases.list(text[phrases.language] for text in of.recipients)
         key = (of.purpose, of.legal_basis, recipients, of.retention_days)
-        groups.setdefault(key, []).append(one.name)
+        groups.setdefault(key, []).append(one)
+    all_values = phrases.take("why", "all")
     return [
         Shared(
-            names=[] if len(groups) == 1 else list(dict.fromkeys(names)),
+            names=_upper(phrases.list(_names(phrases, group)) if len(groups) > 1 else all_values),
             purpose=phrases.purpose(purpose),
             legal_basis=phrases.legal_basis(legal_basis),
             recipients=recipients,
             retention=phrases.say("why", "retention", days),
             retention_days=days,
         )
-        for (purpose, legal_basis, recipients, days), names in groups.items()
+        for (purpose, legal_basis, recipients, days), group in groups.items()
     ]
