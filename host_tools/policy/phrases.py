@@ -46,7 +46,7 @@ class Phrases:
 
     @property
     def direction(self) -> str:
-        """"ltr" or "rtl"."""
+        """As HTML has it: ltr or rtl."""
         return self._locale.text_direction
 
     def has(self, section: str, key: str) -> bool:

@@ -10,11 +10,13 @@ import dataclasses
 import datetime
 import math
 from fractions import Fraction
+from pathlib import Path
 
 from host_tools.errors import ToolError
+from host_tools.policy.load import load
 from host_tools.policy.phrases import Phrases
 from host_tools.policy.terms import StreamTerms, Terms
-from host_tools.provisioning.kit import Kit
+from host_tools.provisioning.kit import Kit, load_kit
 from node.pipeline.health import HEALTH
 from node.pipeline.reading import QUANTITIES
 from node.policy.rules import DAY_S, Policy, Stream
@@ -86,6 +88,17 @@ class Words:
     place: str
     validity: str
     version: str
+
+
+def read_inputs(path: Path, kit: str | None = None) -> tuple[Policy, Terms, Kit]:
+    """What a notice is made from: a policy's file, and the kit that it is for, by name or path; by
+    default the one that the policy names."""
+    policy, terms = load(path)
+    found = load_kit(policy.kit if kit is None else kit)
+    if found.name != policy.kit:
+        message = f"{path}: the policy is for kit {policy.kit!r}, not {found.name!r}"
+        raise ToolError(message, "give that kit with --kit")
+    return policy, terms, found
 
 
 def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
