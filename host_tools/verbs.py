@@ -8,7 +8,7 @@ import rich_click as click
 
 
 class Verbs(click.RichGroup):
-    """package: where the files are; words: {verb: what it does}. Command and file have its name."""
+    """package: where the files are; words: {verb: what it does}. File and command are named so."""
 
     def __init__(self, *args, package: str, words: dict[str, str], **options):
         super().__init__(*args, **options)

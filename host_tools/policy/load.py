@@ -4,8 +4,9 @@
 import datetime
 from pathlib import Path
 
+from host_tools.errors import ToolError
 from host_tools.policy.compile_policy import Compiled, compile_policy
-from host_tools.policy.signed import SUFFIX, read_file
+from host_tools.policy.signed import SUFFIX, read_file, read_public_key
 from host_tools.policy.terms import Terms, read_terms
 from host_tools.provisioning.kit import Kit, load_kit
 from node.policy.rules import Policy
@@ -21,6 +22,14 @@ def load(path: Path, kit: Kit | None = None, ended: bool = False) -> tuple[Polic
         return published.policy(), published.read_terms()
     compiled = compile_policy(path, kit, _LONG_AGO if ended else None)
     return read(compiled)
+
+
+def check_signed(path: Path, key_path: Path):
+    """ToolError unless the file is a published policy that this policy.key signed."""
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise ToolError(f"{path} is not signed", "compile it with --key, and look at what comes")
+    read_file(path, read_public_key(key_path))
 
 
 def read(compiled: Compiled) -> tuple[Policy, Terms]:
