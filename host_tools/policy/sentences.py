@@ -134,12 +134,12 @@ def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
 
 
 def noise_limit(noise: tuple) -> int:
-    """The least x for which the noise lies from −x to x with the probability _MOSTLY. Beyond x
+    """The least x ≥ 1 for which the noise lies from −x to x with the probability _MOSTLY. Beyond x
     lies, of a discrete Laplace of scale t, 2 e^(−(x + 1) / t) / (1 + e^(−1 / t))."""
     sensitivity, numerator, denominator = noise
     scale = sensitivity * denominator / numerator
     beyond = (1 - _MOSTLY) * (1 + math.exp(-1 / scale)) / 2
-    return max(0, math.ceil(-scale * math.log(beyond) - 1))
+    return max(1, math.ceil(-scale * math.log(beyond) - 1))
 
 
 def day_epsilon(stream: Stream) -> Fraction:
