@@ -233,7 +233,7 @@ def _noted_table(what: str, head: tuple, rows: list):
         if kind not in explained and meaning:
             text += "\n" + meaning
         explained.add(kind)
-        table.add_row(time, node_id or ("all" if kind == "deleted" else "unknown"), text)
+        table.add_row(time, node_id or "all", text)
     return table
 
 
