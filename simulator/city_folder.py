@@ -2,6 +2,7 @@
 """The folder of one simulated city, used by one run at a time.
 
 tls/            ca.pem, ca.key and the certificates of broker and collector
+signer/         the key by which its policies are signed
 nodes/<node>/   flash.img, data.img and nvs.img of each board
 keyring.json    what the collector opens with
 city.json       which nodes there are, and when the last run ended (Unix s)
@@ -19,6 +20,7 @@ from cryptography import x509
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
+from host_tools.policy.signed import load_key, make_key, sign
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.node_flash import make_node
 from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
@@ -35,7 +37,7 @@ _ANOTHER = "restore it, or name another --dir"
 
 @dataclasses.dataclass(frozen=True)
 class CityNode:
-    """A node of the city: its id, its kit, and the kit's compiled policy."""
+    """A node of the city: its id, its kit, and the rules of the kit's policy."""
 
     node_id: str
     kit: object
@@ -101,7 +103,7 @@ class CityFolder:
     def undo(self):
         """Takes back what this run made, when it could not start: lock() found nothing else."""
         if self._lock is not None and not self._known:
-            for name in ("tls", "nodes", "mosquitto"):
+            for name in ("tls", "nodes", "mosquitto", "signer"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
             for name in ("city.json", "keyring.json", "keyring.json.lock"):
                 (self.path / name).unlink(missing_ok=True)
@@ -116,8 +118,8 @@ class CityFolder:
     def nodes(self, wanted: list, board: dict, start_s: int, broker_name: str, tls_dir) -> list:
         """The city's nodes, made at the first run; ToolError if other nodes were asked for.
 
-        wanted: [(kit, compiled policy), …]; broker_name: as in the broker's certificate; tls_dir:
-        where the authority of a broker that runs lies, else None.
+        wanted: [(kit, its Compiled policy), …]; broker_name: as in the broker's certificate;
+        tls_dir: where the authority of a broker that runs lies, else None.
         """
         if (self.path / "city.json").exists():
             return self._known_nodes(wanted, broker_name)
@@ -130,6 +132,7 @@ class CityFolder:
         else:
             self.tls.mkdir(exist_ok=True)
             (self.tls / "ca.pem").write_bytes(authority.pem()[0])
+        signer = make_key(self.path / "signer", self.path / "signer")
         hosts = (BROKER_NAME, "localhost", "127.0.0.1")
         authority.issue("broker", "broker", hosts).save(self.tls, "broker")
         authority.issue(COLLECTOR, "collector").save(self.tls, COLLECTOR)
@@ -149,10 +152,11 @@ class CityFolder:
                 floor_s=start_s,
                 board=board,
                 kit=kit.data,
-                policy=policy,
+                policy=sign(signer, policy.rules),
+                policy_key=signer.public_key,
             )
-            keyring.add_node(ticket, policy)
-            nodes.append(CityNode(ticket.node_id, kit, policy))
+            keyring.add_node(ticket, policy.rules, policy.terms)
+            nodes.append(CityNode(ticket.node_id, kit, policy.rules))
         listed = [{"node": n.node_id, "kit": n.kit.name, "policy": n.policy.hex()} for n in nodes]
         self._write({"nodes": listed, "broker": broker_name})
         return nodes
@@ -165,16 +169,21 @@ class CityFolder:
             names = ", ".join(node["kit"] for node in nodes)
             hint = "ask for these, or name a new --dir"
             raise ToolError(f"{self.path} holds a city of {names}", hint)
-        if [node["policy"] for node in nodes] != [policy.hex() for _, policy in wanted]:
+        if [node["policy"] for node in nodes] != [policy.rules.hex() for _, policy in wanted]:
             hint = "name a new --dir for this one"
             raise ToolError(f"{self.path} holds a city under another policy", hint)
         if known["broker"] != broker_name:
             hint = "its nodes know no other: name a new --dir"
             raise ToolError(f"{self.path} holds a city of broker {known['broker']}", hint)
         return [
-            CityNode(node["node"], kit, policy)
+            CityNode(node["node"], kit, policy.rules)
             for node, (kit, policy) in zip(nodes, wanted, strict=True)
         ]
+
+    def sign(self, rules: bytes) -> bytes:
+        """The signed policy of these rules."""
+        folder = self.path / "signer"
+        return sign(load_key(folder, folder), rules)
 
     def _check_files(self, node_ids: list):
         """ToolError names the first file of a known city that is gone."""

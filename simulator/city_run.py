@@ -17,7 +17,7 @@ from pathlib import Path
 
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.firmware import firmware_root
 from host_tools.provisioning.kit import Kit, kit_names, load_board, load_kit
 from host_tools.state_folder import SUFFIX, stores_folder
@@ -135,7 +135,7 @@ class CityRun:
         self.services.start_broker()
         for node in city_nodes:
             self._add_node(node, command, board)
-        windows_s = [w for _, policy in wanted for w in Policy(policy).windows_s]
+        windows_s = [w for _, policy in wanted for w in Policy(policy.rules).windows_s]
         self.conductor = Conductor(
             world, self.nodes, windows_s, start_s, plan.speed, self._settled, self._progress
         )

@@ -111,7 +111,8 @@ class NodeProcess:
         for kind in ("levels", "events"):
             told = signals[kind]
             message[kind] = {name: told[name] for name in told if name in self._senses}
-        message["times"] = [at_ms for at_ms, _ in next(iter(message["levels"].values()), ())]
+        points = next(iter(message["levels"].values()), ())
+        message["times"] = [at_ms - until_ms for at_ms, _ in points]
         for name, points in message["levels"].items():
             message["levels"][name] = [value for _, value in points]
         if self.pending_chips:

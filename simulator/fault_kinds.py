@@ -132,6 +132,13 @@ KINDS = {
         {"part": _text(), "how": _choice("unplugged", *_FAULTS)}, lasts="may", silences=False
     ),
     "flash_full": Kind({"free_kib": _number(0, 1024), **_off}, lasts="may", silences=False),
-    "policy": Kind({"version": _number(1, 2**31 - 1), "known": _flag(True), **_off}),
+    "policy": Kind(
+        {
+            "version": _number(1, 2**31 - 1),
+            "known": _flag(True),
+            "by": _choice("flash", "down", default="flash"),
+            **_off,
+        }
+    ),
     "policy_known": Kind({"version": _number(1, 2**31 - 1)}),
 }

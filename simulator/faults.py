@@ -15,8 +15,8 @@ import cbor2
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
-from host_tools.provisioning.command import resend
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import Compiled, compile_policy
+from host_tools.provisioning.command import policy_parts, resend
 from simulator.node_image import Image, write_policy
 from simulator.scenario import Fault
 from simulator.scenario_city import ScenarioCity
@@ -250,21 +250,34 @@ class Faults:
 
     # policy
 
-    def _compiled(self, node, version: int) -> bytes:
+    def _compiled(self, node, version: int) -> Compiled:
         """The policy of the node's kit as another version of it."""
         kit = next(kit for kit in self._city.plan.kits if kit.data is node.kit)
-        label, name, _, *rest = cbor2.loads(compile_policy(kit.policy_path, kit))
-        return cbor2.dumps([label, name, version, *rest], canonical=True)
+        policy = compile_policy(kit.policy_path, kit)
+        label, name, _, *rest = cbor2.loads(policy.rules)
+        rules = cbor2.dumps([label, name, version, *rest], canonical=True)
+        return Compiled(rules, policy.terms)
 
     def _policy(self, fault: Fault, nodes: list):
         if fault.arguments["known"]:
             self._policy_known(fault, nodes)
         for node in nodes:
+            signed = self._signed(self._compiled(node, fault.arguments["version"]).rules)
+            if fault.arguments["by"] == "down":
+                for message in policy_parts(self._city.command_key(node), node.node_id, signed):
+                    self._city.services.send(node.node_id, message)
+                continue
             with self._city.opened(node, fault.arguments["off"]) as folder:
-                policy = self._compiled(node, fault.arguments["version"])
-                write_policy(folder / "flash.img", policy)
+                write_policy(folder / "flash.img", signed)
+
+    def _signed(self, rules: bytes) -> bytes:
+        """Signed once, so that what is sent again is the same."""
+        if rules not in self._signatures:
+            self._signatures[rules] = self._city.folder.sign(rules)
+        return self._signatures[rules]
 
     def _policy_known(self, fault: Fault, nodes: list):
         keyring = Keyring(self._city.folder.path / "keyring.json")
         for node in nodes:
-            keyring.add_policy(node.node_id, self._compiled(node, fault.arguments["version"]))
+            policy = self._compiled(node, fault.arguments["version"])
+            keyring.add_policy(node.node_id, policy.rules, policy.terms)

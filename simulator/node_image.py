@@ -102,7 +102,7 @@ def read_outbox(path: Path) -> OutboxImage | None:
 
 
 def write_policy(flash: Path, policy: bytes):
-    """Puts a compiled policy where provisioning puts it."""
+    """Puts a signed policy where provisioning puts it."""
     image = Image(flash)
-    image.write("policy.cbor", policy)
+    image.write("policy", policy)
     image.save()

@@ -7,27 +7,15 @@ policy, does not measure anything either.
 
 import os
 
-from node.crypto.seal_chain import draw_series
-from node.cycle import Node
+from node import forget
 from node.device import flash_file, power
 from node.device.boots import Boots
 from node.device.clock import Clock
 from node.device.hardware import Hardware
-from node.device.heap import forget
 from node.device.keys import Keys
 from node.device.log import say
-from node.device.nvs_scrub import NvsScrub
 from node.drivers.registry import driver_class
 from node.errors import LamppostError, OutboxError
-from node.link.mqtt import MQTTClient
-from node.link.time_sync import TimeSync
-from node.link.wifi import Wifi
-from node.pipeline.down import CommandOpener, ReceiptOpener
-from node.pipeline.minimise import Minimiser, Released
-from node.pipeline.outbox import Outbox
-from node.pipeline.publish import Publisher
-from node.pipeline.sample import Sensor
-from node.pipeline.seal import Sealer
 from node.policy.renewal import Renewal
 from node.policy.rules import DAY_S
 
@@ -95,8 +83,10 @@ def _keep_released(data: bytes):
         say("slots", err)
 
 
-def _read_released(outbox, sealer) -> Released:
+def _read_released(outbox, sealer):
     """What was released before this power-up: the newest envelopes tell up to when."""
+    from node.pipeline.minimise import Released
+
     last_s, newest = None, outbox.next_number - 1
     for number in range(newest, max(outbox.floor, newest - _LOOK_BACK) - 1, -1):
         try:
@@ -108,23 +98,47 @@ def _read_released(outbox, sealer) -> Released:
     return Released(flash_file.read(_RELEASED) or b"", last_s, _keep_released)
 
 
-def build(watchdog) -> Node:
-    """The node as its flash describes it; raises when it cannot be, as without a valid policy."""
+def _make_scrub():
+    from node.device.nvs_scrub import NvsScrub
+
+    return NvsScrub()
+
+
+def _load_policy(keys, boots, kit: dict):
+    """(what is to renew the policy, the policy in force). Before all else is loaded: to check its
+    signature takes heap."""
+    from node.pipeline.reading import intervals_s
+
+    renewal = Renewal(keys, kit["kit"], intervals_s(kit))
+    return renewal, _open_data(keys, boots, renewal.load)
+
+
+def build(watchdog):
+    """The node as its flash describes it; raises when it cannot be."""
+    keys, boots = Keys(), Boots()
+    renewal, policy = _load_policy(keys, boots, _config("kit"))
+
+    from node.crypto.seal_chain import draw_series
+    from node.cycle import Node
+    from node.link.mqtt import MQTTClient
+    from node.link.time_sync import TimeSync
+    from node.link.wifi import Wifi
     from node.pipeline import reading
+    from node.pipeline.down import CommandOpener, ReceiptOpener
+    from node.pipeline.minimise import Minimiser
+    from node.pipeline.outbox import Outbox
+    from node.pipeline.publish import Publisher
+    from node.pipeline.sample import Sensor
+    from node.pipeline.seal import Sealer
 
     config = _config("config")
     kit = _config("kit")
     buses = [entry["bus"] for entry in kit["sensors"]]
     hardware = Hardware(_config("board"), buses)
-    keys, boots = Keys(), Boots()
     intervals_s = reading.intervals_s(kit)
-    renewal = Renewal(keys, kit["kit"], intervals_s)
-    policy, clock, outbox = _open_data(
-        keys, boots,
-        lambda: (
-            renewal.load(), Clock(config["floor_s"]), Outbox(kit["outbox_kib"] * 1024)
-        ),
-    )  # fmt: skip
+    clock, outbox = _open_data(
+        keys, boots, lambda: (Clock(config["floor_s"]), Outbox(kit["outbox_kib"] * 1024))
+    )
     if keys.missing():
         say("keys", "missing, so it must be provisioned again: " + ", ".join(keys.missing()))
     node_id, broker = config["node"], config["broker"]
@@ -172,7 +186,7 @@ def build(watchdog) -> Node:
         publisher=publisher,
         watchdog=watchdog,
         keys=keys,
-        scrub=NvsScrub(),
+        make_scrub=_make_scrub,
         boots=boots,
         renewal=renewal,
         quantities=sorted(intervals_s),
@@ -184,19 +198,19 @@ def build(watchdog) -> Node:
 
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
-    global build, _config, _driver_maker, _read_certificates, _open_data
+    global build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
     global _read_released
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
         _forget()
-        del build, _config, _driver_maker, _read_certificates, _open_data
+        del build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
         del _read_released
         while not node.over():
             node.rest(node.step())
     except Exception as err:
-        # Only our own errors are sure to carry no secret.
-        reason = " " + str(err) if isinstance(err, LamppostError) else ""
+        # Only these are sure to carry no secret.
+        reason = " " + str(err) if isinstance(err, (LamppostError, MemoryError)) else ""
         say("app", "cannot go on: " + type(err).__name__ + reason)
         Clock.sleep_ms(_RETRY_MS)
     power.reset()

@@ -99,3 +99,8 @@ def decode(data):
     if used != len(data):
         raise FormatError("bytes after the end")
     return value
+
+
+def is_number(value) -> bool:
+    """Whether it is an integer from 0 to 2^32 - 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and not value >> 32

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The keys that a store holds: per node the receipt key, the policies, and the seal of the oldest
-epoch that is still expected. Earlier seals are forgotten, so that who takes the keyring opens
-nothing that came before.
+"""The keys that a store holds: per node the receipt key, the policies with their terms, and the
+seal of the oldest epoch that is still expected. Earlier seals are forgotten, so that who takes the
+keyring opens nothing that came before.
 
 One JSON file that only its owner can read. Provisioning adds nodes to it while a collector runs;
 a lock beside it keeps their changes apart.
@@ -16,12 +16,10 @@ import os
 import stat
 from pathlib import Path
 
+from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.errors import ToolError
 from host_tools.private_file import write_private
 from host_tools.provisioning.ticket import Ticket
-from node.errors import PolicyError
-from node.pipeline.reading import QUANTITIES
-from node.policy.rules import Policy
 
 
 @dataclasses.dataclass(repr=False)  # no key in a log or a traceback
@@ -32,7 +30,7 @@ class NodeKeys:
     epoch: int
     seal: bytes
     receipt: bytes
-    policies: list[Policy]
+    policies: list[KeptPolicy]
 
     def seal_at(self, epoch: int) -> bytes:
         """The seal of `epoch`, which is not before the oldest that is held."""
@@ -48,7 +46,7 @@ class Keyring:
     def __init__(self, path: Path):
         self.path = Path(path)
         self._seen = None
-        self._changed = False  # by somebody else, and refresh() has not said so yet
+        self.is_changed = False  # by somebody else, and refresh() has not said so yet
         self._nodes: dict[str, NodeKeys] = {}
         self.refresh()
 
@@ -61,7 +59,7 @@ class Keyring:
     def refresh(self) -> bool:
         """Reads the file again if somebody changed it; whether that was so since the last call."""
         self.read_again()
-        changed, self._changed = self._changed, False
+        changed, self.is_changed = self.is_changed, False
         return changed
 
     def read_again(self) -> bool:
@@ -70,24 +68,26 @@ class Keyring:
         if state == self._seen:
             return False
         self._nodes = self._read() if state else {}
-        self._seen, self._changed = state, True
+        self._seen, self.is_changed = state, True
         return True
 
-    def add_node(self, ticket: Ticket, policy: bytes):
-        """Takes a node, or takes it anew, with its compiled policy."""
-        keys = NodeKeys(ticket.day0, 0, ticket.seal, ticket.receipt, [_checked(policy)])
+    def add_node(self, ticket: Ticket, rules: bytes, terms: bytes):
+        """Takes a node, or takes it anew, with its compiled policy: ToolError when that cannot be
+        used."""
+        policy = KeptPolicy(rules, terms)
+        keys = NodeKeys(ticket.day0, 0, ticket.seal, ticket.receipt, [policy])
         with self._changing():
             self._nodes[ticket.node_id] = keys
 
-    def add_policy(self, node_id: str, policy: bytes):
-        """Lets records of a node come under one more policy."""
-        checked = _checked(policy)
+    def add_policy(self, node_id: str, rules: bytes, terms: bytes):
+        """Lets records of a node come under one more policy; ToolError when it cannot be used."""
+        policy = KeptPolicy(rules, terms)
         with self._changing():
             if node_id not in self._nodes:
                 raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
             policies = self._nodes[node_id].policies
-            if all(known.digest != checked.digest for known in policies):
-                policies.append(checked)
+            if all(known.digest != policy.digest for known in policies):
+                policies.append(policy)
 
     def forget_before(self, epochs: dict[str, int]):
         """Steps seals forward: {node: the oldest epoch that is still expected}."""
@@ -127,8 +127,10 @@ class Keyring:
             raise ToolError(f"{self.path} can be read by others", f"chmod 600 {self.path}")
         try:
             content = json.loads(self.path.read_text())
-            texts = content["policies"]
-            policies = {digest: _KeptPolicy(bytes.fromhex(texts[digest])) for digest in texts}
+            policies = {
+                digest: KeptPolicy(bytes.fromhex(kept["rules"]), bytes.fromhex(kept["terms"]))
+                for digest, kept in content["policies"].items()
+            }
             return {
                 node_id: NodeKeys(
                     item["day0"],
@@ -141,14 +143,17 @@ class Keyring:
             }
         except OSError as err:
             raise ToolError(f"{self.path}: {err.strerror}", "check the path") from err
-        except (ValueError, KeyError, TypeError, AttributeError, PolicyError):
+        except (ValueError, KeyError, TypeError, AttributeError, ToolError):
             hint = "restore it from a backup, or provision the nodes again"
             raise ToolError(f"{self.path} is not a keyring", hint) from None
 
     def _write(self):
         policies = {p.digest.hex(): p for keys in self._nodes.values() for p in keys.policies}
         content = {
-            "policies": {digest: policy.compiled.hex() for digest, policy in policies.items()},
+            "policies": {
+                digest: {"rules": policy.rules.hex(), "terms": policy.encoded_terms.hex()}
+                for digest, policy in policies.items()
+            },
             "nodes": {
                 node_id: {
                     "day0": keys.day0,
@@ -162,20 +167,3 @@ class Keyring:
         }
         write_private(self.path, json.dumps(content).encode())
         self._seen = self._state()
-
-
-class _KeptPolicy(Policy):
-    """A policy that keeps its compiled form."""
-
-    def __init__(self, compiled: bytes):
-        super().__init__(compiled)
-        self.compiled = compiled
-
-
-def _checked(compiled: bytes) -> Policy:
-    policy = _KeptPolicy(compiled)
-    for stream in policy.streams:
-        if stream.quantity not in QUANTITIES:
-            message = f"policy {policy.id}: nobody knows the quantity {stream.quantity!r}"
-            raise ToolError(message, "compile it with this version of Lamppost")
-    return policy

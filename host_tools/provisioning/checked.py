@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: MIT
 """Checks of a person's table (TOML or JSON): each mistake is one line that names the place."""
 
+import datetime
 import difflib
+import re
+from decimal import Decimal
 
 from host_tools.errors import ToolError
 
+_FILE = re.compile(r"^(.*?):(?= |$)")  # what a place begins with
 _NAMES = {
     str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table",
+    datetime.date: "a day, without quotes: 2027-12-31",
 }  # fmt: skip
 
 
 class Table:
-    """place: how messages name this table, such as `policy.toml: stream 3`."""
+    """place: how messages name this table, such as `policy.toml: stream 3`; lines: finds the line
+    of the field that a message is about, or None (see ../policy/lines.py)."""
 
-    def __init__(self, place: str, fields, keys: tuple[str, ...]):
+    def __init__(self, place: str, fields, keys: tuple[str, ...], lines=None):
         self.place = place
+        self.lines = lines
         self._keys = keys
         if not isinstance(fields, dict):
             raise self.wrong("is not a table", "write its fields as key and value")
@@ -24,7 +31,11 @@ class Table:
                 raise self.wrong(f"has {key!r}, which means nothing here", suggestion(key, keys))
 
     def wrong(self, what: str, mend: str) -> ToolError:
-        return ToolError(f"{self.place} {what}", mend)
+        place = self.place
+        line = None if self.lines is None else self.lines.find(what)
+        if line is not None:
+            place = _FILE.sub(rf"\1: line {line}:", place)
+        return ToolError(f"{place} {what}", mend)
 
     def __contains__(self, key: str) -> bool:
         return key in self._fields
@@ -43,7 +54,7 @@ class Table:
 
     def expect(self, key: str, value, kind: type):
         if type(value) is not kind:
-            raise self.wrong(f"has {key} = {_shown(value)}", f"{key} is {_NAMES[kind]}")
+            raise self.wrong(f"has {key} = {shown(value)}", f"{key} is {_NAMES[kind]}")
         if kind in (str, list) and not value:
             raise self.wrong(f"has an empty {key}", f"fill in {key}")
         return value
@@ -67,8 +78,14 @@ class Table:
         return value
 
 
-def _shown(value) -> str:
-    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value)
+def shown(value) -> str:
+    """As a message names it."""
+    if isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, (Decimal, datetime.date)):  # as they stand in the file
+        text = str(value)
+    else:
+        text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

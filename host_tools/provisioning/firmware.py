@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from host_tools.cache_folder import kept
@@ -69,7 +69,7 @@ def _copy(sources: dict[str, Path], folder: Path):
 def _compile(sources: dict[str, Path], folder: Path):
     _copy({name: path for name, path in sources.items() if name in _AS_SOURCE}, folder)
     texts = {name: path.read_text() for name, path in sources.items() if name not in _AS_SOURCE}
-    names = _short_names(texts.values())
+    names = _short_names(texts)
     for name, text in texts.items():
         source, path = folder / name, sources[name]
         source.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _compile(sources: dict[str, Path], folder: Path):
             _compile_one(source, text, path)
         else:
             try:
-                _compile_one(source, with_short_names(inline_constants(text), names), path)
+                _compile_one(source, with_short_names(inline_constants(text), names[name]), path)
             except ToolError:
                 _compile_one(source, text, path)  # names the line as it stands in the file
                 raise
@@ -92,7 +92,7 @@ def _compile_one(source: Path, text: str, shown: Path):
     _mpy_cross(*options, str(source), shown=shown)
 
 
-def _short_names(texts: Iterable[str]) -> dict:
+def _short_names(texts: dict[str, str]) -> dict:
     """{} when one of them is no Python: mpy-cross says what is wrong with it as it stands."""
     try:
         return short_names(texts)

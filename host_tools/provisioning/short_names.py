@@ -1,26 +1,40 @@
 # SPDX-License-Identifier: MIT
 """Gives private names two or three letters on their way to a board, which keeps every name in its
 heap. What begins with one underscore is nobody's business but ours: no look-up by text knows it.
+
+A name that only one module has shares its letters with the names of other modules, as a board
+keeps each spelling once. Modules whose classes are of one family share none: an object has the
+names of all its classes.
 """
 
 import ast
+import collections
 import itertools
 import string
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 
-def short_names(sources: Iterable[str]) -> dict[str, str]:
-    """{private name: short name}, one for all `sources`, since a subclass may use its base's."""
-    used, taken = set(), set()
-    for source in sources:
-        for node in ast.walk(ast.parse(source)):
-            for name in _names(node):
-                (used if _is_private(name) else taken).add(name)
+def short_names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """{module: {private name: short name}} for the modules in `sources`, {module: text}."""
+    trees = {module: ast.parse(text) for module, text in sources.items()}
+    private, taken, found_in = {}, set(), collections.Counter()
+    for module, tree in trees.items():
+        names = {name for node in ast.walk(tree) for name in _names(node)}
+        private[module] = {name for name in names if _is_private(name)}
+        taken |= names - private[module]
+        found_in.update(private[module])
     letters = itertools.chain.from_iterable(
         itertools.product(string.ascii_letters, repeat=size) for size in (1, 2)
     )
-    free = (name for name in ("_" + "".join(part) for part in letters) if name not in taken)
-    return {name: next(free) for name in sorted(used)}
+    free = [name for name in ("_" + "".join(part) for part in letters) if name not in taken]
+    common = {name: free.pop(0) for name in sorted(found_in) if found_in[name] > 1}
+    short = {}
+    for family in _families(trees):
+        own = sorted({name for module in family for name in private[module]} - common.keys())
+        names = {**common, **dict(zip(own, free, strict=False))}
+        for module in family:
+            short[module] = {name: names[name] for name in private[module]}
+    return short
 
 
 def with_short_names(source: str, names: dict[str, str]) -> str:
@@ -33,6 +47,27 @@ def with_short_names(source: str, names: dict[str, str]) -> str:
             elif field == "names" and isinstance(node, (ast.Global, ast.Nonlocal)):
                 node.names = [names.get(name, name) for name in value]
     return ast.unparse(tree) + "\n"
+
+
+def _families(trees: dict[str, ast.Module]) -> list[set[str]]:
+    """The modules, those together whose classes may have each other as bases."""
+    made_in = collections.defaultdict(set)
+    classes = [
+        (module, node)
+        for module, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    for module, node in classes:
+        made_in[node.name].add(module)
+    family = {module: {module} for module in trees}
+    for module, node in classes:
+        for base in node.bases:
+            name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", None)
+            for other in made_in[name]:
+                joined = family[module] | family[other]
+                family.update(dict.fromkeys(joined, joined))
+    return list({id(modules): modules for modules in family.values()}.values())
 
 
 def _names(node: ast.AST):

@@ -23,8 +23,9 @@ class Signals:
 
     def __init__(self):
         self.until_ms = self.known_ms = 0
-        # Columns, not pairs: on MicroPython a pair takes 32 bytes, and a time may take as much.
-        self._levels = {}  # name: ([time_ms, ...] rising, [value or None, ...])
+        # Columns, not pairs, and times from a base: on MicroPython a pair takes 32 bytes, and a
+        # number from 2^30 on, which is 12 days in ms, takes 16.
+        self._levels = {}  # name: (base_ms, [time_ms - base_ms, ...] rising, [value or None, ...])
         self._events = {}  # name: [(time_ms, ...), ...], rising times
 
     def extend(self, until_ms: int, levels: dict, events: dict, known_ms=None):
@@ -35,18 +36,27 @@ class Signals:
         late.
         """
         for name, points in levels.items():
-            self.take_level(name, [point[0] for point in points], [point[1] for point in points])
+            values = [point[1] for point in points]
+            self.take_levels([point[0] for point in points], {name: values})
         self.take_events(until_ms, events, known_ms or until_ms)
 
-    def take_level(self, name: str, times: list, values: list):
-        """The points of one level, as columns."""
-        # A piece starts at or before the end of the piece before, with points of its own.
-        known, had = self._levels.get(name, ((), ()))
-        older = len([1 for time_ms in known if time_ms < times[0]])
-        if older:
-            self._levels[name] = ([known[older - 1]] + times, [had[older - 1]] + values)
-        else:
-            self._levels[name] = (times, values)
+    def take_levels(self, times: list, levels: dict, base_ms: int = 0):
+        """Points of levels that have them at the same times, which are told from `base_ms` on;
+        levels: {name: values}."""
+        # A piece starts at or before the end of the piece before, with points of its own. The
+        # levels share one list of times, as long as they had one before.
+        merged = {}
+        for name, values in levels.items():
+            before_ms, known, had = self._levels.get(name, (base_ms, (), ()))
+            shift_ms = before_ms - base_ms
+            older = len([1 for time_ms in known if time_ms + shift_ms < times[0]])
+            own = times
+            if older:
+                first = known[older - 1] + shift_ms
+                if first not in merged:
+                    merged[first] = [first] + times
+                own, values = merged[first], [had[older - 1]] + values
+            self._levels[name] = (base_ms, own, values)
 
     def take_events(self, until_ms: int, events: dict, known_ms: int):
         """Ends a piece."""
@@ -61,9 +71,10 @@ class Signals:
 
         Returns None in a gap.
         """
-        times, values = self._levels.get(name, ((), ()))
+        base_ms, times, values = self._levels.get(name, (0, (), ()))
         if not times:
             return default
+        now_ms -= base_ms
         i = 0
         while i < len(times) and times[i] <= now_ms:
             i += 1

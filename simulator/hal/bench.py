@@ -145,7 +145,7 @@ class Bench:
 
     def take_grant(self):
         """Reads one line of the conductor: how far to run, and what the city does until then.
-        All levels have their points at the same times."""
+        All levels have their points at the same times, which are told from `until` on."""
         grant = json.loads(self._hear())
         self.air = grant.get("air", self.air)
         for index, changes in grant.get("chips", {}).items():
@@ -153,8 +153,7 @@ class Bench:
                 setattr(self.chips[int(index)], name, changes[name])
         if "cut" in grant:
             self.cut(*grant["cut"])
-        for name, values in grant["levels"].items():
-            self.signals.take_level(name, grant["times"], values)
+        self.signals.take_levels(grant["times"], grant["levels"], grant["until"])
         self.signals.take_events(grant["until"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
 

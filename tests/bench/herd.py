@@ -13,12 +13,12 @@ import io
 import random
 import types
 
-from node import cbor
 from node.cycle import Node
 from node.errors import LinkError
 from node.pipeline.health import HEALTH
 from node.pipeline.minimise import Minimiser
 from node.policy.rules import Policy
+from tests.host_tools.reference_policy import policy, stream
 
 NODES = 1000
 AWAY_S = 3600
@@ -26,9 +26,7 @@ WATCH_S = 900  # after the return
 SEED = 1
 PEAK_TIMES_MEAN = 5
 _RECEIPT_MS = 1000
-_POLICY = cbor.encode(
-    ["lp1 policy", "herd", 1, "air", [[1, "co2_ppm", 300, ["mean"], 1, 350, 5000, "why"]]]
-)
+_POLICY, _ = policy(stream(1, "co2_ppm", 300, ["mean"], 1, 350, 5000))
 
 
 class Broker:
@@ -115,8 +113,9 @@ def _node(broker, clock, random_below) -> Node:
         publisher=_Publisher(link, clock),
         watchdog=nothing(feed=lambda: None),
         keys=nothing(stepped=False),
-        scrub=nothing(stale=0),
+        make_scrub=None,  # no key has stepped
         boots=boots,
+        renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
         quantities=list(HEALTH),
         random_below=random_below,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import boards
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import compile_policy
 from node.drivers.registry import PARTS, driver_class
 from node.pipeline.reading import QUANTITIES, intervals_s
 from node.policy.rules import Policy
@@ -64,7 +64,7 @@ def test_a_kit_uses_what_its_parts_give(kit):
 
 @pytest.mark.parametrize("path", POLICIES, ids=name)
 def test_a_policy_names_what_its_kit_measures(path):
-    policy = Policy(compile_policy(path))
+    policy = Policy(compile_policy(path).rules)
     kit = load(path.parent / "kit.json")
     assert policy.kit == kit["kit"]
     intervals = intervals_s(kit)

@@ -142,6 +142,6 @@ class ReferenceNode:
         """The records that are due at `instant_s`, all values null or `step`."""
         return [
             [number, instant_s // window_s - 1] + [step] * len(statistics)
-            for number, _, window_s, statistics, *_ in dumps_back(self.policy)[4]
+            for number, _, window_s, statistics, *_ in dumps_back(self.policy)[6]
             if instant_s % window_s == 0
         ]

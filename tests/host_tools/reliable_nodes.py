@@ -23,22 +23,21 @@ from paho.mqtt.enums import CallbackAPIVersion
 from host_tools.collector.keyring import Keyring
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import policy, stream
 
 ROOT = bytes(range(32))
 IDS = ("0123456789", "abcdefghjk", "zyxwvtsrqp", "hjkmnpqrst")
 DAY0 = int(time.time()) // 86_400 - 1
 START_S = DAY0 * 86_400
 WINDOW_S = 300
-POLICY = ref.dumps(
-    ["lp1 policy", "test", 1, "air", [[1, "co2_ppm", WINDOW_S, ["mean"], 1, 350, 5000, "why"]]]
-)
+POLICY, TERMS = policy(stream(1, "co2_ppm", WINDOW_S, ["mean"], 1, 350, 5000))
 LONG_S = 120  # far more than a busy machine needs
 
 
 def make_keyring(folder) -> Path:
     keyring = Keyring(folder / "keyring.json")
     for node_id in IDS:
-        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
     return keyring.path
 
 

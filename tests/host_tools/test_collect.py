@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`lamppost collect`: what it says at the end, and what it says when it cannot start."""
 
+import contextlib
 import signal
 import socket
 import sqlite3
@@ -14,15 +15,19 @@ from host_tools.collector.mqtt_worker import MqttWorker
 from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Authority
+from host_tools.provisioning.ticket import make_ticket
 from simulator.world import broker_embedded
 from simulator.world.broker_embedded import EmbeddedBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
+from tests.host_tools.reference_policy import policy, stream, with_version
 from tests.host_tools.reliable_nodes import (
     DAY0,
     IDS,
     POLICY,
     ROOT,
     START_S,
+    TERMS,
+    WINDOW_S,
     ReliableNode,
     Worker,
     all_receipted,
@@ -212,7 +217,7 @@ def test_a_collector_that_comes_back_after_a_week(embedded, tls, tmp_path):
     """Every node gets a receipt for what the store holds, though none sends anything new, and
     what was kept sealed is tried again with the policy that has come meanwhile."""
     keyring = Keyring(make_keyring(tmp_path))
-    later = ref.dumps([*ref.dumps_back(POLICY)[:2], 2, *ref.dumps_back(POLICY)[3:]])
+    later = with_version(POLICY, 2)
     path = tmp_path / "a.sqlite"
     nodes = [ReliableNode(tls, embedded.address, i, path, again_s=3600) for i in IDS]
     with Store(path, keyring) as store:
@@ -224,7 +229,7 @@ def test_a_collector_that_comes_back_after_a_week(embedded, tls, tmp_path):
             result = store.take_batch(batch, START_S + 5 * 300)
             assert (result.opened, result.kept) == ({node.node_id: 4}, {node.node_id: 1})
     for node_id in IDS:
-        keyring.add_policy(node_id, later)
+        keyring.add_policy(node_id, later, TERMS)
     week_later_s = START_S + 7 * 86_400
     files = tls / "ca.pem", tls / f"{COLLECTOR}.pem", tls / f"{COLLECTOR}.key"
     with (
@@ -237,6 +242,25 @@ def test_a_collector_that_comes_back_after_a_week(embedded, tls, tmp_path):
     for node in nodes:
         node.leave()
         assert node.beyond == []
+
+
+def test_it_deletes_what_is_too_old(embedded, tls, tmp_path):
+    day0 = DAY0 - 10
+    rules, terms = policy(stream(1, "co2_ppm", WINDOW_S, ["mean"], 1, 350, 5000), keep_days=5)
+    keyring = Keyring(tmp_path / "keyring.json")
+    keyring.add_node(make_ticket(ROOT, IDS[0], day0), rules, terms)
+    sender = ref.ReferenceNode(ROOT, IDS[0], day0, rules)
+    with Store(tmp_path / "a.sqlite", keyring) as store:
+        for instant_s in (day0 * 86_400 + WINDOW_S, START_S + WINDOW_S):
+            message = sender.seal(sender.due(instant_s, 400), instant_s)
+            store.take_batch([(sender.topic, message)], instant_s)
+    worker = Worker(tmp_path, tls, embedded.address).listens()
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.sqlite")) as db:
+        query = "SELECT detail FROM event WHERE kind = 'deleted'"
+        assert run_nodes([], lambda: db.execute(query).fetchall(), WITHIN_S)
+        assert db.execute("SELECT slot_start_s FROM value").fetchall() == [(START_S,)]
+        assert db.execute(query).fetchone()[0].endswith(" 1 1")
+    worker.stop()
 
 
 def test_sharing_needs_no_more_than_the_rules_allow(tls, tmp_path):

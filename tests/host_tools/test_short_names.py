@@ -40,7 +40,7 @@ def outcome(source):
 
 
 def test_it_does_the_same():
-    names = short_names([PROGRAM])
+    names = short_names({"one": PROGRAM})["one"]
     short = with_short_names(PROGRAM, names)
     assert outcome(short) == outcome(PROGRAM)
     assert set(names) == {"_total", "_step", "_start", "_count", "_grow", "_a"}
@@ -48,16 +48,31 @@ def test_it_does_the_same():
         assert name not in short
 
 
-def test_one_name_for_all_modules_and_none_that_is_taken():
-    names = short_names(["self._one + _b", "x._two; x._one; __a__", "a, b, c"])
-    assert len(set(names.values())) == 3
-    assert "_one" in names and "_two" in names
-    assert not {"__a__", "a", "b"} & set(names.values())
+def test_one_name_for_all_modules_that_have_it_and_none_that_is_taken():
+    sources = {"x": "self._one + _b", "y": "x._two; x._one; __a__", "z": "a, b, _three"}
+    names = short_names(sources)
+    assert names["x"]["_one"] == names["y"]["_one"]
+    assert names["x"]["_b"] == names["y"]["_two"] == names["z"]["_three"]
+    used = {name for module in names.values() for name in module.values()}
+    assert len(used) == 2 and not {"__a__", "a", "b"} & used
+
+
+def test_modules_of_one_family_share_no_names():
+    """An object has the names of all its classes, wherever they are written."""
+    sources = {
+        "base": "class Base:\n    def __init__(self):\n        self._count = 1\n",
+        "middle": "import base\nclass Middle(base.Base):\n    _mine = 2\n",
+        "sub": "from middle import Middle\nclass Sub(Middle):\n    _own = 3\n",
+        "other": "class Other:\n    _else = 4\n",
+    }
+    names = short_names(sources)
+    family = [names["base"]["_count"], names["middle"]["_mine"], names["sub"]["_own"]]
+    assert len(set(family)) == 3 and names["other"]["_else"] in family
 
 
 def test_no_text_of_the_firmware_names_what_is_private():
-    sources = [path.read_text() for path in firmware_sources().values()]
-    private = short_names(sources)
-    for source in sources:
+    sources = {name: path.read_text() for name, path in firmware_sources().items()}
+    private = {name for names in short_names(sources).values() for name in names}
+    for source in sources.values():
         texts = [n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)]
-        assert not private.keys() & {text for text in texts if isinstance(text, str)}
+        assert not private & {text for text in texts if isinstance(text, str)}

@@ -3,6 +3,7 @@
 refused and counted. The envelopes come from reference_sealer.py."""
 
 import fcntl
+import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -19,25 +20,26 @@ from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import KEEP_DAYS, policy, stream
 
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
 DAY0 = 20_500
 NOW = DAY0 * 86_400 + 43_200
 STREAMS = [
-    [1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000, "why"],
-    [2, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000, "why"],
-    [9, "pressure_pa", 900, ["last"], 10, 0, 110_000, "why"],
+    stream(1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000),
+    stream(2, "temperature_mc", 300, ["mean", "min", "max"], 100, -40_000, 60_000),
+    stream(9, "pressure_pa", 900, ["last"], 10, 0, 110_000),
 ]
-POLICY = ref.dumps(["lp1 policy", "test", 2, "air", STREAMS])
+POLICY, TERMS = policy(*STREAMS, version=2)
 SLOT, QUARTER = NOW // 300 - 1, NOW // 900 - 1
-NEWER = ref.dumps(["lp1 policy", "test", 3, "air", STREAMS[:2]])
+NEWER, NEWER_TERMS = policy(*STREAMS[:2], version=3)
 
 
 def make_keyring(folder, nodes=(NODE, OTHER)):
     keyring = Keyring(folder / "keyring.json")
     for node_id in nodes:
-        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+        keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
     return keyring
 
 
@@ -91,13 +93,15 @@ def test_values_are_stored_in_the_scale_of_their_quantity(store):
     assert result.opened == {NODE: 1}
     slot, quarter = NOW - 300, NOW - 900
     assert rows(store._file.path) == [
-        (NODE, 1, slot, "count", 300, "co2_ppm", "samples", 1, 1, 10),
-        (NODE, 1, slot, "mean", 300, "co2_ppm", "ppm", 1, 10, 610),
-        (NODE, 2, slot, "max", 300, "temperature_mc", "°C", 1000, 100, -500),
-        (NODE, 2, slot, "mean", 300, "temperature_mc", "°C", 1000, 100, 20_100),
-        (NODE, 2, slot, "min", 300, "temperature_mc", "°C", 1000, 100, None),
-        (NODE, 9, quarter, "last", 900, "pressure_pa", "hPa", 100, 10, 101_310),
+        (NODE, 1, slot, "count", 300, "co2_ppm", "samples", 1, 1, 10, 1),
+        (NODE, 1, slot, "mean", 300, "co2_ppm", "ppm", 1, 10, 610, 1),
+        (NODE, 2, slot, "max", 300, "temperature_mc", "°C", 1000, 100, -500, 1),
+        (NODE, 2, slot, "mean", 300, "temperature_mc", "°C", 1000, 100, 20_100, 1),
+        (NODE, 2, slot, "min", 300, "temperature_mc", "°C", 1000, 100, None, 1),
+        (NODE, 9, quarter, "last", 900, "pressure_pa", "hPa", 100, 10, 101_310, 1),
     ]
+    digest = hashlib.sha256(POLICY).digest()
+    assert rows(store._file.path, "policy") == [(1, digest, POLICY, TERMS)]
 
 
 def test_an_envelope_without_records_is_receipted(store):
@@ -236,11 +240,11 @@ def test_of_another_policy(keyring):
     sender.policy = NEWER
     outcome = open_envelope(keyring, NODE, one(sender), NOW)
     assert (outcome.reason, outcome.keep) == ("unknown policy", True)
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     assert isinstance(open_envelope(keyring, NODE, one(sender), NOW), Opened)
     # the right key and the other policy's digest in the clear do not help
-    message = one(node()).replace(ref.hashlib.sha256(POLICY).digest()[:4],
-                                  ref.hashlib.sha256(NEWER).digest()[:4])  # fmt: skip
+    message = one(node()).replace(hashlib.sha256(POLICY).digest()[:4],
+                                  hashlib.sha256(NEWER).digest()[:4])  # fmt: skip
     assert refusal(keyring, message) == "does not open"
 
 
@@ -305,6 +309,53 @@ def test_plaintexts_that_a_holder_of_the_key_could_make(keyring, fields, reason)
     assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
 
 
+COUNTED, COUNTED_TERMS = policy(
+    stream(1, "vehicles", 300, ["sum", "max"], 10, 0, 5000, k=14),
+    stream(2, "people_leftward", 300, ["count", "sum"], 10, 0, 5000, k=16, noise=[1, 1, 96]),
+    kit="traffic", days=(DAY0, DAY0 + 1),
+)  # fmt: skip
+
+
+@pytest.fixture
+def counting(tmp_path):
+    keyring = Keyring(tmp_path / "counting.json")
+    keyring.add_node(make_ticket(ROOT, NODE, DAY0), COUNTED, COUNTED_TERMS)
+    return keyring, ref.ReferenceNode(ROOT, NODE, DAY0, COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ([1, 0], [3, 2], None),  # 14 rounds to 1 step, 16 to 2
+        ([None, None], [None, None], None),
+        ([0, 0], [3, 2], "records"),
+        ([0, None], [3, 2], "records"),
+        ([None, 0], [3, 2], "records"),
+        ([1, 0], [3, 1], "records"),
+        ([1, 0], [0, None], "records"),
+    ],
+)
+def test_a_node_that_tells_what_it_should_have_withheld(counting, first, second, reason):
+    keyring, sender = counting
+    records = [[1, SLOT, *first], [2, SLOT, *second]]
+    outcome = open_envelope(keyring, NODE, sender.seal(records, NOW), NOW)
+    assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
+
+
+def test_a_policy_lets_nothing_out_before_and_after_its_days(counting):
+    keyring, sender = counting
+    begin = DAY0 * 86_400
+    for instant_s, is_permitted in (
+        (begin, False), (begin + 300, True), (begin + 2 * 86_400, True),
+        (begin + 2 * 86_400 + 300, False),
+    ):  # fmt: skip
+        message = sender.seal(sender.due(instant_s), instant_s)
+        outcome = open_envelope(keyring, NODE, message, begin + 3 * 86_400)
+        expected = None if is_permitted else "outside the days of its policy"
+        assert (outcome.reason if isinstance(outcome, Refusal) else None) == expected
+    assert isinstance(open_envelope(keyring, NODE, sender.seal([], None), NOW), Opened)
+
+
 def test_the_length_is_exact_and_the_padding_zero(keyring):
     fields = [b"LOG0", 1, 1, node().due(NOW, 40)]
     text, length = ref.dumps(fields), ref.padded_length(POLICY, NOW)
@@ -355,7 +406,7 @@ def test_refused_messages_are_counted_and_named_but_not_kept(store):
 
 
 def test_a_lower_policy_than_before_is_refused_but_not_what_was_sealed_before(store, keyring):
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     sender = node()
     old = some_day(sender, 1)
     sender.policy = NEWER
@@ -380,8 +431,8 @@ def test_what_cannot_be_opened_yet_is_kept_and_tried_again(store, keyring):
     assert (result.kept, result.logs) == ({"": 1, NODE: 1}, [])
     assert store.take_batch(messages, NOW).duplicates == {"": 1, NODE: 1}
     assert store.retry_sealed(NOW).opened == {}
-    keyring.add_policy(NODE, NEWER)
-    keyring.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
+    keyring.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY, TERMS)
     result = store.retry_sealed(NOW)
     assert result.opened == {NODE: 1, "zzzzzzzzzz": 1}
     assert states(result) == {NODE: (1, []), "zzzzzzzzzz": (1, [])}
@@ -391,7 +442,7 @@ def test_what_cannot_be_opened_yet_is_kept_and_tried_again(store, keyring):
 def test_a_policy_that_has_just_come_is_known_at_once(store, keyring):
     sender = node()
     sender.policy = NEWER
-    Keyring(keyring.path).add_policy(NODE, NEWER)  # by another program
+    Keyring(keyring.path).add_policy(NODE, NEWER, NEWER_TERMS)  # by another program
     result = store.take_batch([(sender.topic, one(sender))], NOW)
     assert (result.opened, result.kept) == ({NODE: 1}, {})
     assert store.keyring.refresh()  # so that what was kept before is tried again
@@ -406,7 +457,7 @@ def test_the_seal_of_what_is_kept_is_kept(store, keyring):
     sender.counter = 0
     result = store.take_batch(some_day(sender, 1, NOW + 300), NOW)
     assert result.oldest_epochs == {NODE: 0}
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     result = store.retry_sealed(NOW)
     assert (result.opened, result.refused) == ({NODE: 1}, {})
     assert result.oldest_epochs == {NODE: 1}
@@ -423,7 +474,7 @@ def test_what_is_kept_holds_its_seal_however_long(store, keyring):
         result = store.take_batch(later, now_s)
         assert result.oldest_epochs == {NODE: 0}
         keyring.forget_before(result.oldest_epochs)
-    keyring.add_policy(NODE, NEWER)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
     assert store.retry_sealed(NOW + 31 * WEEK_S).opened == {NODE: 1}
 
 
@@ -472,15 +523,48 @@ def test_not_a_keyring(tmp_path, text):
         Keyring(path)
 
 
+def test_rules_and_terms_that_cannot_be_used(keyring):
+    ticket = make_ticket(ROOT, NODE, DAY0)
+    before = keyring.path.read_bytes()
+    strange, its_terms = policy(stream(1, "moods", 300, ["mean"], 1, 0, 9))
+    more, _ = policy(*STREAMS[:2])
+    label, *head, _ = ref.dumps_back(more)
+    crossed = ref.dumps([label, *head, hashlib.sha256(TERMS).digest()])
+    no_terms = ref.dumps([label, *head, hashlib.sha256(b"terms").digest()])
+    for rules, terms, why in (
+        (POLICY, NEWER_TERMS, "name other terms"),
+        (POLICY, b"", "name other terms"),
+        (no_terms, b"terms", "not the terms of a policy"),
+        (crossed, TERMS, "name other streams"),
+        (b"rules", TERMS, "not the rules of a policy"),
+        (strange, its_terms, "nobody knows the quantity 'moods'"),
+    ):
+        with pytest.raises(ToolError, match=why):
+            keyring.add_node(ticket, rules, terms)
+        with pytest.raises(ToolError, match=why):
+            keyring.add_policy(NODE, rules, terms)
+    assert keyring.path.read_bytes() == before
+
+
+def test_a_keyring_keeps_rules_and_terms(keyring):
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
+    kept = Keyring(keyring.path).node(NODE).policies
+    assert [(one.rules, one.encoded_terms) for one in kept] == [
+        (POLICY, TERMS), (NEWER, NEWER_TERMS)
+    ]  # fmt: skip
+    assert [sorted(one.terms.streams) for one in kept] == [[1, 2, 9], [1, 2]]
+    assert kept[0].terms.streams[9].retention_days == KEEP_DAYS
+
+
 def test_two_processes_change_a_keyring(keyring):
     other = Keyring(keyring.path)
-    other.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY)
+    other.add_node(make_ticket(ROOT, "zzzzzzzzzz", DAY0), POLICY, TERMS)
     keyring.forget_before({NODE: 3})
     assert keyring.node("zzzzzzzzzz") is not None
     assert other.refresh() and other.node(NODE).epoch == 3
     assert not other.refresh()
     with pytest.raises(ToolError, match="is not in the keyring"):
-        other.add_policy("yyyyyyyyyy", POLICY)
+        other.add_policy("yyyyyyyyyy", POLICY, TERMS)
 
 
 def test_keys_do_not_show(keyring):
@@ -593,13 +677,16 @@ def test_many_open_a_new_store_at_once(tmp_path, keyring):
     assert rows(tmp_path / "new.sqlite") == []
 
 
-def test_a_store_made_before_several_could_write(tmp_path, keyring):
+def test_a_store_that_does_not_know_for_how_long(tmp_path, keyring):
     path = tmp_path / "a.sqlite"
     Store(path, keyring).close()
     with sqlite3.connect(path) as db:
-        db.execute("DROP TABLE held")
-    with Store(path, keyring) as store:
-        assert store.take_batch(some_day(node(), 1), NOW).opened == {NODE: 1}
+        db.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    with pytest.raises(ToolError, match="version 1: it does not know for how long") as caught:
+        Store(path, keyring)
+    assert "begin a new one" in caught.value.hint
+    assert path.read_bytes() == before
 
 
 WEEK_S = 7 * 86_400
@@ -673,7 +760,7 @@ def test_durable_before_it_is_acknowledged(store):
 
 
 def test_notes_do_not_grow_for_ever(store, monkeypatch):
-    monkeypatch.setattr("host_tools.collector.store._NOTES_MAX", 10)
+    monkeypatch.setattr("host_tools.collector.notes._NOTES_MAX", 10)
     store.take_batch([("lp/x/up", b"")] * 25, NOW)
     assert len(rows(store._file.path, "refused")) == 10
     assert rows(store._file.path, "tally") == [("", 0, 0, 25, 0)]

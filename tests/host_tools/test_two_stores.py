@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Two stores on one file, as two workers have them, with any interleaving of batches, duplicates,
-gaps, floors, new outboxes, keys that come late, forgotten seals, failed commits and restarts: the
-same rows as one store that gets everything, and never a receipt for what is not committed."""
+gaps, floors, new outboxes, keys that come late, forgotten seals, values that are deleted, failed
+commits and restarts: the same rows as one store that gets everything, and never a receipt for what
+is not committed."""
 
 import shutil
 import sqlite3
@@ -17,13 +18,15 @@ from host_tools.collector.keyring import Keyring
 from host_tools.collector.store import Store
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools import reference_sealer as ref
+from tests.host_tools.reference_policy import policy, stream
 
 NODES = ("0123456789", "abcdefghjk")
 ROOT = bytes(range(32))
 DAY0, DAY_S = 20_500, 86_400
-STREAMS = [[1, "co2_ppm", 300, ["mean"], 10, 350, 5000, "why"]]
-POLICY = ref.dumps(["lp1 policy", "test", 2, "air", STREAMS])
-LATER = ref.dumps(["lp1 policy", "late", 2, "air", STREAMS])  # the keyring gets it later
+STREAM = stream(1, "co2_ppm", 300, ["mean"], 10, 350, 5000)
+POLICY, TERMS = policy(STREAM, version=2, keep_days=2)
+LATER, LATER_TERMS = policy(STREAM, id="late", version=2, keep_days=4)  # the keyring gets it later
+UNDER = "(SELECT p.digest FROM policy AS p WHERE p.id = value.policy)"
 DAYS = 6  # in the seventh the week of the first losses would be over
 WORKER = st.integers(0, 1)
 SENDER = st.integers(0, 1)
@@ -41,7 +44,7 @@ class TwoStores(RuleBasedStateMachine):
         self.path = self.folder / "two.sqlite"
         keyring = Keyring(self.folder / "keyring.json")
         for node_id in NODES:
-            keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY)
+            keyring.add_node(make_ticket(ROOT, node_id, DAY0), POLICY, TERMS)
         shutil.copy(keyring.path, self.folder / "whole.json")
         self.stores = [self.open(), self.open()]
         self.senders = [ref.ReferenceNode(ROOT, node_id, DAY0, POLICY) for node_id in NODES]
@@ -129,13 +132,22 @@ class TwoStores(RuleBasedStateMachine):
         self.steps[worker] = []
 
     @rule(worker=WORKER)
+    def delete_expired(self, worker):
+        """Every receipt that may come after it says the same as without it."""
+        before = self.stores[worker].logs()
+        assert self.stores[worker].delete_expired(self.now_s())
+        assert self.stores[worker].logs() == before
+        (oldest_s,) = rows(self.path, "value", "min(slot_start_s)")[0]
+        assert oldest_s is None or oldest_s >= self.now_s() - 4 * DAY_S - 300
+
+    @rule(worker=WORKER)
     def look_for_keys(self, worker):
         if self.stores[worker].keyring.refresh():
             self.retry(worker)
 
     @rule(sender=SENDER)
     def add_policy(self, sender):
-        Keyring(self.folder / "keyring.json").add_policy(NODES[sender], LATER)
+        Keyring(self.folder / "keyring.json").add_policy(NODES[sender], LATER, LATER_TERMS)
 
     def retry(self, worker):
         self.finish(worker, self.stores[worker].retry_sealed(self.now_s()))
@@ -175,16 +187,17 @@ class TwoStores(RuleBasedStateMachine):
             self.look_for_keys(worker)
             self.finish(worker, self.stores[worker].take_batch(batch, self.now_s()))
             self.forget(worker)
+        self.delete_expired(0)
         for store in self.stores:
             store.close()
         keyring = Keyring(self.folder / "whole.json")
         for node_id in NODES:
-            keyring.add_policy(node_id, LATER)
+            keyring.add_policy(node_id, LATER, LATER_TERMS)
         whole = self.folder / "whole.sqlite"
         with Store(whole, keyring) as store:
             assert store.take_batch(self.sealed, self.now_s()).refused == {}
         for table, columns in (
-            ("value", "node, stream, slot_start_s, statistic, value"),
+            ("value", f"node, stream, slot_start_s, statistic, value, {UNDER}"),
             ("envelope", "node, log, number, digest, epoch"),
             ("log", "node, log, floor, stored, version"),
             ("sealed", "node, digest"),

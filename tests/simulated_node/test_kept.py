@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import boards
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.nvs_image import nvs_image
 from host_tools.provisioning.ticket import make_ticket
 from node.crypto.seal_chain import seal_at
@@ -152,7 +152,7 @@ def test_keys_after_a_silent_erasure_are_missing_and_nothing_is_made_up(start):
     its_keys.use_policy(3)
     assert (its_keys.seal, its_keys.epoch, its_keys.policy_version) == (None, 0, 0)
     assert counts.boots == 0
-    policy = Policy(compile_policy(KITS / "air" / "policy.toml"))
+    policy = Policy(compile_policy(KITS / "air" / "policy.toml").rules)
     sealer = Sealer(its_keys, TICKET.node_id, policy, bytes(8))
     with pytest.raises(KeyMissing) as caught:
         sealer.seal(bytes(4), 1, 1, [], None)

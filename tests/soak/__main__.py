@@ -14,7 +14,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import cuts, down, month, nonces, outage
+from tests.soak import cuts, down, month, noise, nonces, outage, policy
 from tests.soak import time as forged_time
 
 PARTS = {
@@ -24,6 +24,8 @@ PARTS = {
     "time": forged_time.run,
     "month": month.run,
     "outage": outage.run,
+    "noise": noise.run,
+    "policy": policy.run,
 }
 
 

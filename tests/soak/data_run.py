@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import boards
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import compile_policy
 from node.device import flash_file, storage
 from node.device.clock import DAY_S, Clock
 from node.pipeline import envelope
@@ -30,7 +30,7 @@ _FOLDER = "/data/outbox"
 
 def envelope_sizes(kit: str = "air") -> tuple[int, ...]:
     """Bytes of the envelopes of a kit's policy: of most windows, each quarter, each hour."""
-    policy = Policy(compile_policy(Path(boards.__path__[0]) / "kits" / kit / "policy.toml"))
+    policy = Policy(compile_policy(Path(boards.__path__[0]) / "kits" / kit / "policy.toml").rules)
     empty = envelope.pack(bytes(14), 0, b"")
     head = len(empty) + 1  # a length of 24 and more takes one byte more
     return tuple(head + policy.padded_length(at) + envelope.TAG_LENGTH for at in (300, 900, 3600))

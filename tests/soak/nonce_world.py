@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 import boards
-from host_tools.provisioning.compile_policy import compile_policy
+from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.ticket import make_ticket
 from node.crypto.seal_chain import draw_series
 from node.device import storage
@@ -77,7 +77,7 @@ class World:
     def __init__(self, seed: int, source: str):
         self.random = random.Random(seed)
         self.ticket = make_ticket(self.random.randbytes(32), NODE, DAY0)
-        compiled = compile_policy(Path(boards.__path__[0]) / "kits/air/policy.toml")
+        compiled = compile_policy(Path(boards.__path__[0]) / "kits/air/policy.toml").rules
         self.policy = Policy(compiled)
         self._source = SOURCES[source]
         self._seals = [self.ticket.seal]

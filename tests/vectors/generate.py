@@ -3,7 +3,7 @@
 
     python -m tests.vectors.generate
 
-They come from tests/host_tools/reference_sealer.py and pyhsslms, so that firmware and host tools
+They come from tests/host_tools/reference_*.py and pyhsslms, so that firmware and host tools
 are each held against an implementation that shares no line with them. All bytes are hex.
 """
 
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tests.host_tools import reference_drbg
 from tests.host_tools import reference_sealer as ref
 from tests.vectors import rfc_8554
 
@@ -227,6 +228,22 @@ def signed_policy() -> list:
     return vectors
 
 
+def drbg() -> list:
+    """Requests to HMAC-DRBG: NIST's own, of which the second answer counts, and others."""
+    vectors = [
+        {"name": f"CAVP {n}", "seed": entropy + nonce, "answers": [[128, None], [128, bits]]}
+        for n, (entropy, nonce, bits) in enumerate(reference_drbg.CAVP)
+    ]
+    for size, lengths in ((32, (1, 32, 33)), (33, (0, 31, 64, 65)), (100, (500,) * 3)):
+        seed = some(f"drbg {size}", size)
+        answers = zip(lengths, reference_drbg.answers(seed, lengths), strict=True)
+        vectors.append({
+            "name": f"a seed of {size}", "seed": seed.hex(),
+            "answers": [[length, answer.hex()] for length, answer in answers],
+        })  # fmt: skip
+    return vectors
+
+
 def lms() -> list:
     """LMS signatures with H10 and W4: the one of RFC 8554, appendix F, and pyhsslms's. Each is
     the only level of HSS, so the RFC's key and signature get the number of levels in front."""
@@ -256,6 +273,7 @@ def lms() -> list:
 FILES = {
     "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
     "command": command, "policy_length": policy_length, "lms": lms, "signed_policy": signed_policy,
+    "drbg": drbg,
 }  # fmt: skip
 
 

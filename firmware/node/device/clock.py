@@ -30,6 +30,7 @@ _AHEAD_S = 20 * 365 * DAY_S  # no answer that far ahead is taken: a board's cale
 _STEP_MS = 1000
 _SLEW_MS = 5000
 _PART_MS = 900
+_START_MS = 1 << 30  # a number from there on takes heap: as much on the first day as on the last
 _FLOOR_FILE = flash_file.DATA + "floor"
 _2000_S = 946_684_800  # 2000-01-01 in Unix time, where an ESP32 counts from
 
@@ -50,14 +51,15 @@ class Clock:
         self.confirmed_s = None
         self.steps = 0  # how often the time was set: what was measured across a step is void
         self._ticks = time.ticks_ms()
-        self._uptime_ms = 0
+        self._uptime_ms = _START_MS
         self._utc_at_start_ms = None
         self._confirmed_ms = 0  # uptime at the last receipt that raised confirmed_s
         self._held_ms = None  # uptime at the last receipt that bounded the time from above,
         self._held_utc_ms = 0  # and the time that it told
 
     def uptime_ms(self) -> int:
-        """Milliseconds since start. Call it at least once in 2^29 ms (6 days): ticks wrap."""
+        """Milliseconds, of which the start is some 2^30. Call it at least once in 2^29 ms (6
+        days): ticks wrap."""
         ticks = time.ticks_ms()
         self._uptime_ms += time.ticks_diff(ticks, self._ticks)
         self._ticks = ticks

@@ -7,6 +7,7 @@ before it acts: it works once. A part of a policy comes as a command, and states
 """
 
 from node import cbor
+from node.cbor import is_number
 from node.crypto import ccm
 from node.errors import FormatError, KeyMissing
 from node.pipeline import envelope
@@ -74,8 +75,3 @@ class CommandOpener(Opener):
         if len(fields) < 2 or not is_number(fields[0]) or not isinstance(fields[1], str):
             raise FormatError("not a command")
         return fields[0], fields[1], fields[2:]
-
-
-def is_number(value) -> bool:
-    """Whether it is an integer from 0 to 2^32 - 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and not value >> 32

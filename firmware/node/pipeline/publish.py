@@ -15,6 +15,7 @@ A receipt for an envelope of this power-up was made after that envelope: so its 
 old as that, and tells the node's clock an upper bound as well.
 """
 
+from node.cbor import is_number
 from node.device.log import say
 from node.errors import (
     CommandError,
@@ -24,7 +25,7 @@ from node.errors import (
     OutboxError,
     PolicyError,
 )
-from node.pipeline.down import is_number, kind
+from node.pipeline.down import kind
 
 _AGAIN_MS = 600_000  # doubles up to the next while no receipt comes
 _AGAIN_MAX_MS = 6 * 3_600_000

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""One stream of a policy, from its table: what goes into the rules, and what into the terms."""
+
+import dataclasses
+
+from host_tools.errors import ToolError
+from host_tools.policy.dpv import take_legal_basis, take_purpose
+from host_tools.policy.noise_fields import Noise, read_noise
+from host_tools.policy.terms import StreamTerms
+from host_tools.policy.texts import Texts
+from host_tools.provisioning.checked import Table
+from node.pipeline.reading import QUANTITIES
+from node.policy.form import STATISTICS
+from node.policy.rules import DAY_S
+
+# What a stream may leave to [every_stream], and all that it may say.
+SHARED_KEYS = ("unit", "why", "purpose", "legal_basis", "recipients", "retention_days")
+KEYS = (
+    "number", "quantity", "statistics", "window_s", "resolution", "range", "k", "noise",
+    *SHARED_KEYS,
+)  # fmt: skip
+WINDOWS_S = (60, 300, 600, 900, 1800, 3600, 86_400)  # that are proposed
+COUNTED = ("vehicles", "people")  # units of what k can be asked of
+RETENTION_MAX_DAYS = 36_500
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamFields:
+    """rules: the stream as compiled rules have it; table: what it was read from."""
+
+    table: Table
+    rules: list
+    terms: StreamTerms
+    noise: Noise | None
+
+    @property
+    def number(self) -> int:
+        return self.rules[0]
+
+    @property
+    def quantity(self) -> str:
+        return self.rules[1]
+
+    @property
+    def window_s(self) -> int:
+        return self.rules[2]
+
+    @property
+    def k(self) -> int:
+        return self.rules[7]
+
+    def wrong(self, what: str, mend: str) -> ToolError:
+        return self.table.wrong(what, mend)
+
+
+def read_stream(
+    table: Table, shared: Table, texts: Texts, intervals_s: dict | None
+) -> StreamFields:
+    """table: of KEYS; shared: [every_stream]; intervals_s: of the kit, or None. ToolError for each
+    mistake."""
+    number = table.take_int("number", 1, 255)
+    table.place = f"{table.place} (number {number})"
+    quantity = table.take_known("quantity", QUANTITIES)
+    window_s = table.take("window_s", int)
+    _check_window(table, quantity, window_s, intervals_s)
+    statistics = _statistics(table)
+    low, high = _range(table, quantity)
+    resolution = table.take_int("resolution", 1, high - low)
+    k = _k(table, quantity, statistics, high)
+    noise = read_noise(table, statistics, low, high, window_s)
+    rules = [
+        number, quantity, window_s, statistics, resolution, low, high, k,
+        None if noise is None else noise.rules(),
+    ]  # fmt: skip
+    return StreamFields(table, rules, _terms(table, shared, texts, noise), noise)
+
+
+def _check_window(table: Table, quantity: str, window_s: int, intervals_s: dict | None):
+    if window_s <= 0 or DAY_S % window_s:
+        mend = f"take one of {', '.join(map(str, WINDOWS_S))}"
+        raise table.wrong(f"has window_s = {window_s}, which does not divide a day", mend)
+    if intervals_s is None:
+        return
+    if quantity not in intervals_s:
+        mend = f"it measures {', '.join(intervals_s)}"
+        raise table.wrong(
+            f"has the quantity {quantity}, which no sensor of the kit measures", mend
+        )
+    if window_s % intervals_s[quantity]:
+        mend = f"take a multiple of the sensor's interval_s, {intervals_s[quantity]}"
+        raise table.wrong(f"has window_s = {window_s}", mend)
+
+
+def _statistics(table: Table) -> list[str]:
+    statistics = table.take_list("statistics", str)
+    for statistic in statistics:
+        table.expect_known("the statistic", statistic, STATISTICS)
+    if len(set(statistics)) < len(statistics):
+        raise table.wrong("names a statistic twice in statistics", "name each once")
+    return statistics
+
+
+def _range(table: Table, quantity: str) -> tuple[int, int]:
+    limits = table.take_list("range", int)
+    if len(limits) != 2 or limits[0] >= limits[1]:
+        raise table.wrong(f"has range = {limits}", "a range is [lowest, highest]")
+    _, _, lowest, highest = QUANTITIES[quantity]
+    if limits[0] < lowest or limits[1] > highest:
+        mend = f"{quantity} can be {lowest} to {highest}"
+        raise table.wrong(f"has range = {limits}, which is more than physics allows", mend)
+    return limits[0], limits[1]
+
+
+def is_counted(quantity: str) -> bool:
+    """Whether it counts people, or what they come in."""
+    return QUANTITIES[quantity][0] in COUNTED
+
+
+def _k(table: Table, quantity: str, statistics: list[str], high: int) -> int:
+    if "k" not in table:
+        return 0
+    k = table.take_int("k", 0, high)
+    if k and not is_counted(quantity):
+        counted = ", ".join(name for name in QUANTITIES if is_counted(name))
+        message = f"has k = {k}, but {quantity} is not counted"
+        raise table.wrong(message, f"take k out: it is for {counted}")
+    if k and "sum" not in statistics:
+        message = f"has k = {k}, but no sum in statistics that could be below it"
+        raise table.wrong(message, 'add "sum" to statistics, or take k out')
+    return k
+
+
+def _terms(table: Table, shared: Table, texts: Texts, noise: Noise | None) -> StreamTerms:
+    def holder(key: str) -> Table:
+        return shared if key in shared and key not in table else table
+
+    return StreamTerms(
+        why=texts.take(holder("why"), "why"),
+        unit=texts.take(holder("unit"), "unit"),
+        purpose=take_purpose(holder("purpose")),
+        legal_basis=take_legal_basis(holder("legal_basis")),
+        recipients=_recipients(holder("recipients"), texts),
+        retention_days=holder("retention_days").take_int("retention_days", 1, RETENTION_MAX_DAYS),
+        per_day=None if noise is None else noise.per_day,
+        contribution=None if noise is None else noise.contribution,
+    )
+
+
+def _recipients(table: Table, texts: Texts) -> list:
+    return [
+        texts.expect(table, f"recipient {index}", value)
+        for index, value in enumerate(table.take("recipients", list), 1)
+    ]
