@@ -112,9 +112,7 @@ def attack_stream(name: str, stream, runs: int, seed: int) -> list[Result]:
         telling = control > bound or units == 1  # few runs cannot tell small epsilons apart
         results.append(Result(
             "epsilon", name,
-            f"{stream.quantity}: {units} {'passage' if units == 1 else 'passages'} more or less"
-            if "people" in stream.quantity or stream.quantity == "vehicles"
-            else f"{stream.quantity}: {units} more or less",
+            f"{stream.quantity}: {units} more or less",
             "epsilon, at least", None, found, 0.0, (found, bound),
             f"at most {bound:.4g}, as stated", found <= bound and telling,
             {"stated": bound, "broken": control, "units": units, "runs": 2 * runs},

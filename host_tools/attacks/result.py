@@ -2,7 +2,6 @@
 """What an attack found, in the same words for each."""
 
 import dataclasses
-from statistics import NormalDist
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +22,11 @@ class Result:
     met: bool = True
     details: dict = dataclasses.field(default_factory=dict)
 
+    def as_object(self) -> dict:
+        """For JSON; without what only a picture needs."""
+        details = {key: value for key, value in self.details.items() if key != "example"}
+        return {**dataclasses.asdict(self), "details": details}
+
 
 def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a probability; each end alone fails with (1 − confidence) / 2."""
@@ -35,8 +39,3 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[f
 def share_interval(share: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share of so many trials."""
     return clopper_pearson(round(share * trials), trials, confidence)
-
-
-def normal_quantile(confidence: float) -> float:
-    """How many standard deviations hold that much, on both sides together."""
-    return NormalDist().inv_cdf((1 + confidence) / 2)
