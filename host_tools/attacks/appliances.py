@@ -7,6 +7,7 @@ household can be guessed by who sees nothing of it.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy
 from sklearn.ensemble import RandomForestClassifier
@@ -18,7 +19,8 @@ from host_tools.attacks.recording import MINUTES
 _SEED = 1
 _STEPS = (1, 2, 5, 15, 30)  # minutes
 _CLEARLY = 0.01  # better by less is chance
-_BLOCK = 60  # minutes that stay together when the threshold is chosen
+_DRAWS = 300
+_BLOCK = 60  # minutes that stay together in choosing a threshold and in drawing anew
 
 
 def time_of_day(minutes: int) -> numpy.ndarray:
@@ -44,8 +46,16 @@ def load_features(series: Sequence[Sequence[float]]) -> numpy.ndarray:
     return numpy.stack(columns, axis=1)
 
 
-def f1_of(lines: numpy.ndarray, on: Sequence[int], learned: int) -> float | None:
-    """F1 of guessing the minutes after the first `learned`; None when nothing ran in either.
+class Guess(NamedTuple):
+    """f1: of guessing the later minutes; truth, guessed: of each of them, 0 or 1."""
+
+    f1: float
+    truth: numpy.ndarray
+    guessed: numpy.ndarray
+
+
+def guess(lines: numpy.ndarray, on: Sequence[int], learned: int) -> Guess | None:
+    """The minutes after the first `learned`; None when nothing ran in either.
 
     Two kinds of forest are tried, and the one that does better on what it has not seen of the
     first minutes is asked: splits that look at all columns, and splits that look at half."""
@@ -68,7 +78,25 @@ def f1_of(lines: numpy.ndarray, on: Sequence[int], learned: int) -> float | None
             best = (score, threshold, forest)
     _, threshold, forest = best
     likely = forest.fit(known, truth).predict_proba(lines[learned:])[:, -1]
-    return float(f1_score(on[learned:], likely >= threshold))
+    guessed = (likely >= threshold).astype(int)
+    return Guess(float(f1_score(on[learned:], guessed)), on[learned:], guessed)
+
+
+def mean_f1_interval(guesses: Sequence[Guess]) -> tuple[float, float]:
+    """95 % of the mean F1 over the groups, from drawing the hours anew (a block bootstrap)."""
+    chance = numpy.random.default_rng(_SEED)
+    hours = len(guesses[0].truth) // _BLOCK
+    means = []
+    for _ in range(_DRAWS):
+        drawn = chance.integers(hours, size=hours)
+        means.append(numpy.mean([
+            f1_score(one.truth[: hours * _BLOCK].reshape(hours, _BLOCK)[drawn].ravel(),
+                     one.guessed[: hours * _BLOCK].reshape(hours, _BLOCK)[drawn].ravel(),
+                     zero_division=0.0)
+            for one in guesses
+        ]))  # fmt: skip
+    low, high = numpy.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def _best_threshold(likely: numpy.ndarray, truth: numpy.ndarray) -> float:

@@ -7,7 +7,6 @@ Learned on the first days, guessed for the last. A group that does not run in bo
 and is left out.
 """
 
-import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,23 +55,28 @@ def released(policy, watts: list[float], seed: bytes) -> list[list[float]]:
     return [line for lines in series.values() for line in lines]
 
 
-def _scores(house: Household, series: list[list[float]]) -> dict[str, float | None]:
-    """F1 of each group, with these series and the time of day."""
+def guesses(house: Household, series: list[list[float]]) -> dict:
+    """{group: Guess or None} from these series and the time of day."""
     import numpy
 
-    from host_tools.attacks.appliances import f1_of, load_features, time_of_day
+    from host_tools.attacks.appliances import guess, load_features, time_of_day
 
     minutes = len(house.watts)
     lines = time_of_day(minutes)
     if series:
         lines = numpy.hstack([lines, load_features(series)])
     learned = minutes - MINUTES
-    return {group: f1_of(lines, on, learned) for group, on in house.on.items()}
+    return {group: guess(lines, on, learned) for group, on in house.on.items()}
 
 
-def mean_f1(scores: dict) -> float:
-    """Over the groups of which there is one."""
-    return fmean(score for score in scores.values() if score is not None)
+def scores(guessed: dict) -> dict[str, float | None]:
+    """{group: F1}"""
+    return {group: one and one.f1 for group, one in guessed.items()}
+
+
+def _mean(guessed: dict) -> float:
+    """F1 over the groups of which there is one."""
+    return fmean(one.f1 for one in guessed.values() if one)
 
 
 def neighbours(house: Household, count: int, chance: random.Random) -> list[float]:
@@ -87,8 +91,8 @@ def neighbours(house: Household, count: int, chance: random.Random) -> list[floa
     return total
 
 
-def _policy_of_window(policy, window_s: int):
-    """The same of one household, but in windows of this length."""
+def policy_of_window(policy, window_s: int):
+    """The same, but in windows of this length."""
     stream = next(s for s in policy.streams if s.quantity == "energy_mwh")
     high = max(1, stream.high * window_s // stream.window_s)
     return alone(stream, window_s=window_s, high=high, resolution=1, noise=None, k=0)
@@ -99,17 +103,16 @@ def attack_dwelling(name: str, policy, folder: Path, seed: int,
     """One household, its own policy, and the same in other windows."""
     chance = random.Random(seed)
     house = read_household(folder)
-    raw = _scores(house, [house.watts])
-    habit = _scores(house, [])
-    found = _scores(house, released(policy, house.watts, chance.randbytes(32)))
-    curve = {
-        window_s: _scores(house, released(_policy_of_window(policy, window_s), house.watts,
-                                          chance.randbytes(32)))  # fmt: skip
-        for window_s in windows_s
+    found = {
+        "raw": guesses(house, [house.watts]),
+        "habit": guesses(house, []),
+        "policy": guesses(house, released(policy, house.watts, chance.randbytes(32))),
     }
-    details = {"raw": raw, "habit": habit, "policy": found, "curve": curve}
-    return [_result(name, "which appliances run in one dwelling", raw, found, habit, house,
-                    details, True)]  # fmt: skip
+    curve = {}
+    for window_s in windows_s:
+        series = released(policy_of_window(policy, window_s), house.watts, chance.randbytes(32))
+        curve[window_s] = scores(guesses(house, series))
+    return [_result(name, "which appliances run in one dwelling", found, {"curve": curve}, True)]
 
 
 def attack_feeder(name: str, policy, folder: Path, seed: int,
@@ -118,22 +121,24 @@ def attack_feeder(name: str, policy, folder: Path, seed: int,
     chance = random.Random(seed)
     house = read_household(folder)
     total = neighbours(house, premises, chance)
-    raw = _scores(house, [total])
-    habit = _scores(house, [])
-    found = _scores(house, released(policy, total, chance.randbytes(32)))
-    details = {"raw": raw, "habit": habit, "policy": found}
+    found = {
+        "raw": guesses(house, [total]),
+        "habit": guesses(house, []),
+        "policy": guesses(house, released(policy, total, chance.randbytes(32))),
+    }
     question = f"which appliances run in one of {premises} dwellings on a feeder"
-    return [_result(name, question, raw, found, habit, house, details, False)]
+    return [_result(name, question, found, {}, False)]
 
 
-def _result(name: str, question: str, raw: dict, found: dict, habit: dict, house: Household,
-            details: dict, is_bound: bool) -> Result:  # fmt: skip
-    f1, guess = mean_f1(found), mean_f1(habit)
-    apart = max(found[group] - habit[group] for group in found if found[group] is not None)
-    spread = 0.5 / math.sqrt(house.days() * 24)  # of an F1 whose hours hang together, roughly
+def _result(name: str, question: str, found: dict, more: dict, is_bound: bool) -> Result:
+    from host_tools.attacks.appliances import mean_f1_interval
+
+    details = {kind: scores(guessed) for kind, guessed in found.items()}
+    policy, habit = details["policy"], details["habit"]
+    apart = max(policy[group] - habit[group] for group in policy if policy[group] is not None)
     return Result(
-        "energy", name, question, "F1", mean_f1(raw), f1, guess,
-        (max(0.0, f1 - 1.96 * spread), min(1.0, f1 + 1.96 * spread)),
-        f"at most {MARGIN} above guessing" if is_bound else "",
-        apart <= MARGIN or not is_bound, details,
+        "energy", name, question, "F1", _mean(found["raw"]), _mean(found["policy"]),
+        _mean(found["habit"]), mean_f1_interval([one for one in found["policy"].values() if one]),
+        f"at most {MARGIN} above guessing, each group" if is_bound else "",
+        apart <= MARGIN or not is_bound, {**details, **more},
     )  # fmt: skip

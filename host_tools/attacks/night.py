@@ -18,7 +18,8 @@ OTHERS = tuple(range(21))
 MARGIN = 0.02
 PASSERS_BY = 1.1  # on average, in one direction in one window of a night in the simulated city
 QUANTITIES = ("people_rightward", "people_leftward", "vehicles")
-_SURE = 1 - 1e-6  # a bound is missed when that certain; it is tried for many numbers of others
+_SURE = 1 - 1e-6  # a bound is missed when that is certain
+_MANY = 8  # times as many nights for what the table shows
 _WITHHELD = -(1 << 60)
 
 
@@ -59,6 +60,10 @@ def _unknown(nights: int, chance: random.Random) -> list[int]:
     return [sum(chance.random() < PASSERS_BY / slots for _ in range(slots)) for _ in range(nights)]
 
 
+def _worst(curve: list[float]) -> int:
+    return curve.index(max(curve))
+
+
 def allowed(stream) -> float:
     """The share of right guesses that the policy itself permits: its epsilon's, and without noise
     what is close to chance."""
@@ -77,10 +82,11 @@ def attack_stream(name: str, stream, nights: int, seed: int) -> list[Result]:
         kind: [_right(policy, [others] * nights, chance) for others in OTHERS]
         for kind, policy in variants.items()
     }
+    many = _MANY * nights
     usual = {
-        kind: _right(policy, _unknown(nights, chance), chance) for kind, policy in variants.items()
+        kind: _right(policy, _unknown(many, chance), chance) for kind, policy in variants.items()
     }
-    bound, asked = allowed(stream), nights - nights // 2
+    bound, asked = allowed(stream), many - many // 2
     details = {"others": list(OTHERS), "curves": curves, "usual": usual, "k": stream.k,
                "quantity": stream.quantity, "allowed": bound, "nights": nights}  # fmt: skip
     what = f"{stream.quantity}: was one person there tonight"
@@ -92,15 +98,15 @@ def attack_stream(name: str, stream, nights: int, seed: int) -> list[Result]:
         return Result("night", name, what + said, "right guesses", without, found, 0.5, interval,
                       wanted if is_bound else "", met, details if is_bound else {})  # fmt: skip
 
-    worst = max(curves["policy"])
-    at = curves["policy"].index(worst)
+    at = _worst(curves["policy"])
+    worst = _right(variants["policy"], [OTHERS[at]] * many, chance)  # once more: it was chosen
     results = [
         row(", among others as usual", usual["without"], usual["policy"], asked, True),
         row(f", all others known: {at}, the worst", curves["without"][at], worst, asked, True),
     ]
     if stream.k and stream.noise:
-        worst = max(curves["k only"])
-        at = curves["k only"].index(worst)
+        at = _worst(curves["k only"])
+        worst = _right(variants["k only"], [OTHERS[at]] * many, chance)
         said = f", all others known: {at}; k without noise"
         results.append(row(said, curves["without"][at], worst, asked, False))
     return results

@@ -51,7 +51,7 @@ def _network(result: Result):
         return None
     from matplotlib import pyplot
 
-    figure, rows = pyplot.subplots(2, 1, figsize=(7.5, 5.2), sharex=True)
+    figure, rows = pyplot.subplots(2, 1, figsize=(8.5, 5.2), sharex=True)
     for axes, kind, said in zip(rows, ("plain", "sealed"), ("without policy: JSON",
                                 "with policy: sealed envelopes"), strict=True):  # fmt: skip
         runs = result.details["example"][kind]
@@ -64,9 +64,10 @@ def _network(result: Result):
         share = result.without if kind == "plain" else result.with_policy
         axes.set_title(f"{said}; the best guess is right in {share:.0%} of cases", loc="left")
         axes.set_ylabel("bytes")
-        axes.set_ylim(0, 1.15 * max(size for run in runs for _, size in run))
+        sizes = [size for run in runs for _, size in run]
+        axes.set_ylim(min(sizes) - 5, max(sizes) + 5)
         axes.set_xlim(-0.3, 6.3)
-    rows[0].legend(loc="lower right", framealpha=0.9)
+    rows[0].legend(loc="upper left", bbox_to_anchor=(1, 1))
     rows[1].set_xlabel("hours")
     return figure
 
@@ -77,8 +78,9 @@ def _energy(result: Result):
     groups = [group for group, score in details["habit"].items() if score is not None]
     if "curve" not in details:
         figure, axes = _axes(result.question, "", "F1")
-        for at, (kind, said, colour) in enumerate((("raw", "the sum, each minute", _BAD),
-                ("policy", "with policy", _GOOD), ("habit", "guessed from habit", _CHANCE))):  # fmt: skip
+        kinds = (("raw", "the sum, each minute", _BAD), ("policy", "with policy", _GOOD),
+                 ("habit", "guessed from habit", _CHANCE))  # fmt: skip
+        for at, (kind, said, colour) in enumerate(kinds):
             scores = [details[kind][group] for group in groups]
             bars = axes.bar([x + 0.27 * (at - 1) for x in range(len(groups))], scores, 0.25,
                             color=colour, label=said)  # fmt: skip
@@ -118,8 +120,8 @@ def _averaging(result: Result):
 
 def _night(result: Result):
     details = result.details
-    figure, axes = _axes("was one person there tonight?", "others who passed, known to who guesses",
-                         "share of right guesses")  # fmt: skip
+    figure, axes = _axes("was one person there tonight?",
+                         "others who passed, known to who guesses", "share of right guesses")
     for kind, said, colour, marker in (
         ("without", "raw counts", _BAD, "o"),
         ("k only", f"k = {details['k']}, no noise", _OTHER, "^"),

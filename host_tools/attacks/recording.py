@@ -29,16 +29,19 @@ def read_household(folder: Path) -> Household:
     in a cell is taken from the minute before."""
     path = Path(folder) / FILE
     columns = {name: [] for name in ("active_power_w", *GROUPS.values())}
+    line = 1
     try:
         with open(path, newline="") as file:
-            for line, row in enumerate(csv.DictReader(file), 2):
+            for row in csv.DictReader(file):
+                line += 1
                 for name, values in columns.items():
                     cell = row[name]
                     values.append(float(cell) if cell else (values[-1] if values else 0.0))
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "--data names the recordings' folder") from err
     except (KeyError, ValueError, TypeError, csv.Error) as err:
-        raise ToolError(f"{path}:{line}: cannot be read", f"it needs {', '.join(columns)}") from err
+        hint = f"it needs {', '.join(columns)}"
+        raise ToolError(f"{path}:{line}: cannot be read", hint) from err
     whole = len(columns["active_power_w"]) // MINUTES * MINUTES
     if whole < 2 * MINUTES:
         raise ToolError(f"{path} has less than two days", "one to learn from, one to guess")

@@ -59,8 +59,9 @@ def _one(attack: str, name: str, policy, sizes: Sizes, seed: int, data) -> list[
         return _energy(name, policy, sizes, seed, data)
     streams = [stream for stream in policy.streams if "sum" in stream.statistics]
     if attack == "night":
-        people = [stream for stream in streams if stream.quantity in night.QUANTITIES]
-        return night.attack_stream(name, people[0], sizes.nights, seed) if people else []
+        by_quantity = {stream.quantity: stream for stream in reversed(streams)}
+        counts = [by_quantity[q] for q in night.QUANTITIES if q in by_quantity]
+        return night.attack_stream(name, counts[0], sizes.nights, seed) if counts else []
     noisy = _different([stream for stream in streams if stream.noise])
     if attack == "epsilon":
         return [one for stream in noisy for one in

@@ -22,10 +22,10 @@ def test_finer_windows_would_tell(policies, recordings):
     """The attack is one: with a quarter of an hour it does better than guessing."""
     house = read_household(recordings)
     heating = house._replace(on={"heating": house.on["heating"]})
-    fine = energy._policy_of_window(policies["energy-dwelling"], 900)
+    fine = energy.policy_of_window(policies["energy-dwelling"], 900)
     series = energy.released(fine, house.watts, bytes(32))
-    habit = energy._scores(heating, [])["heating"]
-    assert energy._scores(heating, series)["heating"] > habit + 0.05
+    habit = energy.guesses(heating, [])["heating"].f1
+    assert energy.guesses(heating, series)["heating"].f1 > habit + 0.05
 
 
 def test_what_is_released_covers_its_minutes(policies):

@@ -14,7 +14,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import cuts, down, month, noise, nonces, outage, policy
+from tests.soak import attack, cuts, down, month, noise, nonces, outage, policy
 from tests.soak import time as forged_time
 
 PARTS = {
@@ -26,6 +26,7 @@ PARTS = {
     "outage": outage.run,
     "noise": noise.run,
     "policy": policy.run,
+    "attack": attack.run,
 }
 
 

@@ -13,7 +13,7 @@ from host_tools.errors import ToolError
 @click.command()
 @click.argument("path", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR",
-              help="Recordings, for the attack on energy. Default: LAMPPOST_RECORDINGS.")  # fmt: skip
+              help="Recordings, for energy. Default: LAMPPOST_RECORDINGS.")  # fmt: skip
 @click.option("--only", metavar="A,B", help="Some attacks: network, energy, epsilon, averaging, "
               "night.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
@@ -75,7 +75,7 @@ def _table(results: list):
     table = Table("attack", "policy", "question", "measure", "without", "with", "95 %", "chance",
                   "wanted", "")  # fmt: skip
     for one in results:
-        without = "all" if one.without is None else f"{one.without:.3f}"
+        without = "∞" if one.without is None else f"{one.without:.3f}"
         low, high = one.interval
         table.add_row(
             one.attack, one.policy, one.question, one.measure, without, f"{one.with_policy:.3f}",
