@@ -21,6 +21,7 @@ from host_tools.errors import ToolError
 from host_tools.policy.terms import Terms, read_terms
 from host_tools.private_file import write_private
 from host_tools.provisioning.lms_signer import Signer
+from host_tools.public_file import write_public
 from node.crypto import lms
 from node.errors import FormatError, OpenError, PolicyError
 from node.policy.rules import Policy
@@ -177,12 +178,7 @@ def read_file(path: Path, public_key: bytes | None = None) -> PublishedPolicy:
 
 def write_file(path: Path, published: PublishedPolicy):
     """Whole or not at all, and readable by everybody: it is public."""
-    path = Path(path)
-    try:
-        write_private(path, published.encode())
-        path.chmod(0o644)
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "take a path that can be written") from err
+    write_public(path, published.encode())
 
 
 def _parts(secret: bytes) -> tuple[bytes, bytes]:
