@@ -75,6 +75,8 @@ def _read(path: Path) -> tuple[dict, Lines]:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
     except UnicodeDecodeError as err:
         raise ToolError(f"{path} is not UTF-8 text", "a policy is TOML") from err
+    except RecursionError as err:
+        raise ToolError(f"{path} is nested too deep", "see https://toml.io") from err
     except tomllib.TOMLDecodeError as err:
         raise ToolError(f"{path}: {err}", "it must be TOML: see https://toml.io") from err
 

@@ -7,7 +7,7 @@ import unittest
 from policy_fuzz import Fuzzer, Recorded
 from policy_model import Finding, attack
 
-from node.pipeline import minimise
+from node.pipeline import minimise, protect
 from node.policy import noise, rules
 
 CASES = 10_000
@@ -70,7 +70,7 @@ class TestFindings(unittest.TestCase):
 
     def test_a_total_that_gives_parts_away(self):
         self.assertTrue(
-            self.found(minimise.Window, "_hides_parts", lambda right: lambda self, k: True)
+            self.found(protect.ProtectedWindow, "_hides_parts", lambda right: lambda self, k: True)
         )
 
     def test_less_noise(self):
@@ -84,13 +84,13 @@ class TestFindings(unittest.TestCase):
 
             return draw_noise
 
-        self.assertTrue(self.found(minimise.Window, "_draw_noise", wrong))
+        self.assertTrue(self.found(protect.ProtectedWindow, "_draw_noise", wrong))
 
     def test_noise_that_is_drawn_and_not_added(self):
         def wrong(right):
             return lambda self: [drawn // 2 for drawn in right(self)]
 
-        self.assertTrue(self.found(minimise.Window, "_draw_noise", wrong))
+        self.assertTrue(self.found(protect.ProtectedWindow, "_draw_noise", wrong))
 
     def test_noise_that_is_used_twice(self):
         def wrong(right):
@@ -101,7 +101,7 @@ class TestFindings(unittest.TestCase):
 
             return clear
 
-        self.assertTrue(self.found(minimise.Window, "clear", wrong))
+        self.assertTrue(self.found(protect.ProtectedWindow, "clear", wrong))
 
     def test_a_slot_that_comes_twice(self):
         self.assertTrue(

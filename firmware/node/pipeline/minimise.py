@@ -70,8 +70,9 @@ class Released:
     released twice. A clock that was set forward by a forged answer leaves a span in the future,
     which must not keep back what comes before it once the clock is right again.
 
-    keep(data): makes the spans durable when one begins. It begins with the one that grows, whose
-    end is not kept: after a power cut `last_s`, the newest instant in the outbox, tells it."""
+    keep(data): makes the spans durable when one begins. It begins with the one that grows, or
+    grew last, whose end is not kept: after a power cut `last_s`, the newest instant in the outbox,
+    tells it."""
 
     def __init__(self, kept: bytes = b"", last_s=None, keep=None):
         self._keep = keep
@@ -81,7 +82,8 @@ class Released:
             spans.append(numbers)
         if spans and last_s is not None:
             spans[0][1] = max(spans[0][1], last_s)
-        self._spans = sorted(spans)  # the one that grows may be any of them
+        self._newest = spans[0] if spans else None
+        self._spans = sorted(spans)
         self._growing = None
 
     def __contains__(self, instant_s: int) -> bool:
@@ -105,7 +107,7 @@ class Released:
             self._join(spans, instant_s)
         if len(spans) >= (_SPANS if is_held else _SPANS - _RESERVED):
             return False
-        self._growing = [instant_s, instant_s]
+        self._growing = self._newest = [instant_s, instant_s]
         self._spans = sorted(spans + [self._growing])
         self.keep()
         return True
@@ -124,9 +126,9 @@ class Released:
     def keep(self):
         """Makes the spans durable as they are."""
         if self._keep is not None:
-            first = [self._growing] if self._growing is not None else []
+            first = [span for span in self._spans if span is self._newest]
             data = b""
-            for span in first + [other for other in self._spans if other is not self._growing]:
+            for span in first + [other for other in self._spans if other is not self._newest]:
                 data += span[0].to_bytes(5, "big") + span[1].to_bytes(5, "big")
             self._keep(data)
 
