@@ -22,7 +22,7 @@ from host_tools.policy.sentences import _SENSES, words
 from node.drivers.registry import PARTS
 from node.pipeline.health import HEALTH
 from node.pipeline.reading import QUANTITIES
-from node.policy.rules import STATISTICS
+from node.policy.form import STATISTICS
 from tests.host_tools.notice_fixture import (
     HTML,
     POLICIES,
