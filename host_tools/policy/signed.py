@@ -23,6 +23,7 @@ from host_tools.policy.compile_policy import NAME
 from host_tools.policy.terms import Terms, read_terms
 from host_tools.private_file import write_private
 from host_tools.provisioning.lms_signer import Signer
+from host_tools.public_file import write_public
 from node.crypto import lms
 from node.errors import FormatError, OpenError, PolicyError
 from node.pipeline.reading import QUANTITIES
@@ -68,8 +69,7 @@ def make_key(folder: Path, witness_folder: Path | None = None) -> Signer:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The seed last: with it the key is whole.
         signer = Signer.create(*_parts(secret), folder / STATE, witness_folder)
-        write_private(folder / PUBLIC_KEY, signer.public_key)
-        (folder / PUBLIC_KEY).chmod(0o644)
+        write_public(folder / PUBLIC_KEY, signer.public_key)
         write_private(seed_path, secret)
     except OSError as err:
         raise ToolError(f"{folder}: {err.strerror}", "take a folder that can be written") from err
@@ -191,13 +191,8 @@ def read_file(path: Path, public_key: bytes | None = None) -> PublishedPolicy:
 
 
 def write_file(path: Path, published: PublishedPolicy):
-    """Whole or not at all, and readable by everybody: it is public."""
-    path = Path(path)
-    try:
-        write_private(path, published.encode())
-        path.chmod(0o644)
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "take a path that can be written") from err
+    """Whole or not at all."""
+    write_public(path, published.encode())
 
 
 def _parts(secret: bytes) -> tuple[bytes, bytes]:
