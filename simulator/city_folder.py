@@ -20,7 +20,7 @@ from cryptography import x509
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
-from host_tools.policy.signed import load_key, make_key
+from host_tools.policy.signed import load_key, make_key, sign
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.node_flash import make_node
 from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
@@ -118,8 +118,8 @@ class CityFolder:
     def nodes(self, wanted: list, board: dict, start_s: int, broker_name: str, tls_dir) -> list:
         """The city's nodes, made at the first run; ToolError if other nodes were asked for.
 
-        wanted: [(kit, its Compiled policy), …]; broker_name: as in the broker's certificate; tls_dir:
-        where the authority of a broker that runs lies, else None.
+        wanted: [(kit, its Compiled policy), …]; broker_name: as in the broker's certificate;
+        tls_dir: where the authority of a broker that runs lies, else None.
         """
         if (self.path / "city.json").exists():
             return self._known_nodes(wanted, broker_name)
@@ -152,7 +152,7 @@ class CityFolder:
                 floor_s=start_s,
                 board=board,
                 kit=kit.data,
-                policy=policy.rules + signer.sign(policy.rules),
+                policy=sign(signer, policy.rules),
                 policy_key=signer.public_key,
             )
             keyring.add_node(ticket, policy.rules, policy.terms)
@@ -183,7 +183,7 @@ class CityFolder:
     def sign(self, rules: bytes) -> bytes:
         """The signed policy of these rules."""
         folder = self.path / "signer"
-        return rules + load_key(folder, folder).sign(rules)
+        return sign(load_key(folder, folder), rules)
 
     def _check_files(self, node_ids: list):
         """ToolError names the first file of a known city that is gone."""

@@ -115,7 +115,7 @@ class CityRun:
     def _start(self):
         self._began = time.monotonic()
         plan, board = self.plan, load_board(BOARD)
-        wanted = [(kit, compile_policy(kit.policy_path, kit).rules) for kit in plan.kits]
+        wanted = [(kit, compile_policy(kit.policy_path, kit)) for kit in plan.kits]
         command, broker_name = self._node_command(), self._broker_name()
         self._folder = CityFolder(plan.folder)
         self._open.callback(self._folder.close)

@@ -25,7 +25,8 @@ USUAL = {
 }
 # What may be expected as well.
 _MORE = ("sealed", "stored", "duplicates", "resets", "power_resets", "boots", "formats",
-         "safe_starts", "old_seals", "sensor_faults", "nvs_cuts", "data_cuts")  # fmt: skip
+         "safe_starts", "new_policies", "old_seals", "sensor_faults", "nvs_cuts",
+         "data_cuts")  # fmt: skip
 COUNTS = (*USUAL, *_MORE)
 _WORDS = {
     "lost": "the envelopes that are gone: see the events of the store",

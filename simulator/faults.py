@@ -15,8 +15,8 @@ import cbor2
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
-from host_tools.provisioning.command import policy_parts, resend
 from host_tools.policy.compile_policy import Compiled, compile_policy
+from host_tools.provisioning.command import policy_parts, resend
 from simulator.node_image import Image, write_policy
 from simulator.scenario import Fault
 from simulator.scenario_city import ScenarioCity

@@ -11,7 +11,8 @@ from simulator.durations import shown
 from simulator.expectations import COUNTS, USUAL, broken
 
 _DETAILS = ("unstated", "kept_sealed", "unsealed", "disordered", "memory_errors", "formats",
-            "safe_starts", "old_seals", "sensor_faults", "data_cuts", "nvs_cuts")  # fmt: skip
+            "safe_starts", "new_policies", "old_seals", "sensor_faults", "data_cuts",
+            "nvs_cuts")  # fmt: skip
 _FIRST_EVENT = "new outbox"  # of each node, once
 
 
@@ -93,6 +94,7 @@ def _node(run, node) -> dict:
         "memory_errors": notes.get("memory_errors", 0),
         "formats": notes.get("formats", 0),
         "safe_starts": notes.get("safe_starts", 0),
+        "new_policies": notes.get("new_policies", 0),
         "old_seals": sum(board.status.get("old_seals", 0) for board in boards),
         "sensor_faults": sum(board.total("faults") for board in boards),
         "last_words": list(run.notes[node].last)[-5:],

@@ -40,6 +40,7 @@ _PHRASES = {
     "MemoryError": "memory_errors",
     "made anew": "formats",
     "safe state": "safe_starts",
+    "is in force": "new_policies",
 }
 
 

@@ -46,7 +46,7 @@ class Keyring:
     def __init__(self, path: Path):
         self.path = Path(path)
         self._seen = None
-        self._changed = False  # by somebody else, and refresh() has not said so yet
+        self.is_changed = False  # by somebody else, and refresh() has not said so yet
         self._nodes: dict[str, NodeKeys] = {}
         self.refresh()
 
@@ -59,7 +59,7 @@ class Keyring:
     def refresh(self) -> bool:
         """Reads the file again if somebody changed it; whether that was so since the last call."""
         self.read_again()
-        changed, self._changed = self._changed, False
+        changed, self.is_changed = self.is_changed, False
         return changed
 
     def read_again(self) -> bool:
@@ -68,7 +68,7 @@ class Keyring:
         if state == self._seen:
             return False
         self._nodes = self._read() if state else {}
-        self._seen, self._changed = state, True
+        self._seen, self.is_changed = state, True
         return True
 
     def add_node(self, ticket: Ticket, rules: bytes, terms: bytes):

@@ -233,6 +233,8 @@ class MqttWorker:
             if connection == self._connection:
                 self._client.ack(mid, qos)
         self._finish(result, now_s)
+        if self._store.keyring.is_changed:  # what was kept sealed may open now
+            self._look_for_keys(again=False)
 
     def _write(self, function: Callable, *args) -> BatchResult | None:
         """Calls a function of the store until it succeeds: a full disk may be made free."""
