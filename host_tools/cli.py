@@ -4,7 +4,6 @@
 Exit code 0 done, 1 failed, 2 wrong usage.
 """
 
-import importlib
 import os
 import signal
 import sys
@@ -13,32 +12,24 @@ import rich_click as click
 
 from host_tools import console
 from host_tools.errors import ToolError
+from host_tools.verbs import Verbs
 
 # verb: what it does, in the words of `lamppost --help`. Its command is commands/<verb>.py:<verb>.
 VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
     "collect": "Fill a store with what nodes send, and send them receipts.",
     "read": "Show what a collector has stored.",
+    "policy": "Check, compile, sign and compare what nodes may tell.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 
 
-class _Verbs(click.RichGroup):
-    """Lists all verbs and imports only the one that is asked for."""
-
-    def list_commands(self, context):
-        return list(VERBS)
-
-    def get_command(self, context, name):
-        return click.RichCommand(name, short_help=VERBS[name]) if name in VERBS else None
-
-    def resolve_command(self, context, args):
-        name, _, rest = super().resolve_command(context, args)
-        module = importlib.import_module("host_tools.commands." + name)
-        return name, getattr(module, name), rest
-
-
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs,
+    package="host_tools.commands",
+    words=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="lamppost", message="%(prog)s %(version)s")
 def lamppost():
     """Smart-city sensor nodes without surveillance."""

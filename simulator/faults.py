@@ -262,13 +262,19 @@ class Faults:
         if fault.arguments["known"]:
             self._policy_known(fault, nodes)
         for node in nodes:
-            signed = self._city.folder.sign(self._compiled(node, fault.arguments["version"]).rules)
+            signed = self._signed(self._compiled(node, fault.arguments["version"]).rules)
             if fault.arguments["by"] == "down":
                 for message in policy_parts(self._city.command_key(node), node.node_id, signed):
                     self._city.services.send(node.node_id, message)
                 continue
             with self._city.opened(node, fault.arguments["off"]) as folder:
                 write_policy(folder / "flash.img", signed)
+
+    def _signed(self, rules: bytes) -> bytes:
+        """Signed once, so that what is sent again is the same."""
+        if rules not in self._signatures:
+            self._signatures[rules] = self._city.folder.sign(rules)
+        return self._signatures[rules]
 
     def _policy_known(self, fault: Fault, nodes: list):
         keyring = Keyring(self._city.folder.path / "keyring.json")

@@ -7,11 +7,11 @@ policy, does not measure anything either.
 
 import os
 
+from node import forget
 from node.device import flash_file, power
 from node.device.boots import Boots
 from node.device.clock import Clock
 from node.device.hardware import Hardware
-from node.device.heap import forget
 from node.device.keys import Keys
 from node.device.log import say
 from node.drivers.registry import driver_class
@@ -98,6 +98,12 @@ def _read_released(outbox, sealer):
     return Released(flash_file.read(_RELEASED) or b"", last_s, _keep_released)
 
 
+def _make_scrub():
+    from node.device.nvs_scrub import NvsScrub
+
+    return NvsScrub()
+
+
 def _load_policy(keys, boots, kit: dict):
     """(what is to renew the policy, the policy in force). Before all else is loaded: to check its
     signature takes heap."""
@@ -114,7 +120,6 @@ def build(watchdog):
 
     from node.crypto.seal_chain import draw_series
     from node.cycle import Node
-    from node.device.old_seals import OldSeals
     from node.link.mqtt import MQTTClient
     from node.link.time_sync import TimeSync
     from node.link.wifi import Wifi
@@ -181,7 +186,7 @@ def build(watchdog):
         publisher=publisher,
         watchdog=watchdog,
         keys=keys,
-        scrub=OldSeals(),
+        make_scrub=_make_scrub,
         boots=boots,
         renewal=renewal,
         quantities=sorted(intervals_s),

@@ -2,6 +2,7 @@
 """The stages in order, and what happens when one fails. One call of step() does what is due and
 never waits, but for two calls with deadlines of their own: TLS set-up and a flash write."""
 
+from node import forget
 from node.device.log import say, status
 from node.errors import KeyMissing, LinkError, OutboxError, PolicyError
 from node.pipeline.early import Early
@@ -38,7 +39,7 @@ class Node:
         self.publisher = parts["publisher"]
         self.watchdog = parts["watchdog"]
         self.keys = parts["keys"]
-        self.scrub = parts["scrub"]
+        self._make_scrub = parts["make_scrub"]
         self.boots = parts["boots"]
         self.renewal = parts["renewal"]
         self._random_below = parts["random_below"]
@@ -57,6 +58,8 @@ class Node:
         self._backoff_ms = _RECONNECT_MIN_MS
         self._connect_at_ms = 0
         self._scrub_at_ms = 0
+        self._scrubber = None  # while it works
+        self._stale = 0  # earlier seals that were found last
         self._retry_ms = _JOIN_POLL_MS
 
     def step(self) -> int:
@@ -216,7 +219,7 @@ class Node:
         """What HEALTH names, in its order."""
         boots = self.boots
         return (boots.power, boots.watchdog, boots.other, boots.unreached, boots.formats,
-                self.scrub.stale, self._faults(), self._unsealed, self.clock.steps,
+                self._stale, self._faults(), self._unsealed, self.clock.steps,
                 self.renewal.refused)  # fmt: skip
 
     def _faults(self) -> int:
@@ -227,11 +230,17 @@ class Node:
         if not self.keys.stepped or now_ms < self._scrub_at_ms:
             return False
         try:
-            if self.scrub.step(self.keys.epoch):
+            if self._scrubber is None:
+                self._scrubber = self._make_scrub()
+            more = self._scrubber.step(self.keys.epoch)
+            self._stale = self._scrubber.stale
+            if more:
                 return True
-            self.keys.stepped = self.scrub.stale > 0
+            self.keys.stepped = self._stale > 0
         except OSError as err:
             say("keys", err)
+        self._scrubber = None
+        forget("device", "nvs_scrub")
         self._scrub_at_ms = now_ms + _SCRUB_AGAIN_MS
         return False
 
@@ -304,7 +313,7 @@ class Node:
                 newest=self.outbox.next_number - 1,
                 waiting=now[1],
                 unsealed=self._unsealed,
-                old_seals=self.scrub.stale,
+                old_seals=self._stale,
                 safe=1 if self._safe else 0,
                 online=1 if now[3] else 0,
             )

@@ -14,18 +14,7 @@ class FormatError(LamppostError):
 
 
 class PolicyError(LamppostError):
-    """A policy may not be used. args: (code, why): one of the codes below, and words."""
-
-
-# Codes of PolicyError, told as the health quantity `policy_refused`.
-BAD_FORM = 1
-BAD_SIGNATURE = 2
-BAD_VERSION = 3
-BAD_KIT = 4
-BAD_QUANTITY = 5
-ENDED = 6
-BAD_PART = 7
-NOT_KEPT = 8
+    """A policy may not be used. args: (code, why); policy/README.md lists the codes."""
 
 
 class KeyMissing(LamppostError):

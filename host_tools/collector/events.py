@@ -33,14 +33,40 @@ _EVENTS = {
     ),
     "kept sealed": (
         "{*}",
-        "It came and cannot be opened yet: kept as it is, without a receipt, and tried again when"
-        " the keyring changes. Add the node or the policy.",
+        "It came and cannot be opened yet: kept as it is, for up to 400 days, without a receipt,"
+        " and tried again when the keyring changes.",
+    ),
+    "came too late": (
+        _OUTBOX,
+        "It brought values that its policy no longer lets anybody keep: receipted, so that the"
+        " node lets go of them, and not stored.",
+    ),
+    "deleted": (
+        "{2} values of stream {1} on {0}",
+        "They had been kept as long as their policy allows, and are gone from the store. That"
+        " their envelopes came stays known.",
+    ),
+    "deleted sealed": (
+        "{1} envelopes on {0}",
+        "They had been kept sealed for 400 days, and nobody gave the keyring what opens them. What"
+        " the node still holds comes again.",
+    ),
+    "policy ends": (
+        "version {0}, last day {1}",
+        "After that day the node tells nothing until it has the next policy. Sign one with a"
+        " higher version, add it to the keyring, and send it to the node.",
     ),
     "epoch forgotten": (
         "{*}",
         "It came from a day whose key is forgotten: refused. After a restore, put the keyring of"
         " the same backup beside the store.",
     ),
+}
+# What to do, where it depends on the detail.
+_TO_DO = {
+    ("kept sealed", "unknown policy"): "The node has a policy that the keyring does not hold for"
+    " it: add the rules and terms of that one. If you know of none, find out who signed it.",
+    ("kept sealed", "unknown node"): "Add the node to the keyring, with its keys and its policy.",
 }
 KINDS = tuple(_EVENTS)
 
@@ -55,4 +81,5 @@ def words(kind: str, detail: str) -> tuple[str, str]:
         text = text.replace(f"{{{at}}}", word)
     if "–" in detail:
         text = text.replace("envelope", "envelopes")
-    return text, meaning
+    to_do = _TO_DO.get((kind, detail))
+    return text, meaning if to_do is None else f"{meaning} {to_do}"

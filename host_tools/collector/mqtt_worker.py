@@ -34,6 +34,7 @@ _TOPIC = "lp/+/up"
 _BATCH_MAX = 500
 _IDLE_S = 1.0
 _RETRY_SEALED_S = 600  # another worker may have kept what this one can open
+_EXPIRY_S = (60, 3600)  # to the next look for what is too old: when bytes are left, and else
 _KEEPALIVE_S = 60
 _RECONNECT_S = (1, 60)  # the wait doubles from the first to the second
 _RECEIPTS_IN_FLIGHT = 1000
@@ -74,6 +75,7 @@ class MqttWorker:
         self._granted: bool | None = None  # whether the broker granted what the probe asked for
         self._answered = threading.Event()
         self._stopping = threading.Event()
+        self._expiry_s = 0  # when it is looked again for what may no longer be kept
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
         self._client = self._make_client()
 
@@ -202,11 +204,13 @@ class MqttWorker:
         self._finish(self._write(self._store.retry_sealed, now_s), now_s)
         self._receipt(self._store.logs(), now_s)
         self._tell()
+        self._delete_expired()
         looked = retried = time.monotonic()
         while True:
             if time.monotonic() - looked >= _IDLE_S:  # also while messages never cease
                 again = time.monotonic() - retried >= _RETRY_SEALED_S
                 self._look_for_keys(again)
+                self._delete_expired()
                 looked = time.monotonic()
                 retried = looked if again else retried
             try:
@@ -236,7 +240,7 @@ class MqttWorker:
         if self._store.keyring.is_changed:  # what was kept sealed may open now
             self._look_for_keys(again=False)
 
-    def _write(self, function: Callable, *args) -> BatchResult | None:
+    def _write(self, function: Callable, *args) -> BatchResult | bool | None:
         """Calls a function of the store until it succeeds: a full disk may be made free."""
         while True:
             try:
@@ -286,6 +290,15 @@ class MqttWorker:
             return
         if fresh or again:
             self._finish(self._write(self._store.retry_sealed, now_s), now_s)
+
+    def _delete_expired(self):
+        """At the start and each hour of the clock; also when the clock was set back."""
+        now_s = int(self._clock())
+        if self._expiry_s - _EXPIRY_S[1] <= now_s < self._expiry_s:
+            return
+        gone = self._write(self._store.delete_expired, now_s)
+        self._expiry_s = now_s + _EXPIRY_S[1 if gone else 0]
+        self._tell(trouble=None if self.connected else self.trouble)
 
 
 def _send_at_once(_client, _data, sock):

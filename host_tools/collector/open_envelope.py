@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Opens an envelope and believes none of it before it is checked: form, key, policy, length, and
-each record against the streams that were due."""
+each record against the streams that were due, and against what its node had to withhold."""
 
 import dataclasses
 
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.collector.keyring import Keyring, NodeKeys
 from node import cbor
 from node.errors import FormatError
@@ -25,7 +26,7 @@ _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
 class Opened:
     """records: [[stream, slot, value, …]]; instant_s: when they were released, None without."""
 
-    policy: Policy
+    policy: KeptPolicy
     epoch: int
     log: bytes
     number: int
@@ -79,7 +80,7 @@ def _series_keys(keys: NodeKeys, epoch: int, series: bytes) -> tuple[bytes, byte
     return material[:32], material[32:]
 
 
-def _checked(policy: Policy, epoch: int, plaintext: bytes, now_s: int) -> Opened | Refusal:
+def _checked(policy: KeptPolicy, epoch: int, plaintext: bytes, now_s: int) -> Opened | Refusal:
     try:
         fields, used = cbor.decode_first(plaintext)  # takes deterministic CBOR only
         log, number, floor, records = fields
@@ -97,6 +98,8 @@ def _checked(policy: Policy, epoch: int, plaintext: bytes, now_s: int) -> Opened
         return Refusal("padding")
     if instant_s is not None and instant_s > now_s + _AHEAD_S:
         return Refusal("slot in the future")
+    if instant_s is not None and not policy.permits(instant_s):
+        return Refusal("outside the days of its policy")
     return Opened(policy, epoch, log, number, floor, records, instant_s)
 
 
@@ -125,11 +128,17 @@ def _head(record) -> tuple[int, int]:
 
 
 def _check_values(stream: Stream, values: list):
+    """ValueError unless the node may tell them. A record with a sum below k, or without one, is
+    withheld whole; rounding keeps order, so what k was compared with shows in the sum."""
     if len(values) != len(stream.statistics):
         raise ValueError
     for statistic, value in zip(stream.statistics, values, strict=True):
         low, high = stream.limits(statistic)
         if value is not None and not (_is_int(value) and low <= value <= high):
+            raise ValueError
+    if stream.k and any(value is not None for value in values):
+        total = values[stream.statistics.index("sum")]
+        if total is None or total < stream.steps("sum", stream.k):
             raise ValueError
 
 

@@ -7,8 +7,11 @@ import sqlite3
 from pathlib import Path
 
 from host_tools.collector.numbers import Numbers, count
+from host_tools.collector.retention import goes_s
 from host_tools.collector.store_file import check_store
 from host_tools.errors import ToolError
+from host_tools.policy.terms import read_terms
+from node.policy.rules import Policy
 
 _ORDER = ("mean", "min", "max", "sum", "last", "count")
 
@@ -55,6 +58,24 @@ class NodeAccount:
 
     def lost_count(self) -> int:
         return count(self.lost)
+
+
+@dataclasses.dataclass(frozen=True)
+class Holding:
+    """What a store holds of one stream of a node under one policy. values: how many; oldest_s: the
+    start of the oldest window; goes_s: when it may no longer be kept (Unix time)."""
+
+    node_id: str
+    stream: int
+    quantity: str
+    policy: str
+    version: int
+    values: int
+    oldest_s: int
+    retention_days: int
+    goes_s: int
+    purpose: str
+    legal_basis: str
 
 
 class StoreReader:
@@ -110,6 +131,31 @@ class StoreReader:
             found.setdefault(tuple(head), []).append((slot_start_s, value))
         ordered = sorted(found, key=lambda head: (*head[:2], _ORDER.index(head[3])))
         return [Series(*head, found[head]) for head in ordered]
+
+    def holdings(self, nodes=(), quantities=()) -> list[Holding]:
+        """By node, stream and policy version; empty tuples mean all."""
+        query = "SELECT id, rules, terms FROM policy"
+        policies = {
+            id: (Policy(rules), read_terms(terms).streams)
+            for id, rules, terms in self._db.execute(query)
+        }
+        where, values = _where({"node": nodes, "quantity": quantities}, "slot_start_s", None)
+        rows = self._db.execute(
+            "SELECT node, stream, quantity, policy, count(*), min(slot_start_s) FROM value"
+            f"{where} GROUP BY node, stream, quantity, policy",
+            values,
+        )
+        holdings = []
+        for node_id, number, quantity, id, held, oldest_s in rows:
+            policy, terms = policies[id]
+            stream = next(one for one in policy.streams if one.number == number)
+            kept = terms[number]
+            holdings.append(Holding(
+                node_id, number, quantity, policy.id, policy.version, held, oldest_s,
+                kept.retention_days, goes_s(stream, oldest_s, kept.retention_days),
+                kept.purpose, kept.legal_basis,
+            ))  # fmt: skip
+        return sorted(holdings, key=lambda one: (one.node_id, one.stream, one.version, one.policy))
 
     def accounts(self, nodes=()) -> list[NodeAccount]:
         rows = self._db.execute("SELECT node, opened, duplicates, refused FROM tally")

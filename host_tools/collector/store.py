@@ -14,18 +14,23 @@ import json
 from pathlib import Path
 
 from host_tools.collector.expected_epochs import Holds
+from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.collector.keyring import Keyring
+from host_tools.collector.notes import Notes
 from host_tools.collector.numbers import Numbers
 from host_tools.collector.open_envelope import FORGOTTEN, Opened, Refusal, open_envelope
 from host_tools.collector.receipt import RANGES_MAX
+from host_tools.collector.retention import Retention
 from host_tools.collector.store_file import StoreFile
 from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import is_node_id
+from host_tools.times import iso
 from node.pipeline.reading import QUANTITIES
+from node.policy.rules import DAY_S
 
 # A hostile node or broker must not fill the disk.
 _KEPT_MAX, _KEPT_MAX_PER_NODE = 100_000, 10_000
-_NOTES_MAX = 10_000  # of `refused` and of `event` each: the newest stay
+_ENDS_SOON_S = 30 * DAY_S  # so long before its end a policy is told of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Store:
         self._file = StoreFile(path)
         self._db = self._file.db
         self._holds = Holds(self._db)
+        self._notes = Notes(self._db)
+        self._retention = Retention(self._db, self._notes)
 
     def close(self):
         self._file.close()
@@ -117,6 +124,13 @@ class Store:
                 self._db.execute("DELETE FROM sealed WHERE id = ?", (id,))
                 self._settle(f"lp/{node_id}/up", node_id, message, outcome, now_s, result)
         return result
+
+    def delete_expired(self, now_s: int) -> bool:
+        """Deletes what its policy says is to be kept no longer; whether its bytes are gone from
+        the files as well. Where not, since somebody is reading, do it again soon."""
+        with self._begun("BEGIN IMMEDIATE"):
+            self._retention.delete(now_s)
+        return self._file.empty_log()
 
     def logs(self) -> list[LogState]:
         """The outbox of each node that was heard last."""
@@ -202,7 +216,7 @@ class Store:
         else:
             reason = outcome.reason
             if reason == FORGOTTEN:
-                self._tell(node_id, "epoch forgotten", f"epoch {outcome.epoch}", now_s)
+                self._notes.tell(node_id, "epoch forgotten", f"epoch {outcome.epoch}", now_s)
                 self._touch_newest(node_id)  # the receipt takes a node that was set back to today
         self._refuse(node_id, topic, message, reason, now_s, result)
 
@@ -221,36 +235,62 @@ class Store:
             log = self._new_log(node_id, opened.log, now_s)
         number = opened.number
         if number in log.numbers:
-            self._tell(node_id, "other bytes", _name(opened.log, number, number), now_s)
+            self._notes.tell(node_id, "other bytes", _name(opened.log, number, number), now_s)
             log.touched.append(number)  # from the receipt its node learns that numbers are taken
             return "number came with other bytes"
         version = opened.policy.version
         if version < log.version and number > log.version_from:
-            self._tell(node_id, "policy lowered", f"{log.version} to {version}", now_s)
+            self._notes.tell(node_id, "policy lowered", f"{log.version} to {version}", now_s)
             return "policy is older than before"
         if version > log.version or (version == log.version and number < log.version_from):
             log.version, log.version_from = version, number
+        if version == log.version:
+            self._tell_end(node_id, opened.policy, now_s)
         self._db.execute(
             "INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?)",
             (node_id, opened.log, number, _digest(message), opened.epoch, now_s),
         )
         if not log.heard:
             self._holds.before_outbox(node_id, opened.log, now_s)
-        rows = list(_value_rows(node_id, opened))
-        inserted = self._db.executemany(
-            "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-        ).rowcount
-        if rows and inserted < len(rows):
-            self._tell(node_id, "slot came again", _name(opened.log, number, number), now_s)
+        self._keep_values(node_id, opened, now_s)
         if number < log.numbers.floor:
-            self._tell(node_id, "found", _name(opened.log, number, number), now_s)
+            self._notes.tell(node_id, "found", _name(opened.log, number, number), now_s)
         for first, last in log.numbers.add(number, opened.floor):
-            self._tell(node_id, "lost", _name(opened.log, first, last), now_s)
+            self._notes.tell(node_id, "lost", _name(opened.log, first, last), now_s)
             self._holds.after_loss(node_id, opened.log, first, now_s)
         log.touched.append(number)
         self._heard += 1
         log.heard, log.heard_s = self._heard, now_s
         return None
+
+    def _keep_values(self, node_id: str, opened: Opened, now_s: int):
+        """Stores the values of an envelope that is new, those that may still be kept."""
+        if not opened.records:
+            return
+        due = list(_value_rows(node_id, opened))
+        policy, streams = opened.policy, {one.number: one for one in opened.policy.streams}
+        rows = [
+            row for row in due
+            if not self._retention.is_over(policy, streams[row[1]], row[2], now_s)
+        ]  # fmt: skip
+        if len(rows) < len(due):
+            self._notes.tell(node_id, "came too late", opened.log.hex(), now_s)
+        if not rows:
+            return
+        id = self._retention.row_of(policy)
+        inserted = self._db.executemany(
+            "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, id) for row in rows],
+        ).rowcount
+        if inserted < len(rows):
+            name = _name(opened.log, opened.number, opened.number)
+            self._notes.tell(node_id, "slot came again", name, now_s)
+
+    def _tell_end(self, node_id: str, policy: KeptPolicy, now_s: int):
+        """Tells once that the policy which a node uses ends soon, or has ended."""
+        if policy.until_s - now_s < _ENDS_SOON_S:
+            last_day = iso(policy.until_s - DAY_S)[:10]
+            self._notes.tell(node_id, "policy ends", f"{policy.version} {last_day}", now_s)
 
     def _keep_sealed(self, node_id: str, message: bytes, refusal: Refusal, now_s: int, result):
         """Keeps what may open one day; False when there is too much of it."""
@@ -266,33 +306,15 @@ class Store:
         )
         counter = result.kept if done.rowcount else result.duplicates
         counter[self._known(node_id)] += 1
-        self._tell(node_id, "kept sealed", refusal.reason, now_s)
+        self._notes.tell(node_id, "kept sealed", refusal.reason, now_s)
         return True
 
     def _refuse(self, node_id: str, topic: str, message: bytes, reason: str, now_s: int, result):
         result.refused[self._known(node_id)] += 1
-        self._db.execute(
-            "INSERT INTO refused (time_s, node, topic, reason, size) VALUES (?, ?, ?, ?, ?)",
-            (now_s, node_id, topic[:200], reason, len(message)),
-        )
-        self._trim("refused")
+        self._notes.refuse(node_id, topic, reason, len(message), now_s)
 
     def _known(self, node_id: str) -> str:
         return node_id if self.keyring.node(node_id) else ""
-
-    def _tell(self, node_id: str, kind: str, detail: str, now_s: int):
-        done = self._db.execute(
-            "INSERT OR IGNORE INTO event (time_s, node, kind, detail) VALUES (?, ?, ?, ?)",
-            (now_s, node_id, kind, detail),
-        )
-        if done.rowcount:
-            self._trim("event")
-
-    def _trim(self, table: str):
-        """Rows are numbered without gaps as long as only the oldest are deleted."""
-        self._db.execute(
-            f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - {_NOTES_MAX}"
-        )
 
     # outboxes
 
@@ -317,7 +339,7 @@ class Store:
         for (other, _), state in self._logs.items():
             if other == node_id:
                 version = max(version, state.version)
-        self._tell(node_id, "new outbox", log.hex(), now_s)
+        self._notes.tell(node_id, "new outbox", log.hex(), now_s)
         self._logs[node_id, log] = _Log(Numbers(), version, 0, now_s, 0)
         return self._logs[node_id, log]
 
@@ -390,7 +412,7 @@ def _name(log: bytes, first: int, last: int) -> str:
 
 
 def _value_rows(node_id: str, opened: Opened):
-    """One row per value, in the quantity's scale."""
+    """One row per value, in the quantity's scale, as in table `value` without its policy."""
     streams = {stream.number: stream for stream in opened.policy.streams}
     for number, slot, *steps in opened.records:
         stream = streams[number]

@@ -15,15 +15,20 @@ from pathlib import Path
 from host_tools.errors import ToolError
 
 APPLICATION_ID = 0x4C703153  # "Lp1S", in the file's head
-VERSION = 1
+VERSION = 2
 _BUSY_S = 60  # how long a writer waits for the others
+_READERS_S = 5  # how long the log waits for readers, to be emptied
 _AGAIN_S = 0.02
 
 _SCHEMA = """
+CREATE TABLE policy (
+    id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, rules BLOB NOT NULL,
+    terms BLOB NOT NULL);
 CREATE TABLE value (
     node TEXT NOT NULL, stream INTEGER NOT NULL, slot_start_s INTEGER NOT NULL,
     statistic TEXT NOT NULL, window_s INTEGER NOT NULL, quantity TEXT NOT NULL,
     unit TEXT NOT NULL, scale INTEGER NOT NULL, resolution INTEGER NOT NULL, value INTEGER,
+    policy INTEGER NOT NULL REFERENCES policy,
     PRIMARY KEY (node, stream, slot_start_s, statistic)) WITHOUT ROWID;
 CREATE TABLE envelope (
     node TEXT NOT NULL, log BLOB NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL,
@@ -46,10 +51,7 @@ CREATE TABLE refused (
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, time_s INTEGER NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL,
     detail TEXT NOT NULL, UNIQUE (node, kind, detail));
-"""
-# Added to stores of the same version that have no such table yet.
-_HELD = """
-CREATE TABLE IF NOT EXISTS held (
+CREATE TABLE held (
     node TEXT NOT NULL, log BLOB NOT NULL, first INTEGER NOT NULL, until_s INTEGER NOT NULL,
     PRIMARY KEY (node, log)) WITHOUT ROWID;
 """
@@ -80,11 +82,12 @@ class StoreFile:
         check_store(self.db, self.path, may_be_new=True)
         _use_write_ahead_log(self.db)
         self.db.execute("PRAGMA synchronous = FULL")
+        self.db.execute("PRAGMA secure_delete = ON")  # with zeros where a row was
         self.db.execute("BEGIN IMMEDIATE")  # of several that find it empty, one fills it
         new = self.db.execute("PRAGMA user_version").fetchone()[0] == 0
-        for statement in ((_SCHEMA if new else "") + _HELD).split(";"):
-            self.db.execute(statement)
         if new:
+            for statement in _SCHEMA.split(";"):
+                self.db.execute(statement)
             self.db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.db.execute(f"PRAGMA user_version = {VERSION}")
         self.db.execute("COMMIT")
@@ -100,6 +103,16 @@ class StoreFile:
         if not in_place:
             message = f"{self.path}: the file was replaced while it was in use"
             raise ToolError(message, "stop all collectors before a store is restored; start again")
+
+    def empty_log(self) -> bool:
+        """Has the file alone hold what was committed, so that what was deleted is nowhere; whether
+        that was done. It is not while somebody reads."""
+        self.db.execute(f"PRAGMA busy_timeout = {_READERS_S * 1000}")
+        try:
+            (busy, _, _) = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000}")
+        return not busy
 
     def close(self):
         if self.db is not None:
@@ -139,6 +152,9 @@ def check_store(db: sqlite3.Connection, path: Path, may_be_new: bool = False):
         return
     if application_id != APPLICATION_ID:
         raise ToolError(f"{path} is not a store", "give the .sqlite file of a collector")
+    if version == 1:
+        message = f"{path} is a store of version 1: it does not know for how long it may keep what"
+        raise ToolError(message, "begin a new one; the Lamppost that made it can still read it")
     if version != VERSION:
         message = f"{path} is a store of version {version}, this Lamppost knows {VERSION}"
         raise ToolError(message, "use the Lamppost that made it")

@@ -25,6 +25,8 @@ _FIELDS = ("node", "stream", "quantity", "statistic", "unit", "slot_start", "win
               help="ISO time (UTC), or 30m, 2h, 1d before the newest entry.")  # fmt: skip
 @click.option("--refused", "what", flag_value="refused", help="What was refused, and why.")
 @click.option("--events", "what", flag_value="events", help="New outboxes, losses and the like.")
+@click.option("--retention", "what", flag_value="retention",
+              help="What is held, for how long, why, and what goes when.")  # fmt: skip
 @click.option("--csv", "form", flag_value="csv", help="CSV, one value per line.")
 @click.option("--json", "form", flag_value="json", help="One JSON object.")
 def read(path, nodes, quantities, since, what, form):
@@ -38,11 +40,16 @@ def read(path, nodes, quantities, since, what, form):
     path = path or _newest()
     with StoreReader(path) as store:
         _check(path, nodes, store.node_ids(), "node")
-        if what:
+        if what in _NOTED:
             rows = _noted(store, what, nodes, since)
             _show_noted(path, what, rows, form)
             return
         _check(path, quantities, store.quantities(), "quantity")
+        if what == "retention":
+            if since is not None:
+                raise ToolError("--retention takes no --since", "leave --since out", 2)
+            _show_holdings(path, store.holdings(nodes, quantities), form)
+            return
         newest_s = store.newest_s()
         series = store.series(nodes, quantities, _since(since, newest_s))
         accounts = store.accounts(nodes)
@@ -226,5 +233,52 @@ def _noted_table(what: str, head: tuple, rows: list):
         if kind not in explained and meaning:
             text += "\n" + meaning
         explained.add(kind)
-        table.add_row(time, node_id or "unknown", text)
+        table.add_row(time, node_id or ("all" if kind == "deleted" else "unknown"), text)
+    return table
+
+
+_HELD = ("node", "stream", "quantity", "policy", "version", "values", "oldest", "retention_days",
+         "goes", "purpose", "legal_basis")  # fmt: skip
+
+
+def _show_holdings(path: Path, holdings: list, form: str | None):
+    from host_tools.times import iso
+
+    rows = [
+        (one.node_id, one.stream, one.quantity, one.policy, one.version, one.values,
+         iso(one.oldest_s), one.retention_days, iso(one.goes_s), one.purpose, one.legal_basis)
+        for one in holdings
+    ]  # fmt: skip
+    if form == "json":
+        held = [dict(zip(_HELD, row, strict=True)) for row in rows]
+        console.result_json({"store": str(path), "retention": held})
+    elif form == "csv":
+        console.result_csv([_HELD, *rows])
+    else:
+        console.note(str(path))
+        if not rows:
+            console.note("no values are held")
+            return
+        console.result(_holdings_table(holdings))
+
+
+def _holdings_table(holdings: list):
+    """A node is named in its first row."""
+    from rich.table import Table
+
+    from host_tools.times import short
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("node", "quantity", "held", "oldest", "kept for", "the oldest goes"):
+        justify = "right" if name in ("held", "kept for") else "left"
+        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("why and on what basis")
+    before = None
+    for one in holdings:
+        table.add_row(
+            "" if one.node_id == before else one.node_id, one.quantity, str(one.values),
+            short(one.oldest_s), f"{one.retention_days} days", short(one.goes_s),
+            f"{one.purpose}, {one.legal_basis}",
+        )  # fmt: skip
+        before = one.node_id
     return table

@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-from host_tools.provisioning.checked import Table
+from host_tools.provisioning.checked import Table, shown
 from node.policy.rules import DAY_S
 
 KEYS = ("epsilon", "per_day", "contribution", "sensitivity")
@@ -83,7 +83,7 @@ def read_epsilon(table: Table, key: str) -> Fraction:
         raise table.wrong(f"has no {key}", f"add {key}: {mend}")
     text = str(value) if type(value) in (int, str, Decimal) else ""
     if not _FRACTION.fullmatch(text):
-        raise table.wrong(f"has {key} = {text or value!r}", mend)
+        raise table.wrong(f"has {key} = {shown(value)}", mend)
     epsilon = Fraction(text)
     if epsilon <= 0:
         raise table.wrong(f"has {key} = {text}, so noise without end", mend)

@@ -101,7 +101,11 @@ def read_public_key(path: Path) -> bytes:
 
 def sign(signer: Signer, rules: bytes) -> bytes:
     """The signed policy: rules ‖ signature. It takes one of the key's 1,024 signatures."""
-    Policy(rules)  # what no node would take is not worth one
+    try:
+        Policy(rules)
+    except PolicyError as err:
+        message = "these are no rules, so no node would take them"
+        raise ToolError(message, "compile the policy again") from err
     return rules + signer.sign(rules)
 
 
@@ -139,7 +143,7 @@ def read_published(
     try:
         policy = published.policy()
     except PolicyError as err:
-        raise ToolError(f"{name}: {err.args[1]}", _AGAIN) from err
+        raise ToolError(f"{name} has rules that no node takes", _AGAIN) from err
     if hashlib.sha256(published.terms).digest() != policy.terms_digest:
         raise ToolError(f"{name} has terms that are not those of its rules", _AGAIN)
     terms = published.read_terms()

@@ -10,7 +10,8 @@ from host_tools.policy.terms import StreamTerms
 from host_tools.policy.texts import Texts
 from host_tools.provisioning.checked import Table
 from node.pipeline.reading import QUANTITIES
-from node.policy.rules import DAY_S, STATISTICS
+from node.policy.form import STATISTICS
+from node.policy.rules import DAY_S
 
 # What a stream may leave to [every_stream], and all that it may say.
 SHARED_KEYS = ("unit", "why", "purpose", "legal_basis", "recipients", "retention_days")

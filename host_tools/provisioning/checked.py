@@ -46,7 +46,7 @@ class Table:
 
     def expect(self, key: str, value, kind: type):
         if type(value) is not kind:
-            raise self.wrong(f"has {key} = {_shown(value)}", f"{key} is {_NAMES[kind]}")
+            raise self.wrong(f"has {key} = {shown(value)}", f"{key} is {_NAMES[kind]}")
         if kind in (str, list) and not value:
             raise self.wrong(f"has an empty {key}", f"fill in {key}")
         return value
@@ -70,7 +70,8 @@ class Table:
         return value
 
 
-def _shown(value) -> str:
+def shown(value) -> str:
+    """As a message names it."""
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, (Decimal, datetime.date)):  # as they stand in the file

@@ -36,19 +36,27 @@ class Signals:
         late.
         """
         for name, points in levels.items():
-            self.take_level(name, [point[0] for point in points], [point[1] for point in points])
+            values = [point[1] for point in points]
+            self.take_levels([point[0] for point in points], {name: values})
         self.take_events(until_ms, events, known_ms or until_ms)
 
-    def take_level(self, name: str, times: list, values: list, base_ms: int = 0):
-        """The points of one level, as columns; times: from `base_ms` on."""
-        # A piece starts at or before the end of the piece before, with points of its own.
-        before_ms, known, had = self._levels.get(name, (base_ms, (), ()))
-        shift_ms = before_ms - base_ms
-        older = len([1 for time_ms in known if time_ms + shift_ms < times[0]])
-        if older:
-            times = [known[older - 1] + shift_ms] + times
-            values = [had[older - 1]] + values
-        self._levels[name] = (base_ms, times, values)
+    def take_levels(self, times: list, levels: dict, base_ms: int = 0):
+        """Points of levels that have them at the same times, which are told from `base_ms` on;
+        levels: {name: values}."""
+        # A piece starts at or before the end of the piece before, with points of its own. The
+        # levels share one list of times, as long as they had one before.
+        merged = {}
+        for name, values in levels.items():
+            before_ms, known, had = self._levels.get(name, (base_ms, (), ()))
+            shift_ms = before_ms - base_ms
+            older = len([1 for time_ms in known if time_ms + shift_ms < times[0]])
+            own = times
+            if older:
+                first = known[older - 1] + shift_ms
+                if first not in merged:
+                    merged[first] = [first] + times
+                own, values = merged[first], [had[older - 1]] + values
+            self._levels[name] = (base_ms, own, values)
 
     def take_events(self, until_ms: int, events: dict, known_ms: int):
         """Ends a piece."""

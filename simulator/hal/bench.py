@@ -153,8 +153,7 @@ class Bench:
                 setattr(self.chips[int(index)], name, changes[name])
         if "cut" in grant:
             self.cut(*grant["cut"])
-        for name, values in grant["levels"].items():
-            self.signals.take_level(name, grant["times"], values, grant["until"])
+        self.signals.take_levels(grant["times"], grant["levels"], grant["until"])
         self.signals.take_events(grant["until"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
 

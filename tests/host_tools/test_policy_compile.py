@@ -1,25 +1,48 @@
 # SPDX-License-Identifier: MIT
-"""host_tools/provisioning/compile_policy.py and kit.py: what is taken, and that each mistake is
-told in one line that names the file, the place and the mend."""
+"""host_tools/policy/compile_policy.py and provisioning/kit.py: what is taken, and that each
+mistake is told in one line that names the file, the place and the mend."""
 
 import copy
+import datetime
 import json
+from fractions import Fraction
 
 import cbor2
 import pytest
 
 from host_tools.errors import ToolError
 from host_tools.policy.compile_policy import compile_policy
+from host_tools.policy.terms import StreamTerms, read_terms
 from host_tools.provisioning.kit import kit_names, load_board, load_kit
 from node.pipeline.reading import HEALTH, HEALTH_INTERVAL_S
 from node.policy.rules import Policy
 from tests.host_tools import reference_sealer as ref
 
 BOARD = "esp32-devkitc"
+TODAY = datetime.date(2026, 6, 1)
 GOOD = """\
 id = "air-street"
 version = 3
 kit = "mine"
+valid_from = 2026-01-01
+valid_until = 2026-12-31
+place_precision_m = 50
+languages = ["en", "pt-BR"]
+
+[title]
+en = "Air"
+pt-BR = "Ar"
+
+[controller]
+name = "City of Example"
+contact = "privacy@city.example"
+
+[every_stream]
+unit = "nobody"
+purpose = "dpv:PublicBenefit"
+legal_basis = "eu-gdpr:A6-1-e"
+recipients = ["City office", { en = "You", "pt-BR" = "Você" }]
+retention_days = 365
 
 [[stream]]
 number = 7
@@ -28,7 +51,7 @@ statistics = ["mean", "max"]
 window_s = 300
 resolution = 100
 range = [-40_000, 60_000]
-why = "Find heat islands."
+why = { en = "Find heat islands.", pt-BR = "Achar ilhas de calor." }
 
 [[stream]]
 number = 2
@@ -38,6 +61,31 @@ window_s = 900
 resolution = 10
 range = [80_000, 110_000]
 why = "Weather."
+retention_days = 30
+"""
+COUNTS = """
+
+[[stream]]
+number = 9
+quantity = "vehicles"
+statistics = ["sum"]
+window_s = 900
+resolution = 1
+range = [0, 5000]
+why = "Plan."
+k = 10
+unit = "one passage"
+
+[[stream]]
+number = 10
+quantity = "people_leftward"
+statistics = ["sum"]
+window_s = 3600
+resolution = 1
+range = [0, 5000]
+why = "Plan."
+k = 10
+noise = { epsilon = "1/24", per_day = 1, contribution = 2 }
 """
 KIT = {
     "kit": "mine",
@@ -62,7 +110,7 @@ def folder(tmp_path):
 def compiled(folder, text=GOOD, **options):
     path = folder / "policy.toml"
     path.write_text(text)
-    return compile_policy(path, **options)
+    return compile_policy(path, **{"today": TODAY, **options})
 
 
 def complaint(call, *args, **options):
@@ -77,19 +125,110 @@ def complaint(call, *args, **options):
 # policies
 
 
-def test_the_compiled_form(folder):
-    data = compiled(folder)
-    assert data == ref.dumps(["lp1 policy", "air-street", 3, "mine", [
-        [2, "pressure_pa", 900, ["last"], 10, 80_000, 110_000, "Weather."],
-        [7, "temperature_mc", 300, ["mean", "max"], 100, -40_000, 60_000, "Find heat islands."],
-    ]])  # fmt: skip
-    assert [stream.number for stream in Policy(data).streams] == [2, 7]
+def day(year: int, month: int, of_month: int) -> int:
+    return (datetime.date(year, month, of_month) - datetime.date(1970, 1, 1)).days
+
+
+def test_the_rules(folder):
+    both = compiled(folder, GOOD + COUNTS)
+    policy = Policy(both.rules)
+    assert both.rules == ref.dumps(
+        ["lp1 policy", "air-street", 3, "mine", day(2026, 1, 1), day(2026, 12, 31), [
+            [2, "pressure_pa", 900, ["last"], 10, 80_000, 110_000, 0, None],
+            [7, "temperature_mc", 300, ["mean", "max"], 100, -40_000, 60_000, 0, None],
+            [9, "vehicles", 900, ["sum"], 1, 0, 5000, 10, None],
+            [10, "people_leftward", 3600, ["sum"], 1, 0, 5000, 10, [2, 1, 24]],
+        ], policy.terms_digest]
+    )  # fmt: skip
+    assert [stream.number for stream in policy.streams] == [2, 7, 9, 10]
+
+
+def test_the_terms(folder):
+    both = compiled(folder, GOOD + COUNTS)
+    terms = read_terms(both.terms)
+    assert terms.digest() == Policy(both.rules).terms_digest
+    assert terms.languages == ["en", "pt-BR"]
+    assert terms.title == {"en": "Air", "pt-BR": "Ar"}
+    assert terms.controller_name == {"en": "City of Example", "pt-BR": "City of Example"}
+    assert terms.controller_contact == "privacy@city.example"
+    assert terms.place_precision_m == 50
+    office = {"en": "City office", "pt-BR": "City office"}
+    assert terms.streams[7] == StreamTerms(
+        why={"en": "Find heat islands.", "pt-BR": "Achar ilhas de calor."},
+        unit={"en": "nobody", "pt-BR": "nobody"},
+        purpose="dpv:PublicBenefit",
+        legal_basis="eu-gdpr:A6-1-e",
+        recipients=[office, {"en": "You", "pt-BR": "Você"}],
+        retention_days=365,
+    )
+    assert terms.streams[2].retention_days == 30
+    assert terms.streams[9].unit["en"] == "one passage"
+    assert (terms.streams[10].per_day, terms.streams[10].contribution) == (Fraction(1), 2)
+
+
+def test_an_epsilon_is_exact(folder):
+    for written, numerator, denominator in (
+        ('"1/96"', 1, 96), ('"0.5"', 1, 2), ("0.1", 1, 10), ("1", 1, 1), ('"2/4"', 1, 2),
+        ("0.3333", 3333, 10_000), ("1e-3", 1, 1000), ('"7"', 7, 1),
+    ):  # fmt: skip
+        text = GOOD + COUNTS.replace('"1/24", per_day = 1', f"{written}, per_day = 999")
+        noise = Policy(compiled(folder, text).rules).streams[-1].noise
+        assert noise == (2, numerator, denominator)
+
+
+@pytest.mark.parametrize(
+    ("statistics", "fields", "sensitivity"),
+    [
+        ('"sum"', "contribution = 2", 2),
+        ('"sum", "count"', "contribution = 2", 2),  # the count of samples gets no noise
+        ('"sum"', "contribution = 2, sensitivity = 3", 3),
+        ('"sum"', "", 5000),
+        ('"sum", "max"', "contribution = 2", 5000),
+        ('"mean"', "", 5000),
+    ],
+)
+def test_sensitivity(folder, statistics, fields, sensitivity):
+    text = COUNTS.replace("k = 10\nnoise", "noise").replace(
+        ", contribution = 2", f", {fields}".rstrip(", ")
+    )
+    text = text.replace("3600", "86400").replace(", }", " }")
+    head, people = text.split("[[stream]]\nnumber = 10")
+    people = people.replace('["sum"]', f"[{statistics}]")
+    policy = Policy(compiled(folder, f"{GOOD}{head}[[stream]]\nnumber = 10{people}").rules)
+    assert policy.streams[-1].noise[0] == sensitivity
+
+
+def test_a_budget_that_is_just_met(folder):
+    text = GOOD + COUNTS
+    assert compiled(folder, text.replace('"1/24", per_day = 1', '"1/24", per_day = "1.0"'))
+    told = complaint(
+        compiled, folder, text.replace('"1/24", per_day = 1', '"1/24", per_day = "0.999"')
+    )
+    assert "has per_day = 999/1000, but a day costs 24 × epsilon = 1" in told
+    assert 'or epsilon = "333/8000" or less' in told
+    two = COUNTS.replace(
+        '"people_leftward"\nstatistics = ["sum"]', '"people_leftward"\nstatistics = ["sum", "max"]'
+    )
+    assert "48 × epsilon = 2" in complaint(compiled, folder, GOOD + two)
+
+
+def test_an_ended_policy(folder):
+    last = datetime.date(2026, 12, 31)
+    assert compiled(folder, today=last)
+    told = complaint(compiled, folder, today=last + datetime.timedelta(days=1))
+    assert "has valid_until = 2026-12-31: it has ended | take 2027-01-01 or later" in told
+    told = complaint(compiled, folder, GOOD.replace("2026-", "2020-"), today=None)
+    assert "it has ended" in told
 
 
 @pytest.mark.parametrize("name", kit_names())
 def test_the_kits_that_come_along(name):
     kit = load_kit(name, load_board(BOARD))
-    assert cbor2.loads(compile_policy(kit.policy_path, kit))[3] == name
+    assert cbor2.loads(compile_policy(kit.policy_path, kit).rules)[3] == name
+    for path in kit.policy_path.parent.glob("policy*.toml"):
+        both = compile_policy(path, kit, TODAY)
+        assert set(read_terms(both.terms).languages) == {"en", "de"}
+        assert Policy(both.rules).permits(int(TODAY.strftime("%s")))
 
 
 @pytest.mark.parametrize(
@@ -127,9 +266,38 @@ def test_the_kits_that_come_along(name):
         ("[-40_000, 60_000]", "[-40_001, 60_000]", "temperature_mc can be -40000 to 85000"),
         ("[-40_000, 60_000]", "[0, 85_001]", "more than physics allows"),
         ("[-40_000, 60_000]", "[0, true]", "each of range is a whole number"),
-        ('why = "Find heat islands."\n', "", "has no why"),
-        ('"Find heat islands."', '"  "', "say to the public what it is for"),
+        ('why = "Weather."\n', "", "has no why | add why: a text is { en ="),
+        ('"Weather."', '"  "', "has an empty why | say it to the public"),
+        ('"Weather."', "7", "has why, which is no text | a text is { en ="),
+        ('"Weather."', '"a\\nb"', "has why of several lines | a text is one line"),
         ('why = "Weather."', 'why = "Weather."\nname = "x"', "stream 2 has 'name'"),
+        (', pt-BR = "Achar ilhas de calor."', "", "(number 7) has no why in 'pt-BR' | add a line"),
+        ('pt-BR = "Achar', 'de = "Achar', "has why in 'de' | the policy's languages are en, pt-"),
+        ('"Achar ilhas de calor."', '""', "has an empty why in 'pt-BR'"),
+        ('pt-BR = "Ar"', "", "has no title in 'pt-BR'"),
+        ('["en", "pt-BR"]', "[]", "has an empty languages"),
+        ('["en", "pt-BR"]', '["en", "english"]', "has the language 'english' | a language is"),
+        ('["en", "pt-BR"]', '["en", "en"]', "names a language twice"),
+        ("valid_from = 2026-01-01", 'valid_from = "2026-01-01"', "a day, without quotes"),
+        ("valid_from = 2026-01-01", "valid_from = 2026-01-01T00:00:00Z", "is a day, without q"),
+        ("valid_from = 2026-01-01", "valid_from = 1969-12-31", "before 1970-01-01"),
+        ("valid_from = 2026-01-01", "valid_from = 2027-01-01", "which is before valid_from"),
+        ("valid_until = 2026-12-31", "", "has no valid_until"),
+        ("place_precision_m = 50", "place_precision_m = 0", "place_precision_m is 1 to"),
+        ('"privacy@city.example"', '"privacy at city"', "controller has contact = 'privacy at ci"),
+        ('"privacy@city.example"', '"http://city.example"', "or an address with https://"),
+        ("[controller]", "[contoller]", "'contoller', which means nothing here | did you mean co"),
+        ("[every_stream]", "[every_stream]\nwindow_s = 1", "every_stream has 'window_s'"),
+        ('purpose = "dpv:', 'purpose = "', "'PublicBenefit', without prefix | dpv:PublicBenefit"),
+        ("dpv:PublicBenefit", "dpv:PublicBenefits", "did you mean dpv:PublicBenefit?"),
+        ("dpv:PublicBenefit", "gdpr:PublicBenefit", "without prefix | a term begins with dpv:"),
+        ("eu-gdpr:A6-1-e", "eu-gdpr:A6-1-g", "which DPV does not have | did you mean eu-gdpr:A6"),
+        ("eu-gdpr:A6-1-e", "dpv:PublicBenefit", "which DPV does not have"),
+        ("eu-gdpr:A6-1-e", "public interest", "a term begins with eu-gdpr: or dpv:"),
+        ('["City office", {', "[7, {", "every_stream has recipient 1, which is no text"),
+        (', "pt-BR" = "Você" }', " }", "has no recipient 2 in 'pt-BR'"),
+        ("retention_days = 365", "retention_days = 0", "retention_days is 1 to"),
+        ("retention_days = 365\n", "", "(number 7) has no retention_days"),
         ("[[stream]]", "[[streem]]", "'streem', which means nothing here | did you mean stream?"),
         ("kit = ", "kit = =", "must be TOML"),
         ("kit = ", "kit = =", "line 3"),
@@ -143,12 +311,105 @@ def test_each_mistake_is_told(folder, old, new, words):
     assert str(folder / "policy.toml") in told
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"vehicles"\n', '"energy_mwh"\n', "has k = 10, but energy_mwh is not counted | take k "),
+        ('["sum"]', '["max"]', "has k = 10, but no sum in statistics that"),
+        ("k = 10", "k = 5001", "k is 0 to 5000"),
+        ("k = 10", "k = -1", "k is 0 to 5000"),
+        ("k = 10", "k = 0.5", "has k = 0.5 | k is a whole number"),
+        ('"1/24"', "0", "(number 10), noise has epsilon = 0, so noise without end | epsilon"),
+        ('"1/24"', '"0.0"', "has epsilon = 0.0, so noise without end | epsilon"),
+        ('"1/24"', '"1/0"', "has epsilon = '1/0' | epsilon is a fraction above 0"),
+        ('"1/24"', '"-1/24"', "epsilon is a fraction above 0"),
+        ('"1/24"', '"a"', 'such as "1/96", "0.5" or 1'),
+        ('"1/24"', "inf", "has epsilon = Infinity | epsilon is a fraction"),
+        ('"1/24"', "true", "has epsilon = true | epsilon is a fraction"),
+        ('"1/24"', '"1/1000001"', "finer than a node computes"),
+        ('epsilon = "1/24", ', "", "noise has no epsilon | add epsilon: epsilon is a fraction"),
+        ("per_day = 1, ", "", "noise has no per_day"),
+        ("contribution = 2", "contribution = 5001", "contribution is 1 to 5000"),
+        ("contribution = 2", "contribution = 2, sensitivity = 1", "but a unit can change a va"),
+        ("contribution = 2", "contrib = 2", "did you mean contribution?"),
+        ("noise = {", 'noise = "" #', "noise = '' | noise is a table"),
+    ],
+)
+def test_each_mistake_in_k_and_noise_is_told(folder, old, new, words):
+    assert old in COUNTS
+    told = complaint(compiled, folder, GOOD + COUNTS.replace(old, new, 1))
+    assert words in told
+
+
+def test_noise_on_a_count_of_samples_alone(folder):
+    text = GOOD.replace('["last"]', '["count"]') + "noise = { epsilon = 1, per_day = 999 }\n"
+    assert "a count of samples gets none" in complaint(compiled, folder, text)
+    text = GOOD + "noise = { epsilon = 1, per_day = 999, contribution = 1 }\n"
+    assert "has a contribution, but there is no sum" in complaint(compiled, folder, text)
+
+
+NOISE = 'noise = { epsilon = "1/96", per_day = 1, contribution = 1 }'
+
+
+def streams(*lines):
+    """Streams of one quantity, each with these lines more."""
+    return "".join(
+        f"""
+[[stream]]
+number = {number}
+quantity = "vehicles"
+statistics = ["sum"]
+resolution = 1
+range = [0, 5000]
+why = "Plan."
+{more}
+"""
+        for number, more in enumerate(lines, 11)
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("window_s = 900", "window_s = 900"), "stream 4 (number 12) has quantity and window_s"),
+        (("window_s = 900\nk = 10", "window_s = 3600"), "(number 12) has no k beside stream numb"),
+        (("window_s = 900", "window_s = 3600\nk = 10"), "has k beside stream number 11, of one q"),
+        (("window_s = 900\nk = 9", "window_s = 3600\nk = 10"), "take the same k, for instance 10"),
+        (("window_s = 900\nk = 9", "window_s = 1200\nk = 9"), "the longer is a multiple of"),
+        (("window_s = 900\nk = 9", "window_s = 1800\nk = 9", "window_s = 3600\nk = 9"),
+         "(number 13) is one of 3 windows of vehicles with k | take at most two"),
+        ((f"window_s = 900\n{NOISE}", "window_s = 3600"), "(number 12) has no noise beside"),
+        ((f"window_s = 900\nk = 9\n{NOISE}", "window_s = 3600\nk = 9"), "give noise to both"),
+        (("window_s = 900", f"window_s = 3600\n{NOISE}"), "has noise beside stream number 11"),
+        ((f"window_s = 900\nk = 9\n{NOISE}", f"window_s = 1200\n{NOISE}"), "the longer is"),
+    ],
+)  # fmt: skip
+def test_streams_that_tell_what_others_withhold(folder, lines, words):
+    assert words in complaint(compiled, folder, GOOD + streams(*lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("window_s = 900", "window_s = 1200"),
+        ("window_s = 900\nk = 9", "window_s = 3600\nk = 9"),
+        ("window_s = 3600\nk = 9", "window_s = 900\nk = 9"),
+        (f"window_s = 900\n{NOISE}", f"window_s = 3600\nk = 9\n{NOISE}"),
+        (f"window_s = 900\nk = 5\n{NOISE}", f"window_s = 1800\nk = 9\n{NOISE}",
+         f"window_s = 3600\n{NOISE}"),
+    ],
+)  # fmt: skip
+def test_streams_that_go_together(folder, lines):
+    assert compiled(folder, GOOD + streams(*lines).replace("k = 5", "k = 9"))
+
+
 def test_no_policy_there(folder):
     assert "No such file" in complaint(compile_policy, folder / "no.toml")
     (folder / "latin.toml").write_bytes(b"\xff\xfe")
     assert "is not UTF-8" in complaint(compile_policy, folder / "latin.toml")
-    assert "has no stream" in complaint(compiled, folder, 'id = "a"\nversion = 1\nkit = "k"\n')
-    text = 'id = "a"\nversion = 1\nkit = "k"\nstream = [1]\n'
+    head = GOOD.partition("[[stream]]")[0]
+    assert "has no stream" in complaint(compiled, folder, head)
+    text = f"stream = [1]\n{head}"
     assert "stream 1 is not a table" in complaint(compiled, folder, text)
 
 
@@ -171,10 +432,10 @@ def test_windows_are_multiples_of_the_interval(folder):
 
 
 def test_more_than_a_message_can_carry(folder):
-    stream = GOOD.split("\n\n")[1]
-    text = GOOD.split("\n\n")[0]
-    for number in range(1, 80):
-        text += "\n\n" + stream.replace("number = 7", f"number = {number}")
+    text, stream, _ = GOOD.split("[[stream]]")
+    for number, window_s in enumerate([w for w in range(1, 3000) if 86_400 % w == 0], 1):
+        more = stream.replace("number = 7", f"number = {number}")
+        text += "\n\n[[stream]]" + more.replace("300", f"{window_s}")
     assert "more streams than one message can carry" in complaint(compiled, folder, text)
 
 

@@ -318,14 +318,15 @@ def test_help_imports_no_verb():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     modules = eval(done.stdout.splitlines()[-1])
-    assert set(modules) == {"host_tools.cli", "host_tools.console", "host_tools.errors"}
+    names = ("cli", "console", "errors", "verbs")
+    assert set(modules) == {f"host_tools.{name}" for name in names}
 
 
 def test_a_reader_that_has_seen_enough(path):
     command = [sys.executable, "-m", "host_tools.cli", "read", "--store", str(path), "--csv"]
     with sqlite3.connect(path) as db:  # more than a pipe holds
         db.executemany(
-            "INSERT INTO value VALUES (?, 1, ?, 'mean', 300, 'co2_ppm', 'ppm', 1, 10, 1)",
+            "INSERT INTO value VALUES (?, 1, ?, 'mean', 300, 'co2_ppm', 'ppm', 1, 10, 1, 1)",
             [(NODE, n) for n in range(5000)],
         )
     buffered = {**os.environ, "PYTHONUNBUFFERED": ""}

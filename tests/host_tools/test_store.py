@@ -93,13 +93,15 @@ def test_values_are_stored_in_the_scale_of_their_quantity(store):
     assert result.opened == {NODE: 1}
     slot, quarter = NOW - 300, NOW - 900
     assert rows(store._file.path) == [
-        (NODE, 1, slot, "count", 300, "co2_ppm", "samples", 1, 1, 10),
-        (NODE, 1, slot, "mean", 300, "co2_ppm", "ppm", 1, 10, 610),
-        (NODE, 2, slot, "max", 300, "temperature_mc", "°C", 1000, 100, -500),
-        (NODE, 2, slot, "mean", 300, "temperature_mc", "°C", 1000, 100, 20_100),
-        (NODE, 2, slot, "min", 300, "temperature_mc", "°C", 1000, 100, None),
-        (NODE, 9, quarter, "last", 900, "pressure_pa", "hPa", 100, 10, 101_310),
+        (NODE, 1, slot, "count", 300, "co2_ppm", "samples", 1, 1, 10, 1),
+        (NODE, 1, slot, "mean", 300, "co2_ppm", "ppm", 1, 10, 610, 1),
+        (NODE, 2, slot, "max", 300, "temperature_mc", "°C", 1000, 100, -500, 1),
+        (NODE, 2, slot, "mean", 300, "temperature_mc", "°C", 1000, 100, 20_100, 1),
+        (NODE, 2, slot, "min", 300, "temperature_mc", "°C", 1000, 100, None, 1),
+        (NODE, 9, quarter, "last", 900, "pressure_pa", "hPa", 100, 10, 101_310, 1),
     ]
+    digest = hashlib.sha256(POLICY).digest()
+    assert rows(store._file.path, "policy") == [(1, digest, POLICY, TERMS)]
 
 
 def test_an_envelope_without_records_is_receipted(store):
@@ -305,6 +307,53 @@ NULLS = ref.ReferenceNode(ROOT, NODE, DAY0, POLICY).due(NOW)
 def test_plaintexts_that_a_holder_of_the_key_could_make(keyring, fields, reason):
     outcome = open_envelope(keyring, NODE, padded(node(), fields), NOW)
     assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
+
+
+COUNTED, COUNTED_TERMS = policy(
+    stream(1, "vehicles", 300, ["sum", "max"], 10, 0, 5000, k=14),
+    stream(2, "people_leftward", 300, ["count", "sum"], 10, 0, 5000, k=16, noise=[1, 1, 96]),
+    kit="traffic", days=(DAY0, DAY0 + 1),
+)  # fmt: skip
+
+
+@pytest.fixture
+def counting(tmp_path):
+    keyring = Keyring(tmp_path / "counting.json")
+    keyring.add_node(make_ticket(ROOT, NODE, DAY0), COUNTED, COUNTED_TERMS)
+    return keyring, ref.ReferenceNode(ROOT, NODE, DAY0, COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ([1, 0], [3, 2], None),  # 14 rounds to 1 step, 16 to 2
+        ([None, None], [None, None], None),
+        ([0, 0], [3, 2], "records"),
+        ([0, None], [3, 2], "records"),
+        ([None, 0], [3, 2], "records"),
+        ([1, 0], [3, 1], "records"),
+        ([1, 0], [0, None], "records"),
+    ],
+)
+def test_a_node_that_tells_what_it_should_have_withheld(counting, first, second, reason):
+    keyring, sender = counting
+    records = [[1, SLOT, *first], [2, SLOT, *second]]
+    outcome = open_envelope(keyring, NODE, sender.seal(records, NOW), NOW)
+    assert (outcome.reason if isinstance(outcome, Refusal) else None) == reason
+
+
+def test_a_policy_lets_nothing_out_before_and_after_its_days(counting):
+    keyring, sender = counting
+    begin = DAY0 * 86_400
+    for instant_s, is_permitted in (
+        (begin, False), (begin + 300, True), (begin + 2 * 86_400, True),
+        (begin + 2 * 86_400 + 300, False),
+    ):  # fmt: skip
+        message = sender.seal(sender.due(instant_s), instant_s)
+        outcome = open_envelope(keyring, NODE, message, begin + 3 * 86_400)
+        expected = None if is_permitted else "outside the days of its policy"
+        assert (outcome.reason if isinstance(outcome, Refusal) else None) == expected
+    assert isinstance(open_envelope(keyring, NODE, sender.seal([], None), NOW), Opened)
 
 
 def test_the_length_is_exact_and_the_padding_zero(keyring):
@@ -628,13 +677,16 @@ def test_many_open_a_new_store_at_once(tmp_path, keyring):
     assert rows(tmp_path / "new.sqlite") == []
 
 
-def test_a_store_made_before_several_could_write(tmp_path, keyring):
+def test_a_store_that_does_not_know_for_how_long(tmp_path, keyring):
     path = tmp_path / "a.sqlite"
     Store(path, keyring).close()
     with sqlite3.connect(path) as db:
-        db.execute("DROP TABLE held")
-    with Store(path, keyring) as store:
-        assert store.take_batch(some_day(node(), 1), NOW).opened == {NODE: 1}
+        db.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    with pytest.raises(ToolError, match="version 1: it does not know for how long") as caught:
+        Store(path, keyring)
+    assert "begin a new one" in caught.value.hint
+    assert path.read_bytes() == before
 
 
 WEEK_S = 7 * 86_400
@@ -708,7 +760,7 @@ def test_durable_before_it_is_acknowledged(store):
 
 
 def test_notes_do_not_grow_for_ever(store, monkeypatch):
-    monkeypatch.setattr("host_tools.collector.store._NOTES_MAX", 10)
+    monkeypatch.setattr("host_tools.collector.notes._NOTES_MAX", 10)
     store.take_batch([("lp/x/up", b"")] * 25, NOW)
     assert len(rows(store._file.path, "refused")) == 10
     assert rows(store._file.path, "tally") == [("", 0, 0, 25, 0)]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Two stores on one file, as two workers have them, with any interleaving of batches, duplicates,
-gaps, floors, new outboxes, keys that come late, forgotten seals, failed commits and restarts: the
-same rows as one store that gets everything, and never a receipt for what is not committed."""
+gaps, floors, new outboxes, keys that come late, forgotten seals, values that are deleted, failed
+commits and restarts: the same rows as one store that gets everything, and never a receipt for what
+is not committed."""
 
 import shutil
 import sqlite3
@@ -23,8 +24,8 @@ NODES = ("0123456789", "abcdefghjk")
 ROOT = bytes(range(32))
 DAY0, DAY_S = 20_500, 86_400
 STREAM = stream(1, "co2_ppm", 300, ["mean"], 10, 350, 5000)
-POLICY, TERMS = policy(STREAM, version=2)
-LATER, _ = policy(STREAM, id="late", version=2)  # the keyring gets it later
+POLICY, TERMS = policy(STREAM, version=2, keep_days=2)
+LATER, LATER_TERMS = policy(STREAM, id="late", version=2, keep_days=4)  # the keyring gets it later
 DAYS = 6  # in the seventh the week of the first losses would be over
 WORKER = st.integers(0, 1)
 SENDER = st.integers(0, 1)
@@ -130,13 +131,22 @@ class TwoStores(RuleBasedStateMachine):
         self.steps[worker] = []
 
     @rule(worker=WORKER)
+    def delete_expired(self, worker):
+        """Every receipt that may come after it says the same as without it."""
+        before = self.stores[worker].logs()
+        assert self.stores[worker].delete_expired(self.now_s())
+        assert self.stores[worker].logs() == before
+        (oldest_s,) = rows(self.path, "value", "min(slot_start_s)")[0]
+        assert oldest_s is None or oldest_s >= self.now_s() - 4 * DAY_S - 300
+
+    @rule(worker=WORKER)
     def look_for_keys(self, worker):
         if self.stores[worker].keyring.refresh():
             self.retry(worker)
 
     @rule(sender=SENDER)
     def add_policy(self, sender):
-        Keyring(self.folder / "keyring.json").add_policy(NODES[sender], LATER, TERMS)
+        Keyring(self.folder / "keyring.json").add_policy(NODES[sender], LATER, LATER_TERMS)
 
     def retry(self, worker):
         self.finish(worker, self.stores[worker].retry_sealed(self.now_s()))
@@ -176,11 +186,12 @@ class TwoStores(RuleBasedStateMachine):
             self.look_for_keys(worker)
             self.finish(worker, self.stores[worker].take_batch(batch, self.now_s()))
             self.forget(worker)
+        self.delete_expired(0)
         for store in self.stores:
             store.close()
         keyring = Keyring(self.folder / "whole.json")
         for node_id in NODES:
-            keyring.add_policy(node_id, LATER, TERMS)
+            keyring.add_policy(node_id, LATER, LATER_TERMS)
         whole = self.folder / "whole.sqlite"
         with Store(whole, keyring) as store:
             assert store.take_batch(self.sealed, self.now_s()).refused == {}

@@ -253,7 +253,7 @@ class TestCycle(unittest.TestCase):
             publisher=self.publisher,
             watchdog=self.watchdog,
             keys=self.keys,
-            scrub=self.scrub,
+            make_scrub=lambda: self.scrub,
             boots=self.boots,
             renewal=self.renewal,
             quantities=["co2_ppm"] + list(HEALTH),
@@ -533,7 +533,8 @@ class TestCycle(unittest.TestCase):
         )
         intervals_s = {"old_seals": 300, "sensor_faults": 300}
         self.node.minimiser = Minimiser(Policy(policy), intervals_s)
-        self.node.sensors[0].faults, self.scrub.stale = 7, 2
+        self.node.sensors[0].faults, self.scrub.stale, self.keys.stepped = 7, 2, True
+        self.scrub.step = lambda epoch: False
         self.run_until(1_300_000)
         records = [records for records, instant_s in self.outbox.kept if records]
         self.assertEqual([[r[2] for r in both] for both in records], [[2, 7]])

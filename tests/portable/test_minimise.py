@@ -227,6 +227,24 @@ class TestWindows(unittest.TestCase):
         self.assertTrue(NOON in after and NOON + 86_700 in after)
         self.assertFalse(NOON + 43_200 in after)
 
+    def test_what_lies_between_spans_is_not_taken_by_a_power_cut(self):
+        """Kept while nothing grows, as when a policy takes effect after the clock was set."""
+        kept = []
+        released = Released(keep=kept.append)
+        for first_s in (NOON, NOON + 86_400):
+            released.begin()
+            for n in range(4):
+                released.add(first_s + 300 * n)
+        released.begin()
+        released.keep()
+        for again in (Released(kept[-1], NOON + 87_300, kept.append), None):
+            after = again or Released(kept[-1], NOON + 87_300)
+            self.assertTrue(NOON + 900 in after and NOON + 86_400 in after)
+            self.assertTrue(NOON + 87_300 in after)
+            self.assertFalse(NOON + 1200 in after or NOON + 86_100 in after)
+            if again:
+                again.keep()  # and once more, before the first of its own
+
     def test_forged_steps_take_no_slot_but_those_they_released(self):
         """A clock that flaps by half a day, while no receipt comes, and then one does."""
         released, taken = Released(), set()

@@ -10,22 +10,21 @@ from policy_fixture import refusal
 from vectors_fixture import unhex, vectors
 
 from node.device import flash_file
-from node.errors import (
-    BAD_FORM,
-    BAD_KIT,
-    BAD_PART,
-    BAD_QUANTITY,
-    BAD_SIGNATURE,
-    BAD_VERSION,
-    ENDED,
-    NOT_KEPT,
-    PolicyError,
-)
+from node.errors import PolicyError
 from node.policy import renewal, store
 from node.policy.renewal import Renewal
 from node.policy.store import PolicyStore
 from simulator.world.flash import PowerCut
 
+# Why a policy is refused: node/policy/README.md
+BAD_FORM = 1
+BAD_SIGNATURE = 2
+BAD_VERSION = 3
+BAD_KIT = 4
+BAD_QUANTITY = 5
+ENDED = 6
+BAD_PART = 7
+NOT_KEPT = 8
 NOW_S = 1_772_366_400  # 2026-03-01 12:00 UTC
 MIDNIGHT_S = NOW_S + 43_200
 PART = 400

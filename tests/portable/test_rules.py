@@ -6,9 +6,11 @@ import unittest
 from policy_fixture import TERMS, refusal, rules, stream
 
 from node import cbor
-from node.errors import BAD_FORM
-from node.policy.rules import NoPolicy, Policy
+from node.policy.rules import Policy
+from node.policy.store import NoPolicy
 
+# Why a policy is refused: node/policy/README.md
+BAD_FORM = 1
 GOOD = stream(low=350, high=5000, resolution=10)
 
 

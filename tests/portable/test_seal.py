@@ -9,7 +9,8 @@ from policy_fixture import rules, stream
 from node.errors import KeyMissing
 from node.pipeline import envelope
 from node.pipeline.seal import Sealer
-from node.policy.rules import NoPolicy, Policy
+from node.policy.rules import Policy
+from node.policy.store import NoPolicy
 
 POLICY = rules(stream(statistics=["sum"]))
 NOON = 1_800_014_400

@@ -264,6 +264,9 @@ class TestCertificates:
 class TestGrants:
     def test_a_process_stops_where_its_grant_ends(self, monkeypatch, capsys):
         class Signals:
+            def take_levels(self, times, levels, base_ms):
+                pass
+
             def take_events(self, until_ms, events, known_ms):
                 pass
 

@@ -14,7 +14,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import cuts, down, month, noise, nonces, outage
+from tests.soak import cuts, down, month, noise, nonces, outage, policy
 from tests.soak import time as forged_time
 
 PARTS = {
@@ -25,6 +25,7 @@ PARTS = {
     "month": month.run,
     "outage": outage.run,
     "noise": noise.run,
+    "policy": policy.run,
 }
 
 

@@ -9,10 +9,8 @@ A value is null when its window was not watched whole: the node started within i
 gave too few of the samples it should have. A mean is fair with three quarters of them (the data
 capture that the air quality directive asks of hourly means); a sum needs nearly all.
 
-The policy is enforced in Window.record, in one order: clamp, aggregate, add noise, withhold,
-round. What is withheld is null as well, so nobody can tell it from what was not measured. Noise is
-drawn once for a window, with its first reading: drawing takes a time that depends on what is
-drawn, and the time at which a window is released must tell nothing.
+The policy is enforced when a window closes, in one order: clamp, aggregate, add noise, withhold,
+round. Noise and withholding are in protect.py, for the streams that have them.
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
@@ -20,87 +18,51 @@ _SPANS, _RESERVED = 24, 4
 
 
 class Window:
-    """The running aggregate of one stream's open window. draw(numerator, denominator): integer
-    noise of that scale."""
+    """The running aggregate of one stream's open window."""
 
-    def __init__(self, stream, draw):
+    def __init__(self, stream):
         self.stream = stream
-        self._draw = draw
         self.clear()
 
     def clear(self):
         self.count = self.total = 0
         self.low = self.high = self.last = None
-        self._noise = None  # one number for each statistic, drawn ahead
-        self.parts_lost = False  # a shorter window within this one tells nothing, for no k
-        self.parts_withheld = self.withheld = 0  # shorter ones below k: how many, and their sum
 
     def add(self, value: int):
-        if self._noise is None and self.stream.noise:
-            self._noise = self._draw_noise()
         self.count += 1
         self.total += value
         self.last = value
         self.low = value if self.low is None else min(self.low, value)
         self.high = value if self.high is None else max(self.high, value)
 
-    def _enough(self, statistic: str, expected: int) -> bool:
-        if statistic == "sum":
-            return self.count * 20 >= expected * 19
-        return self.count > 0 and self.count * 4 >= expected * 3
+    def head(self, instant_s: int) -> list:
+        """[number, slot] of the window that ends at `instant_s` (Unix time)."""
+        return [self.stream.number, instant_s // self.stream.window_s - 1]
 
-    def record(self, instant_s: int, expected: int, whole: bool, longer: list) -> list:
-        """[number, slot, value, …] of the window that ends at `instant_s` (Unix time). longer:
-        those of this quantity that hold it, and are told when this one is withheld."""
-        stream = self.stream
-        record = [stream.number, instant_s // stream.window_s - 1]
-        total = None  # what k is compared with
-        for statistic in stream.statistics:
-            value, count = None, 1
-            if whole and (statistic == "count" or self._enough(statistic, expected)):
-                value, count = self._value(statistic)
-                if stream.noise and statistic != "count":
-                    value, count = stream.clamp(value, count)
-                    value = (2 * value + count) // (2 * count) + self._noise[len(record) - 2]
-                    count = 1
-                if statistic == "sum":
-                    total = value
-                value = stream.steps(statistic, value, count)
-            record.append(value)
-        if stream.k and (total is None or total < stream.k or not self._hides_parts(stream.k)):
-            record[2:] = [None] * len(stream.statistics)
-            for window in longer:
-                window.parts_lost = window.parts_lost or total is None or total >= stream.k
-                window.parts_withheld += 1
-                window.withheld += self.total
+    def record(self, instant_s: int, expected: int, whole: bool, windows: list) -> list:
+        """[number, slot, value, …] of the window that ends at `instant_s` (Unix time). windows:
+        all of the policy; protect.py needs them."""
+        record = self.head(instant_s)
+        for statistic in self.stream.statistics:
+            fraction = self.aggregate(statistic, expected) if whole else None
+            step = None if fraction is None else self.stream.steps(statistic, *fraction)
+            record.append(step)
         return record
 
-    def _value(self, statistic: str):
-        """The aggregate, as a fraction."""
-        if statistic == "mean":
-            return self.total, self.count
+    def aggregate(self, statistic: str, expected: int):
+        """The value as a fraction (numerator, denominator); None of too few samples."""
+        count = self.count
         if statistic == "count":
-            return self.count, 1
+            return count, 1
         if statistic == "sum":
-            return self.total, 1
+            return (self.total, 1) if count * 20 >= expected * 19 else None
+        if not count or count * 4 < expected * 3:
+            return None
+        if statistic == "mean":
+            return self.total, count
         if statistic == "min":
             return self.low, 1
         return (self.high if statistic == "max" else self.last), 1
-
-    def _draw_noise(self) -> list:
-        sensitivity, numerator, denominator = self.stream.noise
-        return [
-            0 if statistic == "count" else self._draw(sensitivity * denominator, numerator)
-            for statistic in self.stream.statistics
-        ]
-
-    def _hides_parts(self, k: int) -> bool:
-        """Whether each part that was withheld could still have been anything below k, for who
-        sees this total and the parts that were not. With noise there is nothing to hide."""
-        parts = self.parts_withheld
-        if not parts or self.stream.noise:
-            return True
-        return not self.parts_lost and k <= self.withheld <= (parts - 1) * (k - 1)
 
 
 class Released:
@@ -108,9 +70,10 @@ class Released:
     released twice. A clock that was set forward by a forged answer leaves a span in the future,
     which must not keep back what comes before it once the clock is right again.
 
-    keep(data): makes the spans durable when one begins. It begins with the one that grows, whose
-    end is not kept: after a power cut `last_s`, the newest instant in the outbox, tells it. When
-    the outbox may soon tell it no more, the end is made durable as well: settle()."""
+    keep(data): makes the spans durable when one begins. It begins with the one that grows, or
+    grew last, whose end is not kept: after a power cut `last_s`, the newest instant in the outbox,
+    tells it. When the outbox may soon tell it no more, the end is made durable as well: settle().
+    """
 
     def __init__(self, kept: bytes = b"", last_s=None, keep=None):
         self._keep = keep
@@ -123,7 +86,8 @@ class Released:
         if spans and last_s is not None and not others:
             self._is_kept = last_s <= spans[0][1]
             spans[0][1] = max(spans[0][1], last_s)
-        self._spans = sorted(spans)  # the one that grows may be any of them
+        self._newest = spans[0] if spans else None
+        self._spans = sorted(spans)
         self._growing = None
 
     def __contains__(self, instant_s: int) -> bool:
@@ -149,7 +113,7 @@ class Released:
             self._join(spans, instant_s)
         if len(spans) >= (_SPANS if is_held else _SPANS - _RESERVED):
             return False
-        self._growing = [instant_s, instant_s]
+        self._growing = self._newest = [instant_s, instant_s]
         self._spans = sorted(spans + [self._growing])
         self.keep()
         return True
@@ -175,9 +139,9 @@ class Released:
         """Makes the spans durable as they are."""
         self._is_kept = True
         if self._keep is not None:
-            first = [self._growing] if self._growing is not None else []
+            first = [span for span in self._spans if span is self._newest]
             data = b""
-            for span in first + [other for other in self._spans if other is not self._growing]:
+            for span in first + [other for other in self._spans if other is not self._newest]:
                 data += span[0].to_bytes(5, "big") + span[1].to_bytes(5, "big")
             self._keep(data)
 
@@ -200,11 +164,20 @@ class Minimiser:
         """Goes on under this policy: call it when no window has readings, as at 00:00 UTC."""
         self._policy = policy
         self.next_instant_s = policy.next_instant(now_s)
-        if self._draw is None and [1 for stream in policy.streams if stream.noise]:
+        # Parts come before their total.
+        streams = sorted(policy.streams, key=lambda stream: stream.window_s)
+        self._windows = [self._window(stream) for stream in streams]
+
+    def _window(self, stream):
+        if not stream.k and not stream.noise:
+            return Window(stream)
+        from node.pipeline.protect import ProtectedWindow
+
+        if self._draw is None and stream.noise:
             from node.policy.noise import Noise
 
             self._draw = Noise(self._seed).draw
-        self._windows = [Window(stream, self._draw) for stream in policy.streams]
+        return ProtectedWindow(stream, self._draw)
 
     def follow(self, now_s: int, clock_steps: int) -> bool:
         """Tells the time (Unix s), before anything else in a step; whether all begins anew.
@@ -243,15 +216,16 @@ class Minimiser:
         """
         instant_s = self.next_instant_s
         self.next_instant_s = self._policy.next_instant(instant_s)
-        closing = [window for window in self._windows if instant_s % window.stream.window_s == 0]
         records = []
         any_whole = False
-        for window in sorted(closing, key=_window_s):  # parts before their total
+        for window in self._windows:
             stream = window.stream
+            if instant_s % stream.window_s:
+                continue
             whole = instant_s - stream.window_s >= self._since_s
             interval_s = self._intervals_s.get(stream.quantity)
             expected = stream.window_s // interval_s if interval_s else 1
-            records.append(window.record(instant_s, expected, whole, self._longer(stream)))
+            records.append(window.record(instant_s, expected, whole, self._windows))
             window.clear()
             any_whole = any_whole or whole
         if not any_whole or not self._policy.permits(instant_s):
@@ -259,20 +233,4 @@ class Minimiser:
         if instant_s in self._released or not self._released.add(instant_s, floor_s, is_held):
             self._released.settle()
             return []
-        return sorted(records, key=_number)
-
-    def _longer(self, stream) -> list:
-        """The windows of the same quantity that are longer."""
-        return [
-            window for window in self._windows
-            if window.stream.quantity == stream.quantity
-            and window.stream.window_s > stream.window_s
-        ]  # fmt: skip
-
-
-def _window_s(window) -> int:
-    return window.stream.window_s
-
-
-def _number(record: list) -> int:
-    return record[0]
+        return sorted(records)  # by number

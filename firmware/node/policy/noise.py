@@ -4,7 +4,7 @@ integer x, exactly, from uniform integers alone (Canonne, Kamath, Steinke 2020, 
 algorithms 1 and 2). Nothing is rounded, so there is no gap in it through which a value could leak.
 
 The time that a draw takes depends on what is drawn. So noise is drawn ahead, with the first
-reading of a window (pipeline/minimise.py), never when a record is due.
+reading of a window (pipeline/protect.py), never when a record is due.
 """
 
 from node.crypto.drbg import Drbg

@@ -2,8 +2,10 @@
 """The policy that takes the place of the one in force: what stays in RAM of it. store.py does the
 work, and gives its heap back each time."""
 
-from node.device.heap import forget
-from node.errors import NOT_KEPT, PolicyError
+from node import forget
+from node.errors import PolicyError
+
+_NOT_KEPT = 8  # README.md here lists why a policy is refused
 
 
 class Renewal:
@@ -53,8 +55,9 @@ class Renewal:
         except (MemoryError, OSError):
             if verb == "load":  # so that the start is tried again
                 raise
-            self.refused = NOT_KEPT
-            raise PolicyError(NOT_KEPT, "no memory or no flash for it")
+            self.refused = _NOT_KEPT
+            raise PolicyError(_NOT_KEPT, "no memory or no flash for it")
         finally:
             forget("policy", "store")
+            forget("policy", "form")
             forget("crypto", "lms")

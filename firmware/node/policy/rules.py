@@ -9,9 +9,7 @@ per statistic, in steps of the stream's resolution.
 import hashlib
 
 from node import cbor
-from node.errors import BAD_FORM, FormatError, PolicyError
 
-STATISTICS = ("count", "sum", "mean", "min", "max", "last")
 DAY_S = 86_400
 COUNT_MAX = 65_535  # of the statistic "count"
 
@@ -19,38 +17,21 @@ COUNT_MAX = 65_535  # of the statistic "count"
 _PREFIX_MAX = 1 + 5 + 5 + 5 + 3
 
 
-def _check(holds):
-    if not holds:
-        raise PolicyError(BAD_FORM, "a rule of the policy's form is broken")
-
-
-def _are_numbers(values) -> bool:
-    return not [1 for v in values if isinstance(v, bool) or not isinstance(v, int)]
-
-
 class Stream:
     """One line of the policy. `low` and `high` clamp each value, in the quantity's scale; k: the
     sum below which a record is withheld, or 0; noise: (sensitivity, epsilon's numerator, its
     denominator), or None."""
 
+    k, noise = 0, None  # of most streams, which need no place for them
+
     def __init__(self, fields):
-        number, quantity, window_s, statistics, resolution, low, high, k, noise = fields
-        numbers = (number, window_s, resolution, low, high, k)
-        _check(_are_numbers(numbers + tuple(noise or ())))
-        _check(0 < number < 256 and resolution > 0 and low <= high and k >= 0)
-        _check(window_s > 0 and DAY_S % window_s == 0)
-        _check(statistics and not [s for s in statistics if s not in STATISTICS])
-        _check(not k or "sum" in statistics)  # k is compared with it
-        _check(noise is None or (len(noise) == 3 and min(noise) > 0))
-        self.number = number
-        self.quantity = quantity
-        self.window_s = window_s
+        self.number, self.quantity, self.window_s, statistics = fields[:4]
+        self.resolution, self.low, self.high, k, noise = fields[4:]
         self.statistics = tuple(statistics)
-        self.resolution = resolution
-        self.low = low
-        self.high = high
-        self.k = k
-        self.noise = None if noise is None else tuple(noise)
+        if k:
+            self.k = k
+        if noise is not None:
+            self.noise = tuple(noise)
 
     def clamp(self, total: int, count: int = 1):
         """The fraction total / count within the range."""
@@ -92,19 +73,10 @@ class Policy:
     """
 
     def __init__(self, rules: bytes):
-        try:
-            label, self.id, self.version, self.kit, first, last, streams, terms = (
-                cbor.decode(rules)
-            )
-            _check(label == "lp1 policy" and _are_numbers((self.version, first, last)))
-            _check(0 < self.version < 1 << 31 and 0 <= first <= last)
-            _check(isinstance(terms, bytes) and len(terms) == 32)
-            self.streams = [Stream(fields) for fields in streams]
-        except (FormatError, ValueError, TypeError):
-            _check(False)
-        numbers = [stream.number for stream in self.streams]
-        _check(numbers and not [1 for a, b in zip(numbers, numbers[1:]) if a >= b])
-        self.terms_digest = terms
+        from node.policy.form import read  # see form.py
+
+        self.id, self.version, self.kit, first, last, streams, self.terms_digest = read(rules)
+        self.streams = [Stream(fields) for fields in streams]
         self.from_s = first * DAY_S
         self.until_s = (last + 1) * DAY_S
         self.digest = hashlib.sha256(rules).digest()
@@ -126,13 +98,3 @@ class Policy:
         """Bytes of every plaintext that leaves at `instant_s`; None: one without records."""
         streams = [] if instant_s is None else self.closing(instant_s)
         return _PREFIX_MAX + sum([stream.longest_record() for stream in streams])
-
-
-class NoPolicy(Policy):
-    """In the place of one that is not there: names nothing, so that nothing leaves. A day is its
-    only window, since the policy to come begins with one."""
-
-    def __init__(self):
-        self.version = self.from_s = self.until_s = 0
-        self.streams, self.windows_s = [], [DAY_S]
-        self.digest = None

@@ -12,19 +12,8 @@ from node.cbor import is_number
 from node.crypto import lms
 from node.device import flash_file
 from node.device.log import say
-from node.errors import (
-    BAD_FORM,
-    BAD_KIT,
-    BAD_PART,
-    BAD_QUANTITY,
-    BAD_SIGNATURE,
-    BAD_VERSION,
-    ENDED,
-    FormatError,
-    OpenError,
-    PolicyError,
-)
-from node.policy.rules import DAY_S, NoPolicy, Policy
+from node.errors import FormatError, OpenError, PolicyError
+from node.policy.rules import DAY_S, Policy
 
 _KEY = flash_file.CONFIG + "policy.key"
 _PROVISIONED = flash_file.CONFIG + "policy"
@@ -33,6 +22,9 @@ _NEXT = flash_file.DATA + "policy.next"
 _NEW = flash_file.DATA + "policy.new"
 _PART = flash_file.DATA + "policy.part"
 
+# Why a policy is refused: README.md here.
+_FORM, _SIGNATURE, _VERSION, _KIT, _QUANTITY, _ENDED, _GAP = 1, 2, 3, 4, 5, 6, 7
+
 _TAG = 8
 _TIME, _FOLLOWS = 5, 4
 _HEAD = _TIME + _FOLLOWS + _TAG  # of the current and the next
@@ -40,6 +32,16 @@ _PART_HEAD = _TAG + 4  # then the size
 _RULES_MAX = 4096
 _SIZE_MAX = _RULES_MAX + lms.SIGNATURE_LENGTH
 _COPY = 256
+
+
+class NoPolicy(Policy):
+    """In the place of one that is not there: names nothing, so that nothing leaves. A day is its
+    only window, since the policy to come begins with one."""
+
+    def __init__(self):
+        self.version = self.from_s = self.until_s = 0
+        self.streams, self.windows_s = [], [DAY_S]
+        self.digest = None
 
 
 class PolicyStore:
@@ -84,13 +86,13 @@ class PolicyStore:
             self._keys.note_policy(following.version)
             return self.take_next(), None, refused
         say("policy", "there is none as new as one before, so nothing leaves")
-        return NoPolicy(), None, refused or BAD_VERSION
+        return NoPolicy(), None, refused or _VERSION
 
     def take_next(self):
         """Puts the accepted policy in force, and returns it; PolicyError, and all is as before."""
         policy = self._read(_NEXT, _HEAD)
         if policy is None:
-            raise PolicyError(BAD_FORM, "the accepted one is gone")
+            raise PolicyError(_FORM, "the accepted one is gone")
         os.rename(_NEXT, _CURRENT)
         return policy
 
@@ -107,7 +109,7 @@ class PolicyStore:
                 file.write(head)
             have = 0
         if have is None or offset > have:
-            raise PolicyError(BAD_PART, "a part before this one is missing")
+            raise PolicyError(_GAP, "a part before this one is missing")
         fresh = part[have - offset :]
         if fresh:
             with open(_PART, "ab") as file:
@@ -118,9 +120,9 @@ class PolicyStore:
         try:
             policy = self._read(_PART, _PART_HEAD)
             if policy.version <= self._keys.policy_version:
-                raise PolicyError(BAD_VERSION, "its version is not higher than one before")
+                raise PolicyError(_VERSION, "its version is not higher than one before")
             if policy.until_s <= now_s:
-                raise PolicyError(ENDED, "it has ended")
+                raise PolicyError(_ENDED, "it has ended")
             at_s = max(now_s - now_s % DAY_S + DAY_S, policy.from_s)
             _copy(at_s.to_bytes(_TIME, "big") + self._version.to_bytes(_FOLLOWS, "big") + tag)
             self._read(_NEW, _HEAD)  # what is on flash counts
@@ -137,7 +139,7 @@ class PolicyStore:
             with open(path, "rb") as file:
                 size = file.seek(0, 2) - head - lms.SIGNATURE_LENGTH
                 if key is None or not 0 < size <= _RULES_MAX:
-                    raise PolicyError(BAD_SIGNATURE, "there is no key, or no signature")
+                    raise PolicyError(_SIGNATURE, "there is no key, or no signature")
                 file.seek(head)
                 rules = file.read(size)
                 lms.verify(key, (rules,), file)
@@ -146,25 +148,25 @@ class PolicyStore:
                 raise
             return None
         except (FormatError, OpenError):
-            raise PolicyError(BAD_SIGNATURE, "it is not signed by the key of this node")
+            raise PolicyError(_SIGNATURE, "it is not signed by the key of this node")
         policy = Policy(rules)
         if policy.kit != self._kit:
-            raise PolicyError(BAD_KIT, "it is for another kit")
+            raise PolicyError(_KIT, "it is for another kit")
         for stream in policy.streams:
             interval_s = self._intervals_s.get(stream.quantity)
             if not interval_s or stream.window_s % interval_s:
-                raise PolicyError(BAD_QUANTITY, "the kit does not measure that")
+                raise PolicyError(_QUANTITY, "the kit does not measure that")
         return policy
 
 
 def _checked(arguments: list):
     if len(arguments) != 4:
-        raise PolicyError(BAD_FORM, "a part of a policy")
+        raise PolicyError(_FORM, "a part of a policy")
     tag, size, offset, part = arguments
     if not (isinstance(tag, bytes) and len(tag) == _TAG and isinstance(part, bytes)):
-        raise PolicyError(BAD_FORM, "a part of a policy")
+        raise PolicyError(_FORM, "a part of a policy")
     if not (is_number(size) and is_number(offset) and offset + len(part) <= size <= _SIZE_MAX):
-        raise PolicyError(BAD_FORM, "a part of a policy")
+        raise PolicyError(_FORM, "a part of a policy")
     return arguments
 
 

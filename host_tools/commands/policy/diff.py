@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost policy diff`: what a new version lets out that the old did not, and what less."""
+
+import dataclasses
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+
+_HEADS = {
+    "more": ("lets out more", "bold yellow"),
+    "less": ("lets out less", "bold green"),
+    "other": ("other changes", "bold"),
+}
+
+
+@click.command()
+@click.argument("old_path", metavar="OLD", type=click.Path(path_type=Path))
+@click.argument("new_path", metavar="NEW", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def diff(old_path, new_path, as_json):
+    """Say what a new version lets out that the old did not, and what less.
+
+    More is: a new stream or statistic, a shorter window, a finer step, a wider range, a lower k,
+    less noise, a finer place, a longer time, more recipients, another purpose.
+    """
+    from host_tools.policy.differences import differences
+    from host_tools.policy.load import load
+
+    found = differences(load(old_path, ended=True), load(new_path))
+    by_kind = {kind: [one for one in found if one.kind == kind] for kind in _HEADS}
+    if as_json:
+        told = {
+            kind: [
+                {k: v for k, v in dataclasses.asdict(one).items() if k != "kind"} for one in some
+            ]
+            for kind, some in by_kind.items()
+        }
+        console.result_json({"old": str(old_path), "new": str(new_path), **told})
+        return
+    if not found:
+        console.result("no difference")
+    for kind, some in by_kind.items():
+        _show(*_HEADS[kind], some)
+
+
+def _show(head: str, style: str, some: list):
+    from rich.text import Text
+
+    from host_tools.policy.figures import streams
+
+    if some:
+        console.result(Text(head, style))
+    by_text = {}  # what holds of several streams is said once
+    for one in some:
+        by_text.setdefault(one.text, []).append(one.stream)
+    for text, numbers in by_text.items():
+        place = "" if numbers == [None] else f"{streams(numbers)}: "
+        console.result(Text(f"  {place}{text}"))

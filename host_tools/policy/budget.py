@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What a policy costs in a day: releases, bytes, epsilon; and the error that noise adds.
+
+All of it follows from the rules: each slot is released once, on a fixed schedule.
+"""
+
+import math
+from collections import Counter
+from fractions import Fraction
+
+from host_tools.policy.noise_fields import noisy
+from node.pipeline import envelope
+from node.policy.rules import DAY_S, Policy, Stream
+
+
+def releases_a_day(stream: Stream) -> int:
+    return DAY_S // stream.window_s
+
+
+def epsilon(stream: Stream) -> Fraction:
+    """Of one release of one value; 0 means that there is no noise."""
+    return Fraction(*stream.noise[1:]) if stream.noise else Fraction(0)
+
+
+def epsilon_a_day(stream: Stream) -> Fraction:
+    return releases_a_day(stream) * len(noisy(stream.statistics)) * epsilon(stream)
+
+
+def epsilon_by_quantity(policy: Policy) -> dict[str, Fraction]:
+    """What a day costs of each quantity that has noise: the streams of it add up."""
+    found = {}
+    for stream in policy.streams:
+        if stream.noise:
+            found[stream.quantity] = found.get(stream.quantity, 0) + epsilon_a_day(stream)
+    return found
+
+
+def envelopes_a_day(policy: Policy) -> Counter:
+    """{bytes of a sealed envelope: how many of a day have them}; one leaves per instant at which
+    a window ends. Without MQTT and TLS, and for a node that does not restart."""
+    step_s = math.gcd(*policy.windows_s)
+    sizes = Counter()
+    sent = 0
+    for instant_s in range(step_s, DAY_S + 1, step_s):
+        if policy.closing(instant_s):
+            ciphertext = bytes(policy.padded_length(instant_s) + envelope.TAG_LENGTH)
+            sizes[len(envelope.pack(bytes(14), sent, ciphertext))] += 1
+            sent += 1
+    return sizes
+
+
+def noise_within(stream: Stream, share: float) -> int:
+    """The smallest distance, in the quantity's scale, from which noise stays in `share` of the
+    releases.
+
+    Discrete Laplace of scale t: P(|x| > m) = 2 p^(m+1) / (1 + p) with p = exp(-1/t).
+    """
+    scale = float(stream.noise[0] / epsilon(stream))
+    p = math.exp(-1 / scale)
+    return max(0, math.ceil(scale * math.log(2 / ((1 - share) * (1 + p))) - 1))

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""What guidance says to a policy: each warning with its reason and its mend.
+
+A warning refuses nothing: there may be a good reason. What must not be is refused when a policy is
+compiled.
+"""
+
+import dataclasses
+from fractions import Fraction
+
+from host_tools.policy import budget
+from host_tools.policy.figures import amount, decimal, duration, each, what_leaves
+from host_tools.policy.noise_fields import noisy
+from host_tools.policy.stream_fields import is_counted
+from host_tools.policy.terms import Terms
+from node.policy.rules import DAY_S, Policy, Stream
+
+K_USUAL, K_FLOOR = 10, 5
+EPSILON_DAY_MAX = Fraction(1)
+PLACE_FINE_M = 10
+RETENTION_LONG_DAYS = 730
+# What tells of the appliances behind a meter.
+LOAD = ("energy_mwh", "energy_total_mwh", "power_mw", "current_ma", "power_factor_permille")
+
+
+@dataclasses.dataclass(frozen=True)
+class Warning:
+    """stream: its number, or None for the whole policy; code: the same words for machines."""
+
+    code: str
+    stream: int | None
+    what: str
+    why: str
+    mend: str
+
+
+def warnings(policy: Policy, terms: Terms) -> list[Warning]:
+    """In the order of the streams; those of the whole policy last."""
+    found = []
+    for stream in policy.streams:
+        if is_counted(stream.quantity):
+            found += _counted(stream)
+        found += _load(stream) + _noise(stream) + _overlaps(policy, stream)
+        found += _retention(stream, terms)
+    return found + _epsilon(policy) + _place(terms)
+
+
+def _counted(stream: Stream) -> list[Warning]:
+    found = []
+    if not stream.k and not stream.noise:
+        found.append(Warning(
+            "unprotected-count", stream.number,
+            f"{stream.quantity} leaves with neither k nor noise",
+            "at night a single passage shows in the count",
+            f"give it k = {K_USUAL}, or noise",
+        ))  # fmt: skip
+    if 0 < stream.k < K_USUAL and not stream.noise:  # with noise, privacy does not rest on k
+        below = f"below the floor of {K_FLOOR}" if stream.k < K_FLOOR else f"below {K_USUAL}"
+        found.append(Warning(
+            "low-k", stream.number, f"k = {stream.k} is {below}",
+            f"{K_USUAL} is usual, {K_FLOOR} the least: fewer may be known to each other",
+            f"take k = {K_USUAL}",
+        ))  # fmt: skip
+    if stream.k and not stream.noise:
+        found.append(Warning(
+            "k-is-not-dp", stream.number, "k without noise is no differential privacy",
+            "that a count was withheld tells that it was below k, and who knows all passages but "
+            "one learns that one from an exact count",
+            "add noise, or see that nobody can know the other passages",
+        ))  # fmt: skip
+    single = [s for s in noisy(stream.statistics) if s != "sum"]
+    if single and not stream.noise:
+        found.append(Warning(
+            "single-samples", stream.number, what_leaves(stream.quantity, single),
+            "it tells of one sampling interval, which k does not protect",
+            'leave statistics at ["sum"]',
+        ))  # fmt: skip
+    return found
+
+
+def _load(stream: Stream) -> list[Warning]:
+    if stream.quantity not in LOAD or stream.window_s >= DAY_S or stream.noise:
+        return []
+    return [Warning(
+        "fine-energy", stream.number,
+        f"{stream.quantity} leaves {each(stream.window_s)}, finer than daily",
+        "of one dwelling, values of 15 or 30 min are personal data: they tell who is at home; of "
+        "at least 15 premises, none with more than 15 % of the sum, they are not (15/15 rule)",
+        "for a dwelling take window_s = 86400; for a feeder see that the 15/15 rule holds",
+    )]  # fmt: skip
+
+
+def _noise(stream: Stream) -> list[Warning]:
+    if not stream.noise:
+        return []
+    half = budget.noise_within(stream, 0.5)
+    if half * 4 < stream.high - stream.low:
+        return []
+    return [Warning(
+        "useless-noise", stream.number,
+        f"noise moves half of the values by {amount(stream.quantity, half)} or more",
+        "that is a quarter of the range or more: the values tell next to nothing",
+        "take a longer window_s, a contribution, a narrower range or fewer statistics",
+    )]  # fmt: skip
+
+
+def _overlaps(policy: Policy, stream: Stream) -> list[Warning]:
+    found = []
+    for other in policy.streams:
+        short, long = sorted((stream.window_s, other.window_s))
+        if other.quantity != stream.quantity or other.number >= stream.number or stream.noise:
+            continue
+        if long % short:
+            found.append(Warning(
+                "overlap", stream.number,
+                f"windows of {duration(stream.window_s)} overlap those of "
+                f"{duration(other.window_s)} (stream {other.number})",
+                "the difference of two releases tells of a part that neither was to tell of",
+                "let the longer be a multiple of the shorter",
+            ))  # fmt: skip
+    return found
+
+
+def _retention(stream: Stream, terms: Terms) -> list[Warning]:
+    days = terms.streams[stream.number].retention_days
+    if days <= RETENTION_LONG_DAYS:
+        return []
+    return [Warning(
+        "long-retention", stream.number, f"it is kept for {days:,} days",
+        "what is kept longer than it is needed can be linked with what is learnt later",
+        f"keep it for {RETENTION_LONG_DAYS} days or fewer, and aggregates after that",
+    )]  # fmt: skip
+
+
+def _epsilon(policy: Policy) -> list[Warning]:
+    return [
+        Warning(
+            "high-epsilon", None, f"a day of {quantity} costs epsilon = {decimal(cost)}",
+            "up to 1 a day is commonly called strong, up to 10 moderate",
+            "take a longer window_s, fewer statistics, or a smaller epsilon",
+        )
+        for quantity, cost in budget.epsilon_by_quantity(policy).items()
+        if cost > EPSILON_DAY_MAX
+    ]  # fmt: skip
+
+
+def _place(terms: Terms) -> list[Warning]:
+    if terms.place_precision_m >= PLACE_FINE_M:
+        return []
+    return [Warning(
+        "fine-place", None, f"the register tells the place to {terms.place_precision_m} m",
+        "that is a front door: what is measured is then of those who live there",
+        f"take place_precision_m = {PLACE_FINE_M} or more",
+    )]  # fmt: skip

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost policy`: keygen, compile, show, diff, check, as a person uses them."""
+
+import json
+
+import pytest
+
+from host_tools.cli import run
+from host_tools.policy.signed import read_file, read_public_key
+from host_tools.provisioning.kit import load_kit
+from node.policy.rules import Policy
+
+TRAFFIC = load_kit("traffic").policy_path
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def lamppost(capsys):
+    def call(*args):
+        code = run(["policy", *map(str, args)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def key(tmp_path, lamppost):
+    code, out, _ = lamppost("keygen", tmp_path / "key")
+    assert code == 0 and "signs 1,024 times" in " ".join(out.split())
+    return tmp_path / "key"
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A version with a shorter window for vehicles, and a lower k."""
+    text = TRAFFIC.read_text().replace("version = 1", "version = 2")
+    path = tmp_path / "next.toml"
+    path.write_text(text.replace("window_s = 900", "window_s = 300").replace("k = 10", "k = 8", 1))
+    return path
+
+
+def test_from_a_key_to_a_published_policy(tmp_path, lamppost, key, other):
+    target = tmp_path / "traffic.policy"
+    compile_args = ("compile", "--kit", "traffic", "--key", key, "-o", target)
+    code, out, _ = lamppost(*compile_args, TRAFFIC)
+    assert code == 0 and "signs 1,023 times more" in " ".join(out.split())
+    published = read_file(target, read_public_key(key))
+    assert published.policy().version == 1
+    assert lamppost("show", target, "--key", key)[0] == 0
+
+    code, out, _ = lamppost(*compile_args, TRAFFIC, "--json")  # no leaf is spent on the same
+    told = json.loads(out)
+    assert (code, told["remaining"], told["signed"]) == (0, 1023, True)
+    assert told["digest"] == Policy(published.rules).digest.hex()
+
+    assert lamppost(*compile_args, other)[0] == 0
+    assert read_file(target).policy().version == 2
+    code, _, err = lamppost(*compile_args, TRAFFIC)
+    assert code == 1 and "has version 2, and this is version 1" in err
+    assert "hint: write version = 3" in err
+    assert read_file(target).policy().version == 2
+
+
+def test_rules_without_a_key(tmp_path, lamppost):
+    code, out, _ = lamppost("compile", TRAFFIC, "-o", tmp_path / "rules.cbor")
+    assert code == 0 and "unsigned rules" in out
+    assert Policy((tmp_path / "rules.cbor").read_bytes()).id == "traffic-street"
+    code, _, err = lamppost("compile", TRAFFIC, "-o", tmp_path / "a.policy")
+    assert code == 1 and "would not be signed" in err
+    assert not (tmp_path / "a.policy").exists()
+
+
+def test_a_failed_command_leaves_no_file(tmp_path, lamppost, key):
+    bad = tmp_path / "bad.toml"
+    bad.write_text(TRAFFIC.read_text().replace('"1/24"', '"1/23"', 1))
+    code, out, err = lamppost("compile", bad, "--key", key, "-o", tmp_path / "bad.policy")
+    assert (code, out) == (1, "")
+    assert "noise has per_day = 1, but a day costs 24 × epsilon = 24/23" in err
+    assert 'hint: take a longer window_s, or epsilon = "1/24" or less' in err
+    assert not (tmp_path / "bad.policy").exists()
+    assert lamppost("compile", TRAFFIC, "--key", tmp_path, "-o", tmp_path / "b.policy")[0] == 1
+    assert lamppost("compile", TRAFFIC, "--key", key, "-o", tmp_path / "b.cbor")[0] == 1
+    assert lamppost("compile", TRAFFIC)[0] == 2  # no -o
+
+
+def test_check(lamppost, tmp_path):
+    code, out, _ = lamppost("check", TRAFFIC, "--kit", "traffic")
+    told = " ".join(out.split())
+    assert code == 0
+    assert "releases 312 records a day, in 96 messages" in told
+    assert "warning: stream 1: k without noise is no differential privacy" in told
+    assert "why: " in told and "mend: " in told
+    code, out, err = lamppost("check", TRAFFIC, "--strict")
+    assert code == 1 and "1 warning" in err
+    code, out, _ = lamppost("check", TRAFFIC, "--json")
+    assert json.loads(out)["warnings"][0]["code"] == "k-is-not-dp"
+    assert lamppost("check", load_kit("air").policy_path, "--strict")[0] == 0
+    code, _, err = lamppost("check", TRAFFIC, "--kit", "air")
+    assert code == 1 and "is for the kit 'traffic', not 'air'" in err
+
+
+def test_check_says_the_same_of_the_published_one(tmp_path, lamppost, key):
+    target = tmp_path / "t.policy"
+    lamppost("compile", TRAFFIC, "--key", key, "-o", target)
+    one, two = (json.loads(lamppost("check", path, "--json")[1]) for path in (TRAFFIC, target))
+    assert {**one, "file": ""} == {**two, "file": ""}
+    one, two = (json.loads(lamppost("show", path, "--json")[1]) for path in (TRAFFIC, target))
+    assert {**one, "file": ""} == {**two, "file": ""}
+    assert lamppost("diff", TRAFFIC, target)[1] == (
+        "other changes\n  version 1 is not higher than 1: no node takes it\n"
+    )
+
+
+def test_show(lamppost):
+    code, out, _ = lamppost("show", TRAFFIC)
+    assert code == 0
+    assert "Traffic in the street" in out and "people_leftward" in out and "1/24" in out
+    assert "streams 240 to 246: dpv:RepairImpairments" in " ".join(out.split())
+    code, out, _ = lamppost("show", TRAFFIC, "--language", "de")
+    assert "Verkehr in der Straße" in out and "Traffic in the street" not in out
+    code, _, err = lamppost("show", TRAFFIC, "--language", "fr")
+    assert code == 1 and "there are en, de" in err
+    told = json.loads(lamppost("show", TRAFFIC, "--json")[1])
+    assert told["streams"][1]["noise"] == {"sensitivity": 1, "epsilon": "1/24"}
+    assert (told["valid_from"], told["valid_until"]) == ("2026-01-01", "2030-12-31")
+    code, _, err = lamppost("show", TRAFFIC, "--key", "policy.key")
+    assert code == 1 and "is not signed" in err
+
+
+def test_diff(lamppost, other):
+    code, out, _ = lamppost("diff", TRAFFIC, other)
+    told = " ".join(out.split())
+    assert code == 0
+    assert told.startswith("lets out more stream 1: it leaves each 5 min, it was each 15 min")
+    assert "lets out less" not in told
+    told = json.loads(lamppost("diff", other, TRAFFIC, "--json")[1])
+    assert [one["field"] for one in told["less"]] == ["window_s", "k"]
+    assert [one["field"] for one in told["other"]] == ["version"]
+    assert told["more"] == []
+
+
+def test_the_old_one_may_have_ended(lamppost, tmp_path, other):
+    ended = tmp_path / "ended.toml"
+    text = TRAFFIC.read_text().replace("valid_from = 2026", "valid_from = 2025")
+    ended.write_text(text.replace("valid_until = 2030", "valid_until = 2025"))
+    assert lamppost("show", ended)[0] == 0
+    assert lamppost("diff", ended, other)[0] == 0
+    for args in (("diff", other, ended), ("check", ended)):
+        code, _, err = lamppost(*args)
+        assert code == 1 and "has ended" in err
+
+
+def test_each_verb_is_there(lamppost):
+    from host_tools.commands.policy import VERBS
+
+    for verb in VERBS:
+        code, out, _ = lamppost(verb, "--help")
+        assert code == 0 and f"policy {verb}" in " ".join(out.split())
