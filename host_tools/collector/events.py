@@ -51,6 +51,12 @@ _EVENTS = {
         "They had been kept sealed for 400 days, and nobody gave the keyring what opens them. What"
         " the node still holds comes again.",
     ),
+    "not rewritten": (
+        "on {0}",
+        "What was deleted is overwritten, but the store's file could not be written anew, and may"
+        " hold copies of some of it. It needs as much free disk again as the store takes; tried"
+        " again the next day.",
+    ),
     "policy ends": (
         "version {0}, last day {1}",
         "After that day the node tells nothing until it has the next policy. Sign one with a"

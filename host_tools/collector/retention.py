@@ -4,6 +4,9 @@ sealed 400 days.
 
 Only values go. That their envelopes came stays known, so nothing becomes a gap, and what comes
 twice is found. Table `policy` holds the rules and terms of all values, whatever the keyring holds.
+
+What is deleted is overwritten. A copy that SQLite left when it moved a row is not: once a day the
+file is written anew, if anything was deleted since the last time. Table `sweep` knows.
 """
 
 import sqlite3
@@ -48,13 +51,28 @@ class Retention:
     def delete(self, now_s: int):
         """Deletes all that may no longer be kept, and tells how much it was."""
         day = iso(now_s)[:10]
-        for number, count in sorted(self._delete_values(now_s).items()):
+        deleted = self._delete_values(now_s)
+        for number, count in sorted(deleted.items()):
             self._notes.add_up("", "deleted", f"{day} {number}", count, now_s)
         before_s = now_s - SEALED_DAYS * DAY_S
         query = "SELECT node, count(*) FROM sealed WHERE received_s < ? GROUP BY node"
         for node_id, count in self._db.execute(query, (before_s,)).fetchall():
             self._notes.add_up(node_id, "deleted sealed", day, count, now_s)
-        self._db.execute("DELETE FROM sealed WHERE received_s < ?", (before_s,))
+        query = "DELETE FROM sealed WHERE received_s < ?"
+        count = sum(deleted.values()) + self._db.execute(query, (before_s,)).rowcount
+        self._db.execute("UPDATE sweep SET deleted = deleted + ?", (count,))
+
+    def begin_sweep(self, now_s: int) -> int | None:
+        """Whether the file is to be written anew, for end_sweep(); the other workers leave it."""
+        deleted, swept, swept_s = self._db.execute("SELECT * FROM sweep").fetchone()
+        if deleted == swept or 0 <= now_s - swept_s < DAY_S:
+            return None
+        self._db.execute("UPDATE sweep SET swept_s = ?", (now_s,))
+        return deleted
+
+    def end_sweep(self, deleted: int):
+        """It was, when so much had been deleted."""
+        self._db.execute("UPDATE sweep SET swept = max(swept, ?)", (deleted,))
 
     def _delete_values(self, now_s: int) -> dict[int, int]:
         """{number of a stream: how many of its values}"""

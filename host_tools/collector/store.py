@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import sqlite3
 from pathlib import Path
 
 from host_tools.collector.expected_epochs import Holds
@@ -130,7 +131,21 @@ class Store:
         the files as well. Where not, since somebody is reading, do it again soon."""
         with self._begun("BEGIN IMMEDIATE"):
             self._retention.delete(now_s)
+            deleted = self._retention.begin_sweep(now_s)
+        if deleted is not None:
+            self._sweep(deleted, now_s)
         return self._file.empty_log()
+
+    def _sweep(self, deleted: int, now_s: int):
+        """Writes the file anew; what hinders that is told, and hinders nothing else."""
+        try:
+            self._file.rewrite()
+        except sqlite3.Error:
+            with self._begun("BEGIN IMMEDIATE"):
+                self._notes.tell("", "not rewritten", iso(now_s)[:10], now_s)
+            return
+        with self._begun("BEGIN IMMEDIATE"):
+            self._retention.end_sweep(deleted)
 
     def logs(self) -> list[LogState]:
         """The outbox of each node that was heard last."""

@@ -24,6 +24,8 @@ _SCHEMA = """
 CREATE TABLE policy (
     id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, rules BLOB NOT NULL,
     terms BLOB NOT NULL);
+CREATE TABLE sweep (deleted INTEGER NOT NULL, swept INTEGER NOT NULL, swept_s INTEGER NOT NULL);
+INSERT INTO sweep VALUES (0, 0, 0);
 CREATE TABLE value (
     node TEXT NOT NULL, stream INTEGER NOT NULL, slot_start_s INTEGER NOT NULL,
     statistic TEXT NOT NULL, window_s INTEGER NOT NULL, quantity TEXT NOT NULL,
@@ -103,6 +105,11 @@ class StoreFile:
         if not in_place:
             message = f"{self.path}: the file was replaced while it was in use"
             raise ToolError(message, "stop all collectors before a store is restored; start again")
+
+    def rewrite(self):
+        """Writes all that is there anew. Where SQLite moved a row to another page it may have left
+        a copy, which secure_delete does not overwrite: this is what removes it."""
+        self.db.execute("VACUUM")
 
     def empty_log(self) -> bool:
         """Has the file alone hold what was committed, so that what was deleted is nowhere; whether

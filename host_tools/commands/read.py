@@ -233,7 +233,7 @@ def _noted_table(what: str, head: tuple, rows: list):
         if kind not in explained and meaning:
             text += "\n" + meaning
         explained.add(kind)
-        table.add_row(time, node_id or ("all" if kind == "deleted" else "unknown"), text)
+        table.add_row(time, node_id or "all", text)
     return table
 
 
@@ -272,7 +272,7 @@ def _holdings_table(holdings: list):
     for name in ("node", "quantity", "held", "oldest", "kept for", "the oldest goes"):
         justify = "right" if name in ("held", "kept for") else "left"
         table.add_column(name, justify=justify, no_wrap=True)
-    table.add_column("why and on what basis")
+    table.add_column("purpose, legal basis")
     before = None
     for one in holdings:
         table.add_row(

@@ -14,7 +14,8 @@ from pathlib import Path
 import cbor2
 
 from host_tools.errors import ToolError
-from host_tools.policy import together
+from host_tools.policy import stream_fields, together
+from host_tools.policy.lines import Lines
 from host_tools.policy.stream_fields import SHARED_KEYS, StreamFields, read_stream
 from host_tools.policy.terms import StreamTerms, Terms
 from host_tools.policy.texts import Texts, read_contact
@@ -29,8 +30,8 @@ KEYS = (
 PLAINTEXT_MAX = 900  # with envelope and topic around it, one packet of a node: 1,024 bytes
 RULES_MAX = 4096  # that a node reads
 PLACE_MAX_M = 100_000
-_VERSION_MAX = 2**31 - 1
-_ID_MAX = 64
+VERSION_MAX = 2**31 - 1
+ID_MAX = 64
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -48,16 +49,17 @@ def compile_policy(
     """ToolError names file, stream and mend. With `kit`, also against it; today: the day by which
     the policy must not have ended, by default the present one (UTC)."""
     path = Path(path)
-    table = Table(f"{path}:", _read(path), KEYS)
-    head = [table.take("id", str), table.take_int("version", 1, _VERSION_MAX)]
-    if len(head[0]) > _ID_MAX:
-        raise table.wrong("has a long id", f"take at most {_ID_MAX} characters")
+    fields, lines = _read(path)
+    table = Table(f"{path}:", fields, KEYS, lines.of())
+    head = [table.take("id", str), table.take_int("version", 1, VERSION_MAX)]
+    if len(head[0]) > ID_MAX:
+        raise table.wrong("has a long id", f"take at most {ID_MAX} characters")
     name = table.take("kit", str)
     if kit is not None and name != kit.name:
         raise table.wrong(f"is for the kit {name!r}, not {kit.name!r}", f'kit = "{kit.name}"')
     days = _days(table, today or datetime.datetime.now(datetime.UTC).date())
-    streams = _streams(path, table, kit)
-    terms = _terms(path, table, streams)
+    streams = _streams(path, table, lines, kit)
+    terms = _terms(path, table, lines, streams)
     body = [fields.rules for fields in streams]
     content = ["lp1 policy", *head, name, *days, body, terms.digest()]
     rules = cbor2.dumps(content, canonical=True)
@@ -66,9 +68,10 @@ def compile_policy(
     return Compiled(rules, terms.encode())
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> tuple[dict, Lines]:
     try:
-        return tomllib.loads(path.read_bytes().decode(), parse_float=Decimal)
+        text = path.read_bytes().decode()
+        return tomllib.loads(text, parse_float=Decimal), Lines(text)
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
     except UnicodeDecodeError as err:
@@ -91,17 +94,20 @@ def _days(table: Table, today: datetime.date) -> tuple[int, int]:
     return (first - _EPOCH).days, (last - _EPOCH).days
 
 
-def _streams(path: Path, table: Table, kit: Kit | None) -> list[StreamFields]:
+def _streams(path: Path, table: Table, lines: Lines, kit: Kit | None) -> list[StreamFields]:
     """By rising number."""
     texts = Texts(table)
-    shared = Table(f"{path}: every_stream", table.take("every_stream", dict, {}), SHARED_KEYS)
+    shared = table.take("every_stream", dict, {})
+    shared = Table(f"{path}: every_stream", shared, SHARED_KEYS, lines.of("every_stream"))
     intervals_s = None if kit is None else kit.intervals_s()
     streams = {}
     for index, fields in enumerate(table.take("stream", list), 1):
-        stream = read_stream(f"{path}: stream {index}", fields, shared, texts, intervals_s)
+        place = f"{path}: stream {index}"
+        one = Table(place, fields, stream_fields.KEYS, lines.of("stream", index))
+        stream = read_stream(one, shared, texts, intervals_s)
         if stream.number in streams:
-            message = f"{path}: stream {index} has number {stream.number}, which is taken"
-            raise ToolError(message, f"take another, for instance {_free(streams)}")
+            message = f"has number = {stream.number}, which is taken"
+            raise stream.wrong(message, f"take another, for instance {_free(streams)}")
         streams[stream.number] = stream
     ordered = [streams[number] for number in sorted(streams)]
     together.check(ordered)
@@ -112,10 +118,11 @@ def _free(streams: dict) -> int | None:
     return next((number for number in range(1, 256) if number not in streams), None)
 
 
-def _terms(path: Path, table: Table, streams: list[StreamFields]) -> Terms:
+def _terms(path: Path, table: Table, lines: Lines, streams: list[StreamFields]) -> Terms:
     texts = Texts(table)
     keys = ("name", "contact")
-    controller = Table(f"{path}: controller", table.take("controller", dict), keys)
+    controller = table.take("controller", dict)
+    controller = Table(f"{path}: controller", controller, keys, lines.of("controller"))
     by_number: dict[int, StreamTerms] = {fields.number: fields.terms for fields in streams}
     return Terms(
         languages=texts.languages,

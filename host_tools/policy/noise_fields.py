@@ -12,8 +12,8 @@ from node.policy.rules import DAY_S
 
 KEYS = ("epsilon", "per_day", "contribution", "sensitivity")
 EPSILON_PARTS_MAX = 1_000_000  # of numerator and denominator
-_SENSITIVITY_MAX = 10**12
-_FRACTION = re.compile(r"\d{1,12}(/0*[1-9]\d{0,11}|\.\d{1,12})?")
+SENSITIVITY_MAX = 10**12
+FRACTION = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,9 @@ def read_noise(
     """None where the stream has none. ToolError for each mistake."""
     if "noise" not in stream:
         return None
-    table = Table(f"{stream.place}, noise", stream.take("noise", dict), KEYS)
+    fields = stream.take("noise", dict)
+    lines = None if stream.lines is None else stream.lines.inner("noise")
+    table = Table(f"{stream.place}, noise", fields, KEYS, lines)
     if not noisy(statistics):
         raise stream.wrong("has noise, but a count of samples gets none", "take noise out")
     epsilon = read_epsilon(table, "epsilon")
@@ -61,7 +63,7 @@ def read_noise(
         contribution = table.take_int("contribution", 1, high - low)
     sensitivity = derived = derived_sensitivity(statistics, low, high, contribution)
     if "sensitivity" in table:
-        sensitivity = table.take_int("sensitivity", 1, _SENSITIVITY_MAX)
+        sensitivity = table.take_int("sensitivity", 1, SENSITIVITY_MAX)
     if sensitivity < derived:
         message = f"has sensitivity = {sensitivity}, but a unit can change a value by {derived}"
         raise table.wrong(message, f"take sensitivity out, or at least {derived}")
@@ -82,7 +84,7 @@ def read_epsilon(table: Table, key: str) -> Fraction:
     if value is None:
         raise table.wrong(f"has no {key}", f"add {key}: {mend}")
     text = str(value) if type(value) in (int, str, Decimal) else ""
-    if not _FRACTION.fullmatch(text):
+    if not re.fullmatch(FRACTION, text):
         raise table.wrong(f"has {key} = {shown(value)}", mend)
     epsilon = Fraction(text)
     if epsilon <= 0:

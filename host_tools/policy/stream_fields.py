@@ -26,9 +26,9 @@ RETENTION_MAX_DAYS = 36_500
 
 @dataclasses.dataclass(frozen=True)
 class StreamFields:
-    """rules: the stream as compiled rules have it; place: how messages name it."""
+    """rules: the stream as compiled rules have it; table: what it was read from."""
 
-    place: str
+    table: Table
     rules: list
     terms: StreamTerms
     noise: Noise | None
@@ -50,16 +50,16 @@ class StreamFields:
         return self.rules[7]
 
     def wrong(self, what: str, mend: str) -> ToolError:
-        return ToolError(f"{self.place} {what}", mend)
+        return self.table.wrong(what, mend)
 
 
 def read_stream(
-    place: str, fields, shared: Table, texts: Texts, intervals_s: dict | None
+    table: Table, shared: Table, texts: Texts, intervals_s: dict | None
 ) -> StreamFields:
-    """shared: [every_stream]; intervals_s: of the kit, or None. ToolError for each mistake."""
-    table = Table(place, fields, KEYS)
+    """table: of KEYS; shared: [every_stream]; intervals_s: of the kit, or None. ToolError for each
+    mistake."""
     number = table.take_int("number", 1, 255)
-    table.place = place = f"{place} (number {number})"
+    table.place = f"{table.place} (number {number})"
     quantity = table.take_known("quantity", QUANTITIES)
     window_s = table.take("window_s", int)
     _check_window(table, quantity, window_s, intervals_s)
@@ -72,7 +72,7 @@ def read_stream(
         number, quantity, window_s, statistics, resolution, low, high, k,
         None if noise is None else noise.rules(),
     ]  # fmt: skip
-    return StreamFields(place, rules, _terms(table, shared, texts, noise), noise)
+    return StreamFields(table, rules, _terms(table, shared, texts, noise), noise)
 
 
 def _check_window(table: Table, quantity: str, window_s: int, intervals_s: dict | None):
@@ -83,7 +83,9 @@ def _check_window(table: Table, quantity: str, window_s: int, intervals_s: dict 
         return
     if quantity not in intervals_s:
         mend = f"it measures {', '.join(intervals_s)}"
-        raise table.wrong(f"has {quantity}, which no sensor of the kit measures", mend)
+        raise table.wrong(
+            f"has the quantity {quantity}, which no sensor of the kit measures", mend
+        )
     if window_s % intervals_s[quantity]:
         mend = f"take a multiple of the sensor's interval_s, {intervals_s[quantity]}"
         raise table.wrong(f"has window_s = {window_s}", mend)

@@ -6,9 +6,10 @@ import re
 from host_tools.policy.terms import Text
 from host_tools.provisioning.checked import Table
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_MAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-_HTTPS = re.compile(r"https://[^\s/@.]+(\.[^\s/@.]+)*(/\S*)?")
+# Of a language, a mail address, an https address: regular expressions, for JSON Schema, too.
+LANGUAGE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*"
+MAIL = r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+"
+HTTPS = r"https://[^\s/@.]+(\.[^\s/@.]+)*(/\S*)?"
 
 
 class Texts:
@@ -17,7 +18,7 @@ class Texts:
     def __init__(self, table: Table):
         self.languages = table.take_list("languages", str)
         for language in self.languages:
-            if not _LANGUAGE.fullmatch(language):
+            if not re.fullmatch(LANGUAGE, language):
                 mend = 'a language is written as in HTML: "en", "de", "pt-BR"'
                 raise table.wrong(f"has the language {language!r}", mend)
         if len(set(self.languages)) < len(self.languages):
@@ -63,7 +64,7 @@ class Texts:
 def read_contact(table: Table, key: str) -> str:
     """A mail address or an https address."""
     contact = table.take(key, str)
-    if not _MAIL.fullmatch(contact) and not _HTTPS.fullmatch(contact):
+    if not re.fullmatch(MAIL, contact) and not re.fullmatch(HTTPS, contact):
         mend = 'take a mail address, "privacy@city.example", or an address with https://'
         raise table.wrong(f"has {key} = {contact!r}, at which nobody can be asked", mend)
     return contact

@@ -3,10 +3,12 @@
 
 import datetime
 import difflib
+import re
 from decimal import Decimal
 
 from host_tools.errors import ToolError
 
+_FILE = re.compile(r"^(.*?):(?= |$)")  # what a place begins with
 _NAMES = {
     str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table",
     datetime.date: "a day, without quotes: 2027-12-31",
@@ -14,10 +16,12 @@ _NAMES = {
 
 
 class Table:
-    """place: how messages name this table, such as `policy.toml: stream 3`."""
+    """place: how messages name this table, such as `policy.toml: stream 3`; lines: finds the line
+    of the field that a message is about, or None (see ../policy/lines.py)."""
 
-    def __init__(self, place: str, fields, keys: tuple[str, ...]):
+    def __init__(self, place: str, fields, keys: tuple[str, ...], lines=None):
         self.place = place
+        self.lines = lines
         self._keys = keys
         if not isinstance(fields, dict):
             raise self.wrong("is not a table", "write its fields as key and value")
@@ -27,7 +31,11 @@ class Table:
                 raise self.wrong(f"has {key!r}, which means nothing here", suggestion(key, keys))
 
     def wrong(self, what: str, mend: str) -> ToolError:
-        return ToolError(f"{self.place} {what}", mend)
+        place = self.place
+        line = None if self.lines is None else self.lines.find(what)
+        if line is not None:
+            place = _FILE.sub(rf"\1: line {line}:", place)
+        return ToolError(f"{place} {what}", mend)
 
     def __contains__(self, key: str) -> bool:
         return key in self._fields

@@ -21,12 +21,13 @@ from host_tools.collector.keyring import Keyring
 from host_tools.collector.mqtt_worker import MqttWorker
 from host_tools.collector.store import Store
 from host_tools.micropython_path import micropython_path
-from host_tools.policy.compile_policy import compile_policy
+from host_tools.policy.compile_policy import Compiled, compile_policy
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.kit import load_board, load_kit
 from host_tools.provisioning.node_flash import DATA_BLOCKS, flash_image
 from host_tools.provisioning.ticket import make_ticket
 from host_tools.umqtt_source import umqtt_path
+from node.policy.rules import Policy
 from simulator.world.broker_mosquitto import MosquittoBroker
 from tests.host_tools import reference_sealer as ref
 
@@ -39,18 +40,18 @@ HEAP = "160k"
 COLLECTOR, WITNESS = "collector-1", "collector-2"
 
 
-def envelopes(policy: bytes, hours: int, day0: int, start_s: int) -> list[bytes]:
+def envelopes(rules: bytes, hours: int, day0: int, start_s: int) -> list[bytes]:
     """What the kit's policy lets out in so many hours: an envelope for each instant."""
-    node = ref.ReferenceNode(KEY_ROOT, NODE, day0, policy)
-    streams = {stream[0]: stream for stream in ref.dumps_back(policy)[4]}
-    every_s = min(stream[2] for stream in streams.values())
+    node = ref.ReferenceNode(KEY_ROOT, NODE, day0, rules)
+    streams = {stream.number: stream for stream in Policy(rules).streams}
+    every_s = min(stream.window_s for stream in streams.values())
     sealed = []
     for instant_s in range(start_s, start_s + hours * 3600, every_s):
         records = []
         for number, slot, *_ in node.due(instant_s):
-            _, _, _, statistics, resolution, low, high, _ = streams[number]
-            middle = ref.rounded((low + high) // 2, resolution)
-            values = [10 if statistic == "count" else middle for statistic in statistics]
+            stream = streams[number]
+            middle = ref.rounded((stream.low + stream.high) // 2, stream.resolution)
+            values = [10 if one == "count" else middle for one in stream.statistics]
             records.append([number, slot, *values])
         if records:
             sealed.append(node.seal(records, instant_s))
@@ -60,7 +61,7 @@ def envelopes(policy: bytes, hours: int, day0: int, start_s: int) -> list[bytes]
 class _Scene:
     """A broker, a collector and a witness of the order, fresh for one way of sending."""
 
-    def __init__(self, folder: Path, policy: bytes, day0: int):
+    def __init__(self, folder: Path, policy: Compiled, day0: int):
         self.folder = folder
         authority = Authority.create()
         ca_pem = authority.save(folder, "ca")[0]
@@ -83,7 +84,7 @@ class _Scene:
             for name in (COLLECTOR, WITNESS)
         }
         keyring = Keyring(folder / "keyring.json")
-        keyring.add_node(make_ticket(KEY_ROOT, NODE, day0), policy)
+        keyring.add_node(make_ticket(KEY_ROOT, NODE, day0), policy.rules, policy.terms)
         self._keyring = keyring
         self.heard = queue.SimpleQueue()
 
@@ -131,7 +132,7 @@ def _run_node(mode: str, address, folder: Path) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _send(mode: str, folder: Path, policy: bytes, day0: int, sealed: list[bytes]) -> dict:
+def _send(mode: str, folder: Path, policy: Compiled, day0: int, sealed: list[bytes]) -> dict:
     """One way of sending; what the node says, and what has arrived."""
     folder.mkdir()
     (folder / "data.img").write_bytes(flash_image({}, DATA_BLOCKS))
@@ -160,10 +161,10 @@ def _send(mode: str, folder: Path, policy: bytes, day0: int, sealed: list[bytes]
 
 def run(hours: int = HOURS) -> dict:
     kit = load_kit("air", load_board("esp32-devkitc"))
-    policy = compile_policy(kit.policy_path, kit).rules
+    policy = compile_policy(kit.policy_path, kit)
     start_s = (int(time.time()) - hours * 3600) // 3600 * 3600
     day0 = start_s // 86_400
-    sealed = envelopes(policy, hours, day0, start_s)
+    sealed = envelopes(policy.rules, hours, day0, start_s)
     with tempfile.TemporaryDirectory() as folder:
         ours = _send("ours", Path(folder) / "ours", policy, day0, sealed)
         stock = _send("stock", Path(folder) / "stock", policy, day0, sealed)

@@ -113,8 +113,9 @@ def _node(broker, clock, random_below) -> Node:
         publisher=_Publisher(link, clock),
         watchdog=nothing(feed=lambda: None),
         keys=nothing(stepped=False),
-        scrub=nothing(stale=0),
+        make_scrub=None,  # no key has stepped
         boots=boots,
+        renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
         quantities=list(HEALTH),
         random_below=random_below,
     )

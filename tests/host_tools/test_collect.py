@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`lamppost collect`: what it says at the end, and what it says when it cannot start."""
 
+import contextlib
 import signal
 import socket
 import sqlite3
@@ -14,10 +15,11 @@ from host_tools.collector.mqtt_worker import MqttWorker
 from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Authority
+from host_tools.provisioning.ticket import make_ticket
 from simulator.world import broker_embedded
 from simulator.world.broker_embedded import EmbeddedBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
-from tests.host_tools.reference_policy import with_version
+from tests.host_tools.reference_policy import policy, stream, with_version
 from tests.host_tools.reliable_nodes import (
     DAY0,
     IDS,
@@ -25,6 +27,7 @@ from tests.host_tools.reliable_nodes import (
     ROOT,
     START_S,
     TERMS,
+    WINDOW_S,
     ReliableNode,
     Worker,
     all_receipted,
@@ -239,6 +242,25 @@ def test_a_collector_that_comes_back_after_a_week(embedded, tls, tmp_path):
     for node in nodes:
         node.leave()
         assert node.beyond == []
+
+
+def test_it_deletes_what_is_too_old(embedded, tls, tmp_path):
+    day0 = DAY0 - 10
+    rules, terms = policy(stream(1, "co2_ppm", WINDOW_S, ["mean"], 1, 350, 5000), keep_days=5)
+    keyring = Keyring(tmp_path / "keyring.json")
+    keyring.add_node(make_ticket(ROOT, IDS[0], day0), rules, terms)
+    sender = ref.ReferenceNode(ROOT, IDS[0], day0, rules)
+    with Store(tmp_path / "a.sqlite", keyring) as store:
+        for instant_s in (day0 * 86_400 + WINDOW_S, START_S + WINDOW_S):
+            message = sender.seal(sender.due(instant_s, 400), instant_s)
+            store.take_batch([(sender.topic, message)], instant_s)
+    worker = Worker(tmp_path, tls, embedded.address).listens()
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.sqlite")) as db:
+        query = "SELECT detail FROM event WHERE kind = 'deleted'"
+        assert run_nodes([], lambda: db.execute(query).fetchall(), WITHIN_S)
+        assert db.execute("SELECT slot_start_s FROM value").fetchall() == [(START_S,)]
+        assert db.execute(query).fetchone()[0].endswith(" 1 1")
+    worker.stop()
 
 
 def test_sharing_needs_no_more_than_the_rules_allow(tls, tmp_path):

@@ -2,6 +2,7 @@
 """host_tools/collector/mqtt_worker.py with real brokers over mutual TLS: an envelope comes in, a
 receipt goes out, and nothing is acknowledged before it is stored."""
 
+import contextlib
 import queue
 import socket
 import sqlite3
@@ -23,7 +24,7 @@ from host_tools.provisioning.ticket import make_ticket
 from simulator.world.broker_embedded import EmbeddedBroker
 from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
 from tests.host_tools import reference_sealer as ref
-from tests.host_tools.reference_policy import policy, stream, with_version
+from tests.host_tools.reference_policy import KEEP_DAYS, policy, stream, with_version
 
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
@@ -219,6 +220,46 @@ def test_keys_that_come_later(store, address, tls, monkeypatch):
         Keyring(store.keyring.path).add_policy(NODE, node.sealer.policy, TERMS)  # another process
         assert node.receipt()[2] == 1
     node.leave()
+
+
+def values(store):
+    with contextlib.closing(sqlite3.connect(store._file.path)) as db:
+        return [value for (value,) in db.execute("SELECT value FROM value ORDER BY slot_start_s")]
+
+
+def test_what_is_too_old_goes_at_the_start_and_each_hour(store, address, tls, node, monkeypatch):
+    monkeypatch.setattr("host_tools.collector.mqtt_worker._IDLE_S", 0.05)
+    store.take_batch([(node.sealer.topic, message) for message in node.sealed(30)], NOW + 9000)
+    now_s, runs = [NOW + KEEP_DAYS * 86_400 + 601], []
+    delete_expired = store.delete_expired
+
+    def watched(at_s):
+        gone = delete_expired(at_s)
+        runs.append(at_s)
+        return gone
+
+    store.delete_expired = watched
+    began_s = now_s[0]
+    with worker(store, address, tls, clock=lambda: now_s[0]) as collector:
+        assert collector.wait_for(lambda: len(runs) == 1, WITHIN_S)
+        assert values(store) == list(range(403, 431))
+        for count, later_s in ((2, 3600), (3, 7200)):
+            now_s[0] = began_s + later_s - 1
+            assert not collector.wait_for(lambda n=count: len(runs) >= n, 0.3)
+            now_s[0] = began_s + later_s
+            assert collector.wait_for(lambda n=count: len(runs) == n, WITHIN_S)
+            assert len(values(store)) == 28 - later_s // 300
+        with contextlib.closing(sqlite3.connect(store._file.path, isolation_level=None)) as db:
+            monkeypatch.setattr("host_tools.collector.store_file._READERS_S", 0.1)
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM value").fetchone()
+            now_s[0] = began_s + 10_800  # its bytes stay for the reader
+            assert collector.wait_for(lambda: len(runs) == 4, WITHIN_S)
+        now_s[0] += 60  # so it is done again soon
+        assert collector.wait_for(lambda: len(runs) == 5, WITHIN_S)
+        assert values(store) == []
+        assert collector.trouble is None
+    assert runs == [began_s + s for s in (0, 3600, 7200, 10_800, 10_860)]
 
 
 def test_noise_does_not_stop_it(store, address, tls, node):

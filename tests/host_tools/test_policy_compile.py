@@ -244,7 +244,7 @@ def test_the_kits_that_come_along(name):
         ("number = 7", "number = 0", "stream 1 has number = 0 | number is 1 to 255"),
         ("number = 7", "number = 256", "number is 1 to 255"),
         ("number = 7", "number = true", "number is a whole number"),
-        ("number = 7", "number = 2", "stream 2 has number 2, which is taken"),
+        ("number = 7", "number = 2", "stream 2 (number 2) has number = 2, which is taken"),
         ("number = 7\n", "", "stream 1 has no number"),
         ('"temperature_mc"', '"temperature_c"', "(number 7) has quantity 'temperature_c'"),
         ('"temperature_mc"', '"temperature_c"', "did you mean temperature_mc?"),
@@ -401,6 +401,44 @@ def test_streams_that_tell_what_others_withhold(folder, lines, words):
 )  # fmt: skip
 def test_streams_that_go_together(folder, lines):
     assert compiled(folder, GOOD + streams(*lines).replace("k = 5", "k = 9"))
+
+
+def line_of(text, part):
+    return text[: text.index(part)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told_at"),
+    [
+        ("version = 3", "version = 0", "version"),
+        ("version = 3", "versoin = 3", "versoin"),
+        ("window_s = 900\nresolution = 10", "window_s = 7\nresolution = 10", "window_s = 7"),
+        ('["last"]', '["least"]', "statistics = [\"least\"]"),
+        ('"pressure_pa"', '"pressure"', 'quantity = "pressure"'),
+        ("valid_until = 2026-12-31", "valid_until = 2025-12-31", "valid_until"),
+        ("[80_000, 110_000]", "[110_000, 80_000]", "range = [110"),
+        ('pt-BR = "Ar"', "", "[title]"),
+        ('contact = "privacy', 'contact = "@', "contact"),
+        ("retention_days = 365", 'retention_days = "a"', "retention_days ="),
+        ("number = 2\n", "", "[[stream]]\nquantity"),  # the header of what lacks something
+        ('"1/24"', "0", "noise = {"),
+        ('noise = { epsilon = "1/24", per_day = 1, contribution = 2 }',
+         'noise.epsilon = 0\nnoise.per_day = 1', None),
+        ('noise = { epsilon = "1/24", per_day = 1, contribution = 2 }',
+         '[stream.noise]\nper_day = 1\nepsilon = 0', "epsilon = 0"),
+        ('"1/24", per_day', '"1/23", per_day', "noise = {"),
+        ("number = 10", "number = 9", "number = 9\nquantity = \"people"),
+        ("version = 3", 'version = """3"""', None),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line(folder, old, new, told_at):
+    text = (GOOD + COUNTS).replace(old, new, 1)
+    assert text != GOOD + COUNTS
+    told = complaint(compiled, folder, text)
+    if told_at is None:  # rather none than a wrong one
+        assert ": line " not in told
+    else:
+        assert f"policy.toml: line {line_of(text, told_at)}:" in told
 
 
 def test_no_policy_there(folder):

@@ -103,7 +103,7 @@ def test_what_is_no_published_policy(signer, published, compiled):
         (with_parts(published, label="lp1 policy"), "not a published policy"),
         (with_parts(published, signature=bytes(2511)), "not a published policy"),
         (with_parts(published, terms="text"), "not a published policy"),
-        (with_parts(published, rules=b"\x80"), "cannot be read"),
+        (with_parts(published, rules=b"\x80"), "has rules that no node takes"),
         (with_parts(published, terms=other.terms), "terms that are not those of its rules"),
         (with_parts(published, rules=other.rules, terms=other.terms), "not signed by this key"),
         (with_parts(published, signature=flipped(published.signature, 2000)), "not signed"),
@@ -117,6 +117,6 @@ def test_what_is_no_published_policy(signer, published, compiled):
 
 def test_nothing_is_signed_that_no_node_takes(signer):
     before = signer.remaining()
-    with pytest.raises(Exception, match="cannot be read"):
+    with pytest.raises(ToolError, match="no node would take"):
         signed.sign(signer, b"\x80")
     assert signer.remaining() == before

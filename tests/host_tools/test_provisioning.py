@@ -161,6 +161,7 @@ def make(folder, node_id=NODE, **changes):
         "board": {"board": "b"},
         "kit": {"kit": "k"},
         "policy": b"policy",
+        "policy_key": b"key",
     }
     return make_node(folder, **{**parts, **changes})
 
@@ -179,7 +180,7 @@ def test_the_folder_of_a_node(tmp_path):
     fs.mount()
     assert sorted(fs.listdir("/")) == [
         "board.json", "ca.der", "config.json", "kit.json", "node.der", "node.key.der",
-        "policy.cbor",
+        "policy", "policy.key",
     ]  # fmt: skip
     with fs.open("config.json", "r") as file:
         assert json.load(file) == {
@@ -227,7 +228,7 @@ class Image:
         return {4: 256, 5: 4096}.get(operation, 0)
 vfs.mount(vfs.VfsLfs2(Image(sys.argv[1]), readsize=32, progsize=32, lookahead=32), "/lp")
 with open("/lp/new", "w") as file: file.write("x")
-print(open("/lp/policy.cbor").read(), open("/lp/new").read())
+print(open("/lp/policy").read(), open("/lp/new").read())
 """
 
 

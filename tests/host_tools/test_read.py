@@ -29,10 +29,12 @@ NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
 DAY0 = 20_500
 NOW = DAY0 * 86_400 + 43_200
-POLICY, TERMS = policy(
+DAY_S = 86_400
+LINES = (
     stream(1, "co2_ppm", 300, ["mean", "count"], 10, 350, 5000),
     stream(2, "temperature_mc", 300, ["mean"], 100, -40_000, 60_000),
 )
+POLICY, TERMS = policy(*LINES, keep_days={1: 2, 2: 365})
 
 
 @pytest.fixture
@@ -166,13 +168,18 @@ def test_every_event_in_words(lamppost, tmp_path):
     keyring = Keyring(tmp_path / "keyring.json")
     keyring.add_node(make_ticket(ROOT, NODE, DAY0), POLICY, TERMS)
     higher, unknown = with_version(POLICY, 2), with_version(POLICY, 3)
+    ending, ending_terms = policy(*LINES, version=4, days=(0, DAY0 + 29), keep_days=1)
     keyring.add_policy(NODE, higher, TERMS)
+    keyring.add_policy(NODE, ending, ending_terms)
     node = ref.ReferenceNode(ROOT, NODE, DAY0, POLICY)
 
     def sealed(number, policy=POLICY, floor=1, instant_s=None, epoch=0):
         node.number, node.policy, node.floor, node.epoch = number - 1, policy, floor, epoch
         instant_s = instant_s or NOW + number * 300
         return node.topic, node.seal(node.due(instant_s, 40), instant_s)
+
+    def full_disk():
+        raise sqlite3.OperationalError("database or disk is full")
 
     early = sealed(2)
     batches = [
@@ -182,20 +189,28 @@ def test_every_event_in_words(lamppost, tmp_path):
         [sealed(7, instant_s=NOW + 300)],  # the slot came again
         [sealed(8, higher), sealed(9)],  # policy lowered
         [sealed(9, unknown)],  # kept sealed
+        [sealed(9, ending, instant_s=NOW)],  # the policy ends
     ]
     with Store(tmp_path / "a.sqlite", keyring) as store:
         for at, batch in enumerate(batches):
             store.take_batch(batch, NOW + 3600 + at)
+        store.take_batch([sealed(10, ending)], NOW + 3 * DAY_S)  # too late
+        store.delete_expired(NOW + 3 * DAY_S)
+        store._file.rewrite = full_disk
+        store.delete_expired(NOW + 401 * DAY_S)
         keyring.forget_before({NODE: 1})
-        store.take_batch([sealed(10)], NOW + 7200)
+        store.take_batch([sealed(11)], NOW + 402 * DAY_S)
     expected = [
         ("new outbox", "4c4f4730"), ("lost", "4c4f4730 2–4"), ("found", "4c4f4730 2"),
         ("other bytes", "4c4f4730 6"), ("slot came again", "4c4f4730 7"),
         ("policy lowered", "2 to 1"), ("kept sealed", "unknown policy"),
-        ("epoch forgotten", "epoch 0"),
+        ("policy ends", "4 2026-03-17"), ("came too late", "4c4f4730"),
+        ("deleted", "2026-02-19 1 10"), ("deleted", "2026-02-19 2 1"),
+        ("deleted", "2027-03-24 2 4"), ("deleted sealed", "2027-03-24 1"),
+        ("not rewritten", "2027-03-24"), ("epoch forgotten", "epoch 0"),
     ]  # fmt: skip
     assert {kind for kind, _ in expected} == set(KINDS)
-    words = ("read", "--store", tmp_path / "a.sqlite", "--events", "--node", NODE)
+    words = ("read", "--store", tmp_path / "a.sqlite", "--events")
     _, out, _ = lamppost(*words, "--json")
     told = json.loads(out)["events"]
     assert [(event["kind"], event["detail"]) for event in told] == expected
@@ -210,8 +225,66 @@ def test_every_event_in_words(lamppost, tmp_path):
         "found: outbox 4c4f4730, envelope 2", "other bytes: outbox 4c4f4730, envelope 6",
         "policy lowered: from version 2 to 1", "kept sealed: unknown policy",
         "epoch forgotten: epoch 0", "Two boards may have the same keys",
+        "add the rules and terms of that one", "policy ends: version 4, last day 2026-03-17",
+        "all deleted: 10 values of stream 1 on 2026-02-19",
+        "deleted sealed: 1 envelopes on 2027-03-24",
     ):  # fmt: skip
         assert phrase in text, phrase
+
+
+# what is kept, for how long, and why
+
+
+def test_retention(lamppost, path):
+    words = ("read", "--store", path, "--retention")
+    code, out, err = lamppost(*words)
+    assert (code, err) == (0, f"{path}\n")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 100
+    text = " ".join(out.split())
+    oldest, goes = (iso(at)[:16].replace("T", " ") for at in (NOW, NOW + 300 + 2 * DAY_S))
+    assert f"{NODE} co2_ppm 24 {oldest} 2 days {goes} dpv:PublicBenefit," in text
+    assert f"{OTHER} co2_ppm 22 {oldest} 2 days {goes}" in text
+    code, out, _ = lamppost(*words, "--json")
+    held = json.loads(out)["retention"]
+    assert code == 0 and len(held) == 4
+    assert held[1] == {
+        "node": NODE, "stream": 2, "quantity": "temperature_mc", "policy": "test", "version": 1,
+        "values": 12, "oldest": iso(NOW), "retention_days": 365,
+        "goes": iso(NOW + 300 + 365 * DAY_S), "purpose": "dpv:PublicBenefit",
+        "legal_basis": "eu-gdpr:A6-1-e",
+    }  # fmt: skip
+    _, out, _ = lamppost(*words, "--csv", "--node", OTHER, "--quantity", "co2_ppm")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row == {key: str(value) for key, value in held[2].items()}
+
+
+def test_retention_is_by_policy_and_goes_with_the_values(lamppost, path):
+    keyring = Keyring(path.with_name("keyring.json"))
+    later, later_terms = policy(*LINES, id="later", version=2, keep_days=9)
+    keyring.add_policy(NODE, later, later_terms)
+    node = ref.ReferenceNode(ROOT, NODE, DAY0, later)
+    node.number = 12
+    words = ("read", "--store", path, "--retention")
+    with Store(path, keyring) as store:
+        store.take_batch([(node.topic, node.seal(node.due(NOW + 7200, 40), NOW + 7200))], NOW)
+        _, out, _ = lamppost(*words, "--json", "--node", NODE, "--quantity", "co2_ppm")
+        held = [(one["policy"], one["values"]) for one in json.loads(out)["retention"]]
+        assert held == [("test", 24), ("later", 2)]
+        store.delete_expired(NOW + 2 * DAY_S + 601)  # two windows have gone
+        _, out, _ = lamppost(*words, "--json", "--node", NODE, "--quantity", "co2_ppm")
+        held = [(one["values"], one["oldest"]) for one in json.loads(out)["retention"]]
+        assert held == [(20, iso(NOW + 600)), (2, iso(NOW + 6900))]
+        store.delete_expired(NOW + 400 * DAY_S)
+    code, out, err = lamppost(*words)
+    assert (code, out) == (0, "") and "no values are held" in err
+    # nothing of it makes the store look empty, or the envelopes lost
+    code, out, _ = lamppost("read", "--store", path)
+    assert code == 0 and f"{NODE}  13 envelopes" in out and "nothing to show" in out
+
+
+def test_retention_has_no_since(lamppost, path):
+    refused(lamppost("read", "--store", path, "--retention", "--since", "1d"), 2, "--since")
 
 
 def test_the_newest_store_is_read(lamppost, path):

@@ -3,6 +3,7 @@
 which it came, then it is gone from the files, and nothing else has changed."""
 
 import contextlib
+import hashlib
 import random
 import sqlite3
 import struct
@@ -211,6 +212,62 @@ def test_the_bytes_of_what_was_deleted_are_nowhere(store, path):
         held = rows(path, f"SELECT value - {BIG} FROM value ORDER BY 1")
         assert [row[0] for row in held] == list(range(gone + 1, count + 1))
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_copies_that_sqlite_left_go_within_a_day(store, path):
+    """Rows of three policies that go at different times, among each other: pages are joined."""
+    lines = [policy(stream(1, "co2_ppm", 300, ["last"], 1, 0, 2**62), keep_days=n)
+             for n in (1, 3, 7)]  # fmt: skip
+    chance = random.Random(5)
+    values = [
+        (chance.choice((NODE, OTHER)), 1, START_S + n * 300, "last", 300, "co2_ppm", "ppm", 1, 1,
+         BIG + n, chance.randint(1, 3))
+        for n in range(12_000)
+    ]  # fmt: skip
+    chance.shuffle(values)
+    with store._begun("BEGIN IMMEDIATE"):
+        for rules, terms in lines:
+            digest = hashlib.sha256(rules).digest()
+            store._db.execute("INSERT INTO policy VALUES (NULL, ?, ?, ?)", (digest, rules, terms))
+        for node_id in (NODE, OTHER):
+            store._db.execute("INSERT INTO log VALUES (?, x'00', 1, '[]', 1, 1, 0, 1)", (node_id,))
+        marks = ", ".join("?" * 11)
+        for value in values:
+            store._db.execute(f"INSERT INTO value VALUES ({marks})", value)
+    for day in range(2, 50):
+        for hour in (0, 8, 16):
+            assert store.delete_expired(START_S + day * DAY_S + hour * 3600)
+        if day % 6 == 1:
+            assert store.delete_expired(START_S + (day + 1) * DAY_S)
+            held = {row[0] for row in rows(path, f"SELECT value - {BIG} FROM value")}
+            assert set(left(path)) <= held
+    assert held == set()
+
+
+def test_the_file_is_written_anew_once_a_day_if_anything_was_deleted(store, path, monkeypatch):
+    at, times = None, []
+    rewrite = store._file.rewrite
+    monkeypatch.setattr(store._file, "rewrite", lambda: (times.append(at), rewrite()))
+    store.take_batch(sealed(node(), 300), START_S + DAY_S)
+    for hour in range(24 * 10):
+        at = hour
+        store.delete_expired(START_S + hour * 3600)
+    # values go in the hours 49 to 74, and 121 to 146
+    assert times == [49, 73, 97, 121, 145, 169]
+
+    def full():
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(store._file, "rewrite", full)
+    sender = node()
+    sender.number = 300
+    store.take_batch(sealed(sender, 1, 301), START_S + DAY_S)
+    assert store.delete_expired(START_S + 20 * DAY_S)
+    assert told(path, "not rewritten") == [("", "not rewritten", "2026-03-08")]
+    monkeypatch.setattr(store._file, "rewrite", rewrite)
+    assert rows(path, "SELECT deleted > swept FROM sweep") == [(1,)]
+    store.delete_expired(START_S + 21 * DAY_S)
+    assert rows(path, "SELECT deleted > swept FROM sweep") == [(0,)]
 
 
 def test_bytes_that_a_reader_holds_up_go_the_next_time(store, path, monkeypatch):

@@ -26,6 +26,7 @@ DAY0, DAY_S = 20_500, 86_400
 STREAM = stream(1, "co2_ppm", 300, ["mean"], 10, 350, 5000)
 POLICY, TERMS = policy(STREAM, version=2, keep_days=2)
 LATER, LATER_TERMS = policy(STREAM, id="late", version=2, keep_days=4)  # the keyring gets it later
+UNDER = "(SELECT p.digest FROM policy AS p WHERE p.id = value.policy)"
 DAYS = 6  # in the seventh the week of the first losses would be over
 WORKER = st.integers(0, 1)
 SENDER = st.integers(0, 1)
@@ -196,7 +197,7 @@ class TwoStores(RuleBasedStateMachine):
         with Store(whole, keyring) as store:
             assert store.take_batch(self.sealed, self.now_s()).refused == {}
         for table, columns in (
-            ("value", "node, stream, slot_start_s, statistic, value"),
+            ("value", f"node, stream, slot_start_s, statistic, value, {UNDER}"),
             ("envelope", "node, log, number, digest, epoch"),
             ("log", "node, log, floor, stored, version"),
             ("sealed", "node, digest"),

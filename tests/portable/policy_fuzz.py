@@ -19,6 +19,7 @@ from policy_model import (
     NOISE,
     NUMBER,
     RESOLUTION,
+    SAMPLES,
     STATISTICS,
     TOLD,
     WINDOW_S,
@@ -320,5 +321,7 @@ class Fuzzer:
         hidden = [s for state, s in self._model.parts(stream, instant_s) if state != TOLD]
         if hidden and not attack(hidden, stream[K]):
             raise Finding("a total gives away what was withheld")
+        if hidden and [s for s in stream[STATISTICS] if s in SAMPLES]:
+            raise Finding("a single reading beside parts that were withheld")
         if [s for s in hidden if s >= stream[K]]:
             raise Finding("a total tells of a part that was not told for another reason")

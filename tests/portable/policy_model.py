@@ -8,6 +8,7 @@ A stream here is the nine fields of the rules.
 
 DAY_S = 86_400
 BREAK_S = 3600
+SAMPLES = ("min", "max", "last")  # statistics that are one reading
 TOLD, BELOW_K, LOST = "told", "below k", "lost"
 NUMBER, QUANTITY, WINDOW_S, STATISTICS, RESOLUTION, LOW, HIGH, K, NOISE = range(9)
 
@@ -183,6 +184,8 @@ class Model:
             return False
         if hidden:
             self.totals += 1
+        if hidden and [s for s in stream[STATISTICS] if s in SAMPLES]:
+            return False
         return not hidden or (attack(hidden, stream[K]) and sum(hidden) >= stream[K])
 
 

@@ -10,6 +10,8 @@ VERBS = {
     "check": "Say what a policy lets out, and what guidance says to that.",
     "show": "Show a policy's rules and terms.",
     "diff": "Say what a new version lets out that the old did not, and what less.",
+    "notice": "Write the page for the public, which prints as a sign.",
+    "datachain": "Write the same for machines: a DTPR data chain.",
     "compile": "Check a policy, sign it, and write the file to publish.",
     "keygen": "Make a key that signs policies.",
 }

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost policy datachain`: the notice for machines."""
+
+import json
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+
+
+@click.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--kit", metavar="KIT", help="Its kit: name, or kit.json. Default: as it says.")
+@click.option("-o", "--output", "target", metavar="OUT", type=click.Path(path_type=Path),
+              required=True, help="The JSON file to write.")  # fmt: skip
+def datachain(path, kit, target):
+    """Write the notice as a DTPR device datachain: JSON, in all languages of the policy."""
+    from host_tools.policy.datachain import datachain as make
+    from host_tools.policy.sentences import read_inputs
+    from host_tools.public_file import write_public
+
+    policy, terms, found = read_inputs(path, kit)
+    chain = make(policy, terms, found)
+    write_public(target, json.dumps(chain, ensure_ascii=False, indent=2).encode() + b"\n")
+    console.result(f"{target}: {policy.id} version {policy.version}")

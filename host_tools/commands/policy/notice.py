@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost policy notice`: the page for the public."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+
+
+@click.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--kit", metavar="KIT", help="Its kit: name, or kit.json. Default: as it says.")
+@click.option("--lang", "languages", multiple=True, metavar="CODE",
+              help="Only this language. May be given again. Default: all it has.")  # fmt: skip
+@click.option("--url", default="", metavar="URL",
+              help="Where the page will be: for the QR code on the printed sign.")  # fmt: skip
+@click.option("-o", "--output", "target", metavar="OUT", type=click.Path(path_type=Path),
+              default=Path("notice.html"), help="The file to write: notice.html.")  # fmt: skip
+def notice(path, kit, languages, url, target):
+    """Write the notice for the public: one HTML page, and a sign when it is printed.
+
+    It says what is measured, what leaves and what never does, why, who gets it, how long it is
+    kept, and whom to ask, in the languages of the policy. It needs no script and loads nothing.
+    """
+    from host_tools.policy.notice import notice as make
+    from host_tools.policy.sentences import read_inputs
+    from host_tools.public_file import write_public
+
+    policy, terms, found = read_inputs(path, kit)
+    page = make(policy, terms, found, list(dict.fromkeys(languages)) or None, url)
+    write_public(target, page.encode())
+    console.result(f"{target}: {policy.id} version {policy.version}")

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+"""Says in the words of one language what a policy lets out and what never leaves: the page and the
+data chain are both made from this, so they say the same.
+
+Each sentence is made from the rules, the terms or the kit alone. What the page claims of a sensor
+stands in _SENSES; a kit with a sensor that is missing there gets no notice.
+"""
+
+import dataclasses
+import datetime
+import math
+from fractions import Fraction
+from pathlib import Path
+
+from host_tools.errors import ToolError
+from host_tools.policy.load import load
+from host_tools.policy.phrases import Phrases
+from host_tools.policy.terms import StreamTerms, Terms
+from host_tools.provisioning.kit import Kit, load_kit
+from node.pipeline.health import HEALTH
+from node.pipeline.reading import QUANTITIES
+from node.policy.rules import DAY_S, Policy, Stream
+
+# part: what it senses and keeps to itself, as phrases of [never]. None of them is a camera, hears
+# sound, or reads an identifier: what the notice says of every kit rests on that.
+_SENSES = {
+    "bme280": (),
+    "scd41": (),
+    "pms5003": (),
+    "pzem004t": (),
+    "s0_meter": (),
+    "ld2450": ("positions",),
+    "loop_detector": ("drives",),
+}
+_MOSTLY = 0.95  # of what is drawn: "in 19 of 20 cases"
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamWords:
+    """What is told of one stream. facts: (kind, sentences) in the order of telling; the kinds are
+    those of [fact] in the phrases. noise_limit: what the noise mostly stays within, in the
+    quantity's scale, or None."""
+
+    stream: Stream
+    interval_s: int
+    name: str
+    facts: list[tuple[str, list[str]]]
+    noise_limit: int | None
+
+    @property
+    def is_health(self) -> bool:
+        return self.stream.quantity in HEALTH
+
+    @property
+    def heading(self) -> str:
+        return _upper(self.name)
+
+    def fact(self, kind: str) -> str:
+        """The sentences of a kind as one text; empty when there are none."""
+        return " ".join(dict(self.facts).get(kind, ()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """Why and who, of all streams that agree in it. names: of them."""
+
+    names: str
+    purpose: str
+    legal_basis: str
+    recipients: str
+    retention: str
+    retention_days: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """A notice in one language. never: (key, sentence), and the quantities that it names."""
+
+    phrases: Phrases
+    policy: Policy
+    title: str
+    controller: str
+    contact: str
+    short: list[str]
+    streams: list[StreamWords]
+    never: list[tuple[str, str, list[str]]]
+    shared: list[Shared]
+    place: str
+    validity: str
+    version: str
+
+
+def read_inputs(path: Path, kit: str | None = None) -> tuple[Policy, Terms, Kit]:
+    """What a notice is made from: a policy's file, and the kit that it is for, by name or path; by
+    default the one that the policy names."""
+    policy, terms = load(path)
+    found = load_kit(policy.kit if kit is None else kit)
+    if found.name != policy.kit:
+        message = f"{path}: the policy is for kit {policy.kit!r}, not {found.name!r}"
+        raise ToolError(message, "give that kit with --kit")
+    return policy, terms, found
+
+
+def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
+    """ToolError when a phrase is missing, or the kit has a sensor of which nothing is known."""
+    if language not in terms.languages:
+        known = ", ".join(terms.languages)
+        raise ToolError(f"the policy has no texts in {language!r}", f"it has {known}")
+    phrases = Phrases(language)
+    streams = [
+        _stream_words(phrases, policy, stream, terms.streams[stream.number], kit)
+        for stream in policy.streams
+    ]
+    first, last = (
+        datetime.datetime.fromtimestamp(second, datetime.UTC).date()
+        for second in (policy.from_s, policy.until_s - 1)
+    )
+    return Words(
+        phrases=phrases,
+        policy=policy,
+        title=terms.title[language],
+        controller=terms.controller_name[language],
+        contact=terms.controller_contact,
+        short=_short(phrases, streams, terms),
+        streams=streams,
+        never=_never(phrases, policy, kit),
+        shared=_shared(phrases, streams, terms),
+        place=phrases.say("why", "place", terms.place_precision_m),
+        validity=phrases.say(
+            "check", "validity", first=phrases.date(first), last=phrases.date(last)
+        ),
+        version=phrases.say("check", "version", id=policy.id, version=policy.version),
+    )
+
+
+def noise_limit(noise: tuple) -> int:
+    """The least x ≥ 1 for which the noise lies from −x to x with the probability _MOSTLY. Beyond x
+    lies, of a discrete Laplace of scale t, 2 e^(−(x + 1) / t) / (1 + e^(−1 / t))."""
+    sensitivity, numerator, denominator = noise
+    scale = sensitivity * denominator / numerator
+    beyond = (1 - _MOSTLY) * (1 + math.exp(-1 / scale)) / 2
+    return max(1, math.ceil(-scale * math.log(beyond) - 1))
+
+
+def day_epsilon(stream: Stream) -> Fraction:
+    """What a day of this stream costs: each value that leaves with noise costs its epsilon."""
+    noisy = [statistic for statistic in stream.statistics if statistic != "count"]
+    return Fraction(*stream.noise[1:]) * (DAY_S // stream.window_s) * len(noisy)
+
+
+def _stream_words(
+    phrases: Phrases, policy: Policy, stream: Stream, terms: StreamTerms, kit: Kit
+) -> StreamWords:
+    interval_s = kit.intervals_s().get(stream.quantity)
+    if interval_s is None:
+        message = f"the policy has {stream.quantity}, which no sensor of kit {kit.name!r} measures"
+        raise ToolError(message, "give the kit with --kit")
+    facts = [
+        ("sent", _sent(phrases, stream, interval_s)),
+        ("steps", _steps(phrases, stream)),
+        ("noise", _noise(phrases, stream, terms)),
+        ("k", _withheld(phrases, policy, stream)),
+        ("why", [terms.why[phrases.language]]),
+    ]
+    return StreamWords(
+        stream=stream,
+        interval_s=interval_s,
+        name=phrases.quantity(stream.quantity),
+        facts=[(kind, sentences) for kind, sentences in facts if sentences],
+        noise_limit=noise_limit(stream.noise) if stream.noise else None,
+    )
+
+
+def _sent(phrases: Phrases, stream: Stream, interval_s: int) -> list[str]:
+    statistics = [phrases.take("statistic", statistic) for statistic in stream.statistics]
+    sent = phrases.say(
+        "stream", "sent", len(statistics),
+        every=phrases.every(stream.window_s), statistics=phrases.list(statistics),
+    )  # fmt: skip
+    return [sent, phrases.say("stream", "measured", every=_lower(phrases.every(interval_s)))]
+
+
+def _steps(phrases: Phrases, stream: Stream) -> list[str]:
+    """A count of readings is not rounded, and has no limits of the policy."""
+    if stream.statistics == ("count",):
+        return []
+    quantity = stream.quantity
+    _, _, lowest, highest = QUANTITIES[quantity]
+    said = [phrases.say("stream", "steps", step=phrases.value(quantity, stream.resolution))]
+    if stream.low > lowest or (stream.noise and not stream.k):
+        said.append(phrases.say("stream", "low", low=phrases.value(quantity, stream.low)))
+    if stream.high < highest or "sum" in stream.statistics or stream.noise:
+        said.append(phrases.say("stream", "high", high=phrases.value(quantity, stream.high)))
+    return said
+
+
+def _withheld(phrases: Phrases, policy: Policy, stream: Stream) -> list[str]:
+    if not stream.k:
+        return []
+    key = "k_noisy" if stream.noise else "k"
+    said = [phrases.say("stream", key, k=phrases.number(stream.k))]
+    parts = [
+        other for other in policy.streams
+        if other.quantity == stream.quantity and other.k and other.window_s < stream.window_s
+    ]  # fmt: skip
+    if parts and not stream.noise:
+        said.append(phrases.say("stream", "k_parts"))
+    return said
+
+
+def _noise(phrases: Phrases, stream: Stream, terms: StreamTerms) -> list[str]:
+    if not stream.noise:
+        return []
+    limit = noise_limit(stream.noise)
+    low, high = (phrases.value(stream.quantity, value) for value in (-limit, limit))
+    return [
+        phrases.say("stream", "noise", low=low, high=high),
+        phrases.say(
+            "stream", "epsilon", unit=terms.unit[phrases.language],
+            value=Fraction(*stream.noise[1:]), day=day_epsilon(stream),
+        ),
+    ]  # fmt: skip
+
+
+def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[str]:
+    """The whole in a few lines, for who walks past."""
+    of_world = [one for one in streams if not one.is_health]
+    windows = sorted({one.stream.window_s for one in of_world or streams})
+    every = [phrases.every(window_s) for window_s in windows]
+    said = [
+        phrases.say("short", "leaves", names=phrases.list(_names(phrases, streams))),
+        phrases.say("short", "aggregates", windows=phrases.list(_lower(text) for text in every)),
+    ]
+    for k in sorted({one.stream.k for one in streams if one.stream.k}):
+        said.append(phrases.say("short", "k", k=phrases.number(k)))
+    noisy = list(dict.fromkeys(one.name for one in streams if one.stream.noise))
+    if noisy:
+        said.append(phrases.say("short", "noise", names=phrases.list(noisy)))
+    said.append(phrases.take("short", "never"))
+    days = max(terms.streams[one.stream.number].retention_days for one in streams)
+    said.append(phrases.say("short", "kept", days=phrases.days(days)))
+    return said
+
+
+def _names(phrases: Phrases, streams: list[StreamWords]) -> list[str]:
+    """Of what is measured, each once; the device's health under one name."""
+    names = dict.fromkeys(one.name for one in streams if not one.is_health)
+    if any(one.is_health for one in streams):
+        names[phrases.take("short", "own_condition")] = None
+    return list(names)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, list[str]]]:
+    unknown = [entry["part"] for entry in kit.data["sensors"] if entry["part"] not in _SENSES]
+    if unknown:
+        message = f"the notice does not know what {unknown[0]} senses beside its quantities"
+        raise ToolError(message, f"add it to _SENSES in {__file__}")
+    named = {stream.quantity for stream in policy.streams}
+    intervals_s = kit.intervals_s()
+    silent = [quantity for quantity in intervals_s if quantity not in named]
+    said = []
+    if all(stream.window_s > intervals_s[stream.quantity] for stream in policy.streams):
+        said.append(("readings", phrases.take("never", "readings"), []))
+    for key, of_health in (("unnamed", False), ("unnamed_health", True)):
+        names = [quantity for quantity in silent if (quantity in HEALTH) == of_health]
+        if names:
+            text = phrases.list(phrases.quantity(quantity) for quantity in names)
+            said.append((key, phrases.say("never", key, names=text), names))
+    senses = [key for entry in kit.data["sensors"] for key in _SENSES[entry["part"]]]
+    for key in [*dict.fromkeys(senses), "images", "identity", "else"]:
+        said.append((key, phrases.take("never", key), []))
+    return said
+
+
+def _shared(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[Shared]:
+    groups: dict[tuple, list[StreamWords]] = {}
+    for one in streams:
+        of = terms.streams[one.stream.number]
+        recipients = phrases.list(text[phrases.language] for text in of.recipients)
+        key = (of.purpose, of.legal_basis, recipients, of.retention_days)
+        groups.setdefault(key, []).append(one)
+    all_values = phrases.take("why", "all")
+    return [
+        Shared(
+            names=_upper(phrases.list(_names(phrases, group)) if len(groups) > 1 else all_values),
+            purpose=phrases.purpose(purpose),
+            legal_basis=phrases.legal_basis(legal_basis),
+            recipients=recipients,
+            retention=phrases.say("why", "retention", days),
+            retention_days=days,
+        )
+        for (purpose, legal_basis, recipients, days), group in groups.items()
+    ]

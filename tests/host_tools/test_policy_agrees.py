@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""Page, data chain and node agree. The node's own minimiser runs under each kit's policy; what
+comes out is compared with what the page and the chain say to people, read back from both. So a
+change of any one of the three fails here."""
+
+import bisect
+import dataclasses
+import datetime
+import math
+import random
+import re
+
+import pytest
+
+from host_tools.policy.datachain import datachain
+from host_tools.policy.notice import notice
+from node.pipeline.minimise import Minimiser
+from node.pipeline.reading import QUANTITIES
+from node.policy.rules import Policy
+from tests.host_tools.notice_fixture import POLICIES, found, inputs, made, parse, stream, text_of
+
+DAY_S = 86_400
+DAYS = 3
+# What the English and the German page call a thing: written a second time, on purpose.
+UNITS_S = {
+    "second": 1, "minute": 60, "hour": 3600, "day": DAY_S,
+    "Sekunde": 1, "Minute": 60, "Stunde": 3600, "Tag": DAY_S,
+}  # fmt: skip
+STATISTICS = {
+    "the number of readings": "count", "the total": "sum", "the average": "mean",
+    "the lowest value": "min", "the highest value": "max", "the last value": "last",
+    "die Anzahl der Messungen": "count", "die Summe": "sum", "der Durchschnitt": "mean",
+    "der niedrigste Wert": "min", "der höchste Wert": "max", "der letzte Wert": "last",
+}  # fmt: skip
+PATTERNS = {
+    "en": {
+        "sent": r"(?:(Once) a|Every ?([\d.,]*)) (second|minute|hour|day)s?: (.+?) of that time\.",
+        "measured": r"measures every ?([\d.,]*) (second|minute|hour)s?\.",
+        "step": r"Rounded to steps of (.+?)\.(?: |$)",
+        "low": r"Values below (.+?) are sent as \1\.",
+        "high": r"Values above (.+?) are sent as \1\.",
+        "k": r"Counts (?:that are )?under ([\d,]+) (?:after that )?are not sent\.",
+        "noise": r"in 19 of 20 cases one between −(.+?) and (.+?)\.",
+        "epsilon": r"epsilon ([\d/]+) a value, ([\d/]+) a day",
+    },
+    "de": {
+        "sent": r"(?:(Einmal) am|Jede|Alle ([\d.,]+)) (Sekunde|Minute|Stunde|Tag)[en]*: "
+                r"(.+?) dieser Zeit\.",
+        "measured": r"misst (?:jede|alle) ?([\d.,]*) ?(Sekunde|Minute|Stunde)n?\.",
+        "step": r"Gerundet auf Schritte von (.+?)\.(?: |$)",
+        "low": r"Werte unter (.+?) werden als \1 gesendet\.",
+        "high": r"Werte über (.+?) werden als \1 gesendet\.",
+        "k": r"Zählungen(?:, die danach)? unter ([\d.]+) (?:liegen, )?werden nicht gesendet\.",
+        "noise": r"in 19 von 20 Fällen eine zwischen −(.+?) und (.+?)\.",
+        "epsilon": r"Epsilon ([\d/]+) je Wert, ([\d/]+) am Tag",
+    },
+}  # fmt: skip
+
+
+@dataclasses.dataclass
+class Promise:
+    """What is said of one stream: window_s, interval_s, statistics, and in the quantity's scale
+    step, low, high, k and the limit of the noise. None where nothing is said."""
+
+    window_s: int
+    interval_s: int
+    statistics: list
+    step: int | None
+    low: int | None
+    high: int | None
+    k: int | None
+    noise: int | None
+
+
+def amount(text: str, language: str, quantity: str) -> int:
+    """A value as people read it, in the quantity's scale."""
+    number = re.match(r"−?[\d.,]+", text)[0]
+    point = {"en": ".", "de": ","}[language]
+    plain = re.sub(r"[.,]", lambda m: "." if m[0] == point else "", number).replace("−", "-")
+    scale = QUANTITIES[quantity][1] * (1000 if re.search(r"\skW", text) else 1)
+    value = float(plain) * scale
+    assert abs(value - round(value)) < 1e-6
+    return round(value)
+
+
+def promise(text: str, language: str, quantity: str) -> Promise:
+    """Reads the sentences of one stream back."""
+    found = {name: re.search(pattern, text) for name, pattern in PATTERNS[language].items()}
+
+    def of(name: str, group: int = 1):
+        return amount(found[name][group], language, quantity) if found[name] else None
+
+    _, number, unit, statistics = found["sent"].groups()
+    measured, measured_unit = found["measured"].groups()
+    names = re.split(r", | and | und ", statistics)
+    if found["noise"]:
+        assert of("noise") == of("noise", 2)
+    return Promise(
+        int(number or 1) * UNITS_S[unit], int(measured or 1) * UNITS_S[measured_unit],
+        [STATISTICS[name] for name in names], of("step"), of("low"), of("high"),
+        int(found["k"][1]) if found["k"] else None, of("noise"),
+    )  # fmt: skip
+
+
+def told_by_page(page: str, language: str) -> dict:
+    """{number: (quantity, promise)} from the sentences, which the attributes must repeat."""
+    article = found(parse(page), "article", lang=language)[0]
+    told = {}
+    for element in found(article, data_stream=True):
+        quantity = element.get("data-quantity")
+        one = promise(text_of(element), language, quantity)
+        says = {key: element.get("data-" + key) for key in (
+            "window-s", "interval-s", "statistics", "resolution", "low", "high", "k",
+            "noise-limit",
+        )}  # fmt: skip
+        assert one.window_s == int(says["window-s"])
+        assert one.interval_s == int(says["interval-s"])
+        assert one.statistics == says["statistics"].split()
+        assert one.step in (None, int(says["resolution"]))
+        assert one.low in (None, int(says["low"])) and one.high in (None, int(says["high"]))
+        assert (one.k or 0) == int(says["k"])
+        assert one.noise == (says["noise-limit"] and int(says["noise-limit"]))
+        told[int(element.get("data-stream"))] = quantity, one
+    return told
+
+
+def told_by_chain(chain: dict, language: str, quantities: list) -> list:
+    """The promises of the chain's values, by the order of the streams."""
+    values = [e for e in chain["instance"]["elements"] if e["element_id"] == "values_time"]
+    texts = [
+        text["value"] for element in values for text in element["variables"][0]["value"]
+        if text["locale"] == language
+    ]  # fmt: skip
+    assert len(texts) == len(quantities)
+    return [promise(" ".join(text.split()), language, quantity)
+            for text, quantity in zip(texts, quantities, strict=True)]  # fmt: skip
+
+
+# --- the node
+
+
+def measured(policy: Policy, intervals_s: dict, seed: int) -> dict:
+    """{quantity: [(time, value)]}: some days of random readings."""
+    draw = random.Random(seed)
+    start = policy.from_s + DAY_S
+    return {
+        quantity: [
+            (t, reading(draw, quantity, t))
+            for t in range(start + interval_s, start + DAYS * DAY_S + 1, interval_s)
+        ]
+        for quantity, interval_s in intervals_s.items()
+    }
+
+
+def released(policy: Policy, intervals_s: dict, readings: dict) -> list:
+    """[(instant, record)]: what the node's minimiser lets out of them."""
+    start = policy.from_s + DAY_S
+    minimiser = Minimiser(policy, intervals_s, seed=bytes(range(32)))
+    minimiser.follow(start - 1, 1)
+    minimiser.close()  # what it did not watch whole
+    due = sorted((t, q, value) for q, values in readings.items() for t, value in values)
+    records = []
+    for at, (t, quantity, value) in enumerate(due):
+        minimiser.follow(t, 1)
+        minimiser.add(quantity, value)
+        is_last = at + 1 == len(due) or due[at + 1][0] > t
+        while is_last and minimiser.next_instant_s <= t:
+            instant_s = minimiser.next_instant_s
+            records += [(instant_s, record) for record in minimiser.close() or []]
+    return records
+
+
+def reading(draw: random.Random, quantity: str, t: int) -> int:
+    """Anything that can physically be; counts by the hour, so that some windows have few, some
+    many and some none."""
+    unit, _, low, high = QUANTITIES[quantity]
+    if unit in ("vehicles", "people"):
+        busy = (0, 10, 30, 400)[t // 3600 % 4]  # of a thousand samples
+        return draw.randrange(1, 3) if draw.randrange(1000) < busy else 0
+    span = draw.choice((high - low, (high - low) // 100))
+    return low + draw.randrange(span + 1)
+
+
+AGGREGATES = {
+    "count": len, "sum": sum, "mean": lambda v: sum(v) / len(v), "min": min, "max": max,
+    "last": lambda v: v[-1],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=POLICIES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def run(request):
+    policy, terms, kit = inputs(request.param)
+    readings = measured(policy, kit.intervals_s(), 4)
+    return policy, terms, kit, readings, released(policy, kit.intervals_s(), readings)
+
+
+def test_page_chain_and_languages_promise_the_same(run):
+    policy, terms, kit = run[:3]
+    page, chain = notice(policy, terms, kit), datachain(policy, terms, kit)
+    english = told_by_page(page, "en")
+    assert told_by_page(page, "de") == english
+    quantities = [quantity for quantity, _ in english.values()]
+    for language in ("en", "de"):
+        assert told_by_chain(chain, language, quantities) == [p for _, p in english.values()]
+
+
+def test_what_comes_out_of_the_node_is_what_the_page_says(run):
+    policy, terms, kit, readings, records = run
+    told = told_by_page(notice(policy, terms, kit), "en")
+    assert {record[0] for _, record in records} == set(told)
+    off = {number: [] for number in told}
+    for instant_s, (number, slot, *values) in records:
+        quantity, said = told[number]
+        assert slot == instant_s // said.window_s - 1
+        assert len(values) == len(said.statistics)
+        first, end = (
+            bisect.bisect_right(readings[quantity], (t, math.inf))
+            for t in (instant_s - said.window_s, instant_s)
+        )
+        within = [value for _, value in readings[quantity][first:end]]
+        assert len(within) == said.window_s // said.interval_s
+        expect_values(said, quantity, within, values, off[number])
+    for number, (_, said) in told.items():
+        slots = [record[1] for _, record in records if record[0] == number]
+        assert len(slots) == DAYS * DAY_S // said.window_s == len(set(slots))
+        if said.noise is not None:
+            beyond = [distance for distance in off[number] if abs(distance) > said.noise]
+            assert len(off[number]) > 30 and len(beyond) <= 0.15 * len(off[number])
+            assert sum(map(abs, off[number])) / len(off[number]) > said.noise / 5
+        else:
+            assert not any(off[number])
+
+
+def expect_values(said: Promise, quantity: str, within: list, values: list, off: list):
+    """Compares one record; off: collects how far its values are from the truth."""
+    lowest = QUANTITIES[quantity][2]
+    low = lowest if said.low is None else said.low
+    high = math.inf if said.high is None else said.high
+    if said.k and said.noise is None:
+        assert (values[0] is None) == (sum(within) < said.k)
+    if None in values:
+        assert said.k and values == [None] * len(values)
+        return
+    for statistic, value in zip(said.statistics, values, strict=True):
+        true = AGGREGATES[statistic](within)
+        if statistic == "count":
+            assert value == true
+            continue
+        sent = value * said.step
+        assert low - said.step < sent < high + said.step
+        assert not said.k or sent > said.k - said.step
+        clamped = min(max(true, low), high)
+        distance = sent - clamped
+        if said.noise is not None:
+            if low < sent < high:
+                off.append(distance)
+        else:
+            off.append(0 if abs(distance) <= said.step / 2 else distance)
+
+
+def test_what_the_page_says_never_leaves_is_in_no_record(run):
+    policy, terms, kit, readings, records = run
+    page = parse(notice(policy, terms, kit))
+    never = {
+        quantity for element in found(page, data_quantities=True)
+        for quantity in element.get("data-quantities").split()
+    }  # fmt: skip
+    leaves = {told[0] for told in told_by_page(notice(policy, terms, kit), "en").values()}
+    assert never.isdisjoint(leaves) and never | leaves == set(readings)
+    other = dict(readings)
+    for quantity in never:
+        other[quantity] = [(t, QUANTITIES[quantity][3]) for t, _ in readings[quantity]]
+    assert released(policy, kit.intervals_s(), other) == records
+
+
+def test_the_chain_claims_thresholds_and_noise_when_the_node_has_them(run):
+    policy, terms, kit, _, records = run
+    chain = datachain(policy, terms, kit)
+    process = {e["element_id"] for e in chain["instance"]["elements"]}
+    withheld = any(None in record for _, record in records)
+    assert ("k_anonymity" in process) == withheld
+    assert ("differential_privacy" in process) == any(one.noise for one in policy.streams)
+
+
+def test_retention_validity_and_digest_are_those_of_the_policy(run):
+    policy, terms, kit = run[:3]
+    tree = parse(notice(policy, terms, kit))
+    told = found(tree, data_retention_days=True)
+    days = {int(element.get("data-retention-days")) for element in told}
+    assert days == {of.retention_days for of in terms.streams.values()}
+    chain = datachain(policy, terms, kit)
+    durations = {
+        int(re.match(r"\d+", variable["value"][0]["value"])[0])
+        for element in chain["instance"]["elements"] for variable in element["variables"]
+        if variable["id"] == "duration"
+    }  # fmt: skip
+    assert durations == days
+    first = datetime.datetime.fromisoformat(chain["instance"]["created_at"])
+    assert first.timestamp() == policy.from_s and policy.permits(policy.from_s + 1)
+    english = text_of(found(tree, "article", lang="en")[0])
+    said = re.search(r"(\d+ \w+ \d{4}) to (\d+ \w+ \d{4})", english)
+    ends = [
+        datetime.datetime.strptime(day, "%d %B %Y").replace(tzinfo=datetime.UTC)
+        for day in said.groups()
+    ]
+    assert [end.timestamp() for end in ends] == [policy.from_s, policy.until_s - DAY_S]
+    for element in chain["instance"]["elements"]:
+        if element["element_id"] == "organization":
+            assert policy.digest.hex() in element["variables"][0]["value"][0]["value"]
+
+
+# --- the noise in words
+
+
+@pytest.mark.parametrize("noise", [(1, 1, 24), (1, 1, 1), (1, 5, 1), (50, 3, 7), (1000, 1, 96)])
+def test_the_typical_size_of_the_noise_is_that_of_its_distribution(noise):
+    """Against the probabilities themselves, added up: within the limit lie 95 % or more, and one
+    less would not do. It is never told as less than one."""
+    page = notice(*made(stream(noise=list(noise))))
+    ((_, said),) = told_by_page(page, "en").values()
+    ratio = math.exp(-noise[1] / (noise[0] * noise[2]))
+    total = (1 + ratio) / (1 - ratio)
+
+    def within(x: int) -> float:
+        return (1 + 2 * sum(ratio**i for i in range(1, x + 1))) / total if x >= 0 else 0
+
+    assert within(said.noise) >= 0.95
+    assert said.noise == 1 or within(said.noise - 1) < 0.95
+
+
+def test_the_epsilon_of_a_day_is_what_its_releases_cost():
+    one = stream(window_s=3600, statistics=["sum", "count", "max"], noise=[1, 1, 96])
+    page = notice(*made(one))
+    text = text_of(found(parse(page), data_stream="1")[0])
+    assert re.search(PATTERNS["en"]["epsilon"], text).groups() == ("1/96", "1/2")
