@@ -150,7 +150,8 @@ def test_an_envelope_is_stored_and_receipted(store, address, tls, node):
 
 
 def test_the_broker_may_be_named_otherwise_than_reached(store, address, tls):
-    worker(store, address, tls, server_name=HOST).start()
+    with worker(store, address, tls, server_name=HOST) as collector:
+        assert collector.connected
     with pytest.raises(ToolError, match=r"not good for another\.test"):
         worker(store, address, tls, server_name="another.test").start()
 
