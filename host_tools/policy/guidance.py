@@ -21,6 +21,11 @@ PLACE_FINE_M = 10
 RETENTION_LONG_DAYS = 730
 # What tells of the appliances behind a meter.
 LOAD = ("energy_mwh", "energy_total_mwh", "power_mw", "current_ma", "power_factor_permille")
+# Quantities of which one nearly tells the other.
+RELATED = (
+    ("energy_mwh", "energy_total_mwh", "power_mw", "current_ma"),
+    ("pm1_0_ngm3", "pm2_5_ngm3", "pm10_ngm3"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +45,8 @@ def warnings(policy: Policy, terms: Terms) -> list[Warning]:
     for stream in policy.streams:
         if is_counted(stream.quantity):
             found += _counted(stream)
-        found += _load(stream) + _noise(stream) + _overlaps(policy, stream)
+        found += _load(stream) + _noise(stream)
+        found += _overlaps(policy, stream) + _related(policy, stream)
         found += _retention(stream, terms)
     return found + _epsilon(policy) + _place(terms)
 
@@ -119,6 +125,23 @@ def _overlaps(policy: Policy, stream: Stream) -> list[Warning]:
                 "let the longer be a multiple of the shorter",
             ))  # fmt: skip
     return found
+
+
+def _related(policy: Policy, stream: Stream) -> list[Warning]:
+    if stream.noise:
+        return []
+    return [
+        Warning(
+            "related", stream.number,
+            f"{stream.quantity} leaves without noise beside {other.quantity} with noise "
+            f"(stream {other.number})",
+            "one nearly tells the other, so the noise hides nothing and its epsilon does not hold",
+            "give noise to both or to neither",
+        )
+        for other in policy.streams
+        if other.noise and other.quantity != stream.quantity
+        and any({stream.quantity, other.quantity} <= set(related) for related in RELATED)
+    ]  # fmt: skip
 
 
 def _retention(stream: Stream, terms: Terms) -> list[Warning]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from host_tools.errors import ToolError
 from host_tools.policy.compile_policy import Compiled
 from host_tools.policy.signed import SUFFIX, load_key, publish, read_file, write_file
-from host_tools.private_file import write_private
+from host_tools.public_file import write_public
 from node.policy.rules import Policy
 
 
@@ -28,10 +28,7 @@ def write_rules(target: Path, compiled: Compiled):
     target = Path(target)
     if target.suffix == SUFFIX:
         raise ToolError(f"{target} would not be signed", "give --key, or another name")
-    try:
-        write_private(target, compiled.rules)
-    except OSError as err:
-        raise ToolError(f"{target}: {err.strerror}", "take a path that can be written") from err
+    write_public(target, compiled.rules)
 
 
 def _is_there(target: Path, compiled: Compiled, public_key: bytes) -> bool:

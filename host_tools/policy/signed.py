@@ -13,16 +13,20 @@ import dataclasses
 import hashlib
 import io
 import os
+import re
 from pathlib import Path
 
 import cbor2
 
 from host_tools.errors import ToolError
+from host_tools.policy.compile_policy import NAME
 from host_tools.policy.terms import Terms, read_terms
 from host_tools.private_file import write_private
 from host_tools.provisioning.lms_signer import Signer
+from host_tools.public_file import write_public
 from node.crypto import lms
 from node.errors import FormatError, OpenError, PolicyError
+from node.pipeline.reading import QUANTITIES
 from node.policy.rules import Policy
 
 LABEL = "lp1 published policy"
@@ -65,8 +69,7 @@ def make_key(folder: Path, witness_folder: Path | None = None) -> Signer:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The seed last: with it the key is whole.
         signer = Signer.create(*_parts(secret), folder / STATE, witness_folder)
-        write_private(folder / PUBLIC_KEY, signer.public_key)
-        (folder / PUBLIC_KEY).chmod(0o644)
+        write_public(folder / PUBLIC_KEY, signer.public_key)
         write_private(seed_path, secret)
     except OSError as err:
         raise ToolError(f"{folder}: {err.strerror}", "take a folder that can be written") from err
@@ -146,12 +149,24 @@ def read_published(
         raise ToolError(f"{name} has rules that no node takes", _AGAIN) from err
     if hashlib.sha256(published.terms).digest() != policy.terms_digest:
         raise ToolError(f"{name} has terms that are not those of its rules", _AGAIN)
+    _check_names(policy, name)
     terms = published.read_terms()
     if sorted(terms.streams) != [stream.number for stream in policy.streams]:
         raise ToolError(f"{name} has terms for other streams than its rules", _AGAIN)
     if public_key is not None:
         check_signature(published.rules, published.signature, public_key, name)
     return published
+
+
+def _check_names(policy: Policy, name: str):
+    """A node compares what the rules name with its kit; here it is shown, and used in files."""
+    for text in (policy.id, policy.kit):
+        if type(text) is not str or not re.fullmatch(NAME, text):
+            raise ToolError(f"{name} has an id or a kit that is no name", _AGAIN)
+    for stream in policy.streams:
+        if type(stream.quantity) is not str or stream.quantity not in QUANTITIES:
+            message = f"{name} has a quantity that is not known, in stream {stream.number}"
+            raise ToolError(message, "install the Lamppost that it was compiled with, or newer")
 
 
 def _decoded(encoded: bytes) -> list | None:
@@ -176,13 +191,8 @@ def read_file(path: Path, public_key: bytes | None = None) -> PublishedPolicy:
 
 
 def write_file(path: Path, published: PublishedPolicy):
-    """Whole or not at all, and readable by everybody: it is public."""
-    path = Path(path)
-    try:
-        write_private(path, published.encode())
-        path.chmod(0o644)
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "take a path that can be written") from err
+    """Whole or not at all."""
+    write_public(path, published.encode())
 
 
 def _parts(secret: bytes) -> tuple[bytes, bytes]:

@@ -192,6 +192,15 @@ def test_windows_that_overlap(tmp_path, windows, more, expected):
     assert codes(report_of(tmp_path, text)) == expected
 
 
+def test_noise_beside_a_quantity_that_tells_the_same(tmp_path):
+    noise = "noise = { epsilon = 1, per_day = 1 }"
+    power = STREAM.replace("co2_ppm", "power_mw").format(11, 86_400, "")
+    energy = STREAM.replace("co2_ppm", "energy_mwh").format(12, 86_400, noise)
+    assert ("related", 11) in codes(report_of(tmp_path, GOOD + power + energy))
+    power = STREAM.replace("co2_ppm", "power_mw").format(11, 86_400, noise)
+    assert ("related", 11) not in codes(report_of(tmp_path, GOOD + power + energy))
+
+
 def test_energy_of_a_day_is_not_warned_of(tmp_path):
     text = STREAM.replace("co2_ppm", "energy_mwh").format(11, 86_400, "")
     assert codes(report_of(tmp_path, GOOD + text)) == set()

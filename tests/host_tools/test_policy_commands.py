@@ -13,10 +13,12 @@ from node.policy.rules import Policy
 TRAFFIC = load_kit("traffic").policy_path
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch, tmp_path):
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+@pytest.fixture(autouse=True, scope="module")
+def state(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture
@@ -29,11 +31,11 @@ def lamppost(capsys):
     return call
 
 
-@pytest.fixture
-def key(tmp_path, lamppost):
-    code, out, _ = lamppost("keygen", tmp_path / "key")
-    assert code == 0 and "signs 1,024 times" in " ".join(out.split())
-    return tmp_path / "key"
+@pytest.fixture(scope="module")
+def key(tmp_path_factory, state):
+    folder = tmp_path_factory.mktemp("keys") / "key"  # which is made
+    assert run(["policy", "keygen", str(folder)]) == 0
+    return folder
 
 
 @pytest.fixture
@@ -48,15 +50,16 @@ def other(tmp_path):
 def test_from_a_key_to_a_published_policy(tmp_path, lamppost, key, other):
     target = tmp_path / "traffic.policy"
     compile_args = ("compile", "--kit", "traffic", "--key", key, "-o", target)
-    code, out, _ = lamppost(*compile_args, TRAFFIC)
-    assert code == 0 and "signs 1,023 times more" in " ".join(out.split())
+    code, out, _ = lamppost(*compile_args, TRAFFIC, "--json")
+    told = json.loads(out)
+    assert (code, told["remaining"]) == (0, 1023)
     published = read_file(target, read_public_key(key))
     assert published.policy().version == 1
     assert lamppost("show", target, "--key", key)[0] == 0
 
-    code, out, _ = lamppost(*compile_args, TRAFFIC, "--json")  # no leaf is spent on the same
-    told = json.loads(out)
-    assert (code, told["remaining"], told["signed"]) == (0, 1023, True)
+    code, out, _ = lamppost(*compile_args, TRAFFIC)  # no leaf is spent on the same
+    assert code == 0 and "signs 1,023 times more" in " ".join(out.split())
+    assert told["signed"]
     assert told["digest"] == Policy(published.rules).digest.hex()
 
     assert lamppost(*compile_args, other)[0] == 0
@@ -65,6 +68,12 @@ def test_from_a_key_to_a_published_policy(tmp_path, lamppost, key, other):
     assert code == 1 and "has version 2, and this is version 1" in err
     assert "hint: write version = 3" in err
     assert read_file(target).policy().version == 2
+
+
+def test_a_key_is_made_once(key, lamppost):
+    assert (key / "seed").stat().st_mode & 0o777 == 0o600
+    code, out, err = lamppost("keygen", key)
+    assert (code, out) == (1, "") and "is there already" in err
 
 
 def test_rules_without_a_key(tmp_path, lamppost):

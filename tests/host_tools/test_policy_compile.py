@@ -236,6 +236,8 @@ def test_the_kits_that_come_along(name):
     [
         ('id = "air-street"', "", "has no id"),
         ('id = "air-street"', 'id = ""', "empty id"),
+        ('id = "air-street"', 'id = "a\\n"', "up to 64 letters, digits"),
+        ('id = "air-street"', f'id = "{"a" * 65}"', "up to 64 letters, digits"),
         ("version = 3", "version = 0", "version = 0 | version is 1 to"),
         ("version = 3", "version = true", "version = true | version is a whole number"),
         ("version = 3", "version = 3.0", "version is a whole number"),
@@ -443,6 +445,8 @@ def test_a_mistake_is_told_with_its_line(folder, old, new, told_at):
 
 def test_no_policy_there(folder):
     assert "No such file" in complaint(compile_policy, folder / "no.toml")
+    (folder / "deep.toml").write_text("stream = " + "[" * 9000 + "]" * 9000)
+    assert "is nested too deep" in complaint(compile_policy, folder / "deep.toml")
     (folder / "latin.toml").write_bytes(b"\xff\xfe")
     assert "is not UTF-8" in complaint(compile_policy, folder / "latin.toml")
     head = GOOD.partition("[[stream]]")[0]
