@@ -45,7 +45,7 @@ class Model:
         self._readings = []  # (time, quantity, value), of all that was watched without a break
         self._began_s = None
         self.begin_span = True
-        self.withheld = self.released = self.totals = self.hiding = 0
+        self.withheld = self.released = self.totals = self.told_totals = self.hiding = 0
 
     def use(self, streams, days, now_s: int):
         self.streams, self._days = streams, days
@@ -186,7 +186,10 @@ class Model:
             self.totals += 1
         if hidden and [s for s in stream[STATISTICS] if s in SAMPLES]:
             return False
-        return not hidden or (attack(hidden, stream[K]) and sum(hidden) >= stream[K])
+        if hidden and not (attack(hidden, stream[K]) and sum(hidden) >= stream[K]):
+            return False
+        self.told_totals += len(hidden) > 0
+        return True
 
 
 def attack(hidden: list, k: int) -> bool:
