@@ -7,6 +7,7 @@ line that names file, stream, field and what would be right.
 
 import dataclasses
 import datetime
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +32,7 @@ PLAINTEXT_MAX = 900  # with envelope and topic around it, one packet of a node: 
 RULES_MAX = 4096  # that a node reads
 PLACE_MAX_M = 100_000
 VERSION_MAX = 2**31 - 1
-ID_MAX = 64
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of a policy or a kit
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -51,12 +52,8 @@ def compile_policy(
     path = Path(path)
     fields, lines = _read(path)
     table = Table(f"{path}:", fields, KEYS, lines.of())
-    head = [table.take("id", str), table.take_int("version", 1, VERSION_MAX)]
-    if len(head[0]) > ID_MAX:
-        raise table.wrong("has a long id", f"take at most {ID_MAX} characters")
-    name = table.take("kit", str)
-    if not (head[0] + name).isprintable():
-        raise table.wrong("has an id or kit that cannot be shown", "take letters and digits")
+    head = [_name(table, "id"), table.take_int("version", 1, VERSION_MAX)]
+    name = _name(table, "kit")
     if kit is not None and name != kit.name:
         raise table.wrong(f"is for the kit {name!r}, not {kit.name!r}", f'kit = "{kit.name}"')
     days = _days(table, today or datetime.datetime.now(datetime.UTC).date())
@@ -82,6 +79,15 @@ def _read(path: Path) -> tuple[dict, Lines]:
         raise ToolError(f"{path} is nested too deep", "see https://toml.io") from err
     except tomllib.TOMLDecodeError as err:
         raise ToolError(f"{path}: {err}", "it must be TOML: see https://toml.io") from err
+
+
+def _name(table: Table, key: str) -> str:
+    """It becomes part of messages and of names of files."""
+    name = table.take(key, str)
+    if not re.fullmatch(NAME, name):
+        mend = f'{key} is up to 64 letters, digits, ".", "-" and "_", such as "traffic-street"'
+        raise table.wrong(f"has {key} = {name[:40]!r}", mend)
+    return name
 
 
 def _days(table: Table, today: datetime.date) -> tuple[int, int]:

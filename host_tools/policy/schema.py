@@ -18,7 +18,8 @@ from node.policy.rules import DAY_S
 
 PATH = Path(__file__).with_name("policy.schema.json")
 _TEXT = {"$ref": "#/$defs/text"}
-_LINE = {"type": "string", "pattern": r"\S"}
+_LINE = {"type": "string", "pattern": r"\S", "not": {"pattern": "[\r\n]"}}
+_NAME = {"type": "string", "pattern": f"^({compile_policy.NAME})$"}
 
 
 def _whole(low: int, high: int | None = None) -> dict:
@@ -49,6 +50,12 @@ def _shared() -> dict:
         "recipients": _list(_TEXT),
         "retention_days": _whole(1, stream_fields.RETENTION_MAX_DAYS),
     }
+
+
+def _in_each_or_shared(key: str) -> dict:
+    shared = {"properties": {"every_stream": {"required": [key]}}, "required": ["every_stream"]}
+    each = {"properties": {"stream": {"items": {"required": [key]}}}}
+    return {"anyOf": [shared, each]}
 
 
 def _noise() -> dict:
@@ -100,7 +107,12 @@ def _range(quantity: str) -> dict:
     _, _, low, high = QUANTITIES[quantity]
     return {
         "if": {"properties": {"quantity": {"const": quantity}}, "required": ["quantity"]},
-        "then": {"properties": {"range": {"items": {"minimum": low, "maximum": high}}}},
+        "then": {
+            "properties": {
+                "range": {"items": {"minimum": low, "maximum": high}},
+                "resolution": {"maximum": high - low},
+            },
+        },
     }
 
 
@@ -110,9 +122,9 @@ def schema() -> dict:
     language = f"^{texts.LANGUAGE}$"
     root = _table(
         tuple(key for key in compile_policy.KEYS if key != "every_stream"),
-        id={**_LINE, "maxLength": compile_policy.ID_MAX},
+        id=_NAME,
         version=_whole(1, compile_policy.VERSION_MAX),
-        kit=_LINE,
+        kit=_NAME,
         valid_from=day,
         valid_until=day,
         place_precision_m=_whole(1, compile_policy.PLACE_MAX_M),
@@ -126,11 +138,13 @@ def schema() -> dict:
         "type": "object", "minProperties": 1, "additionalProperties": False,
         "patternProperties": {language: _LINE},
     }  # fmt: skip
-    fraction = {"type": "string", "pattern": f"^{noise_fields.FRACTION}$"}
+    above_zero = "(?=[0-9.]*[1-9])"
+    fraction = {"type": "string", "pattern": f"^{above_zero}{noise_fields.FRACTION}$"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A Lamppost policy: what may leave a node",
         **root,
+        "allOf": [_in_each_or_shared(key) for key in stream_fields.SHARED_KEYS],
         "$defs": {
             "text": {"anyOf": [_LINE, lines]},
             "epsilon": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, fraction]},

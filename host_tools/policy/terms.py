@@ -88,9 +88,19 @@ def _stream(fields: dict) -> StreamTerms:
 
 
 def _is_whole(terms: Terms) -> bool:
+    """Whether all is there and of its kind: what others published is shown to people."""
     texts = [terms.title, terms.controller_name]
+    lines = [terms.controller_contact]
+    numbers = [terms.place_precision_m]
     for one in terms.streams.values():
         texts += [one.why, one.unit, *one.recipients]
-        if type(one.retention_days) is not int or one.retention_days <= 0:
-            return False
-    return bool(terms.languages) and all(set(text) == set(terms.languages) for text in texts)
+        lines += [one.purpose, one.legal_basis]
+        numbers += [one.retention_days, one.contribution or 1]
+    lines += [*terms.languages, *(line for text in texts for line in text.values())]
+    return (
+        bool(terms.languages)
+        and all(set(text) == set(terms.languages) for text in texts)
+        and all(type(line) is str and line.isprintable() and line for line in lines)
+        and all(type(number) is int and number > 0 for number in [*numbers, *terms.streams])
+        and all(one.per_day is None or one.per_day > 0 for one in terms.streams.values())
+    )

@@ -35,7 +35,7 @@ STATISTICS = {
 PATTERNS = {
     "en": {
         "sent": r"(?:(Once) a|Every ?([\d.,]*)) (second|minute|hour|day)s?: (.+?) of that time\.",
-        "measured": r"measures every ?([\d.,]*) (second|minute|hour)s?\.",
+        "measured": r"is measured every ?([\d.,]*) (second|minute|hour)s?\.",
         "step": r"Rounded to steps of (.+?)\.(?: |$)",
         "low": r"Values below (.+?) are sent as \1\.",
         "high": r"Values above (.+?) are sent as \1\.",
@@ -46,7 +46,7 @@ PATTERNS = {
     "de": {
         "sent": r"(?:(Einmal) am|Jede|Alle ([\d.,]+)) (Sekunde|Minute|Stunde|Tag)[en]*: "
                 r"(.+?) dieser Zeit\.",
-        "measured": r"misst (?:jede|alle) ?([\d.,]*) ?(Sekunde|Minute|Stunde)n?\.",
+        "measured": r"Gemessen wird (?:jede|alle) ?([\d.,]*) ?(Sekunde|Minute|Stunde)n?\.",
         "step": r"Gerundet auf Schritte von (.+?)\.(?: |$)",
         "low": r"Werte unter (.+?) werden als \1 gesendet\.",
         "high": r"Werte über (.+?) werden als \1 gesendet\.",

@@ -236,8 +236,8 @@ def test_the_kits_that_come_along(name):
     [
         ('id = "air-street"', "", "has no id"),
         ('id = "air-street"', 'id = ""', "empty id"),
-        ('id = "air-street"', 'id = "a\\n"', "cannot be shown"),
-        ('id = "air-street"', f'id = "{"a" * 65}"', "has a long id"),
+        ('id = "air-street"', 'id = "a\\n"', "up to 64 letters, digits"),
+        ('id = "air-street"', f'id = "{"a" * 65}"', "up to 64 letters, digits"),
         ("version = 3", "version = 0", "version = 0 | version is 1 to"),
         ("version = 3", "version = true", "version = true | version is a whole number"),
         ("version = 3", "version = 3.0", "version is a whole number"),

@@ -220,7 +220,8 @@ def test_the_command_writes_the_same_bytes_each_time(tmp_path, capsys):
     written = []
     for name in ("one.json", "two.json"):
         args = ["policy", "datachain", str(POLICIES[0]), "-o", str(tmp_path / name)]
-        assert cli.run(args) == 0
+        assert cli.run([*args, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["file"] == str(tmp_path / name)
         written.append((tmp_path / name).read_bytes())
     assert written[0] == written[1]
     check(json.loads(written[0]))

@@ -74,6 +74,11 @@ BAD_CHANGES = [
     ('"1/24"', "0"), ('"1/24"', '"1/0"'), ('"1/24"', '"-1/24"'), ('"1/24"', "true"),
     ("contribution = 2", "contrib = 2"), ("contribution = 2", "contribution = 0"),
     ('epsilon = "1/24", ', ""), ("per_day = 1, ", ""),
+    ('"1/24"', '"0"'), ('"1/24"', '"0/24"'), ('"1/24"', '"0.00"'), ('"Weather."', '"a\\nb"'),
+    ('why = "Weather."', ""), ('legal_basis = "eu-gdpr:A6-1-e"', ""),
+    ("resolution = 100\n", "resolution = 125_001\n"),
+    ('kit = "mine"', 'kit = "my kit"'), ('id = "air-street"', 'id = "../street"'),
+    ('id = "air-street"', 'id = "a\\u001b[2J"'), ('id = "air-street"', f'id = "{"a" * 65}"'),
 ]  # fmt: skip
 
 

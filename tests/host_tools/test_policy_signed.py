@@ -10,6 +10,7 @@ import pytest
 from host_tools.errors import ToolError
 from host_tools.policy import signed
 from host_tools.policy.compile_policy import compile_policy
+from host_tools.policy.terms import read_terms
 from host_tools.provisioning.kit import load_kit
 from node.crypto import lms
 from node.policy.rules import Policy
@@ -120,3 +121,46 @@ def test_nothing_is_signed_that_no_node_takes(signer):
     with pytest.raises(ToolError, match="no node would take"):
         signed.sign(signer, b"\x80")
     assert signer.remaining() == before
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [
+        ((1,), "../air", "an id or a kit that is no name"),
+        ((1,), "a\x1b[2J", "an id or a kit that is no name"),
+        ((3,), 7, "an id or a kit that is no name"),
+        ((6, 0, 1), "speed_mmps", "a quantity that is not known, in stream 1"),
+        ((6, 0, 1), ["vehicles"], "a quantity that is not known, in stream 1"),
+    ],
+)
+def test_rules_that_nobody_could_be_shown(published, at, value, words):
+    rules = cbor2.loads(published.rules)
+    _set(rules, at, value)
+    data = with_parts(published, rules=cbor2.dumps(rules, canonical=True))
+    with pytest.raises(ToolError, match=words):
+        signed.read_published(data, "x.policy")
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (("title", "en"), 7), (("title", "en"), ""), (("title", "en"), "a\x1b[2J"),
+        (("title",), {"en": "Traffic"}), (("controller", "contact"), None),
+        (("place_precision_m",), 0), (("place_precision_m",), True), (("languages",), []),
+        (("streams", 1, "retention_days"), 1.5), (("streams", 1, "purpose"), b"x"),
+        (("streams", 1, "recipients"), [{"en": "All"}]), (("streams", 2, "per_day"), [0, 1]),
+        (("streams", 2, "per_day"), [1, 0]), (("streams", 2, "contribution"), -1),
+        (("streams", 1, "more"), 1),
+    ],
+)  # fmt: skip
+def test_terms_that_nobody_could_be_shown(compiled, at, value):
+    terms = cbor2.loads(compiled.terms)
+    _set(terms[1], at, value)
+    with pytest.raises(ToolError, match="not the terms of a policy"):
+        read_terms(cbor2.dumps(terms, canonical=True))
+
+
+def _set(inner, at: tuple, value):
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = value

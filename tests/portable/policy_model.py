@@ -8,6 +8,7 @@ A stream here is the nine fields of the rules.
 
 DAY_S = 86_400
 BREAK_S = 3600
+SAMPLES = ("min", "max", "last")  # statistics that are one reading
 TOLD, BELOW_K, LOST = "told", "below k", "lost"
 NUMBER, QUANTITY, WINDOW_S, STATISTICS, RESOLUTION, LOW, HIGH, K, NOISE = range(9)
 
@@ -44,7 +45,7 @@ class Model:
         self._readings = []  # (time, quantity, value), of all that was watched without a break
         self._began_s = None
         self.begin_span = True
-        self.withheld = self.released = self.totals = self.hiding = 0
+        self.withheld = self.released = self.totals = self.told_totals = self.hiding = 0
 
     def use(self, streams, days, now_s: int):
         self.streams, self._days = streams, days
@@ -183,7 +184,12 @@ class Model:
             return False
         if hidden:
             self.totals += 1
-        return not hidden or (attack(hidden, stream[K]) and sum(hidden) >= stream[K])
+        if hidden and [s for s in stream[STATISTICS] if s in SAMPLES]:
+            return False
+        if hidden and not (attack(hidden, stream[K]) and sum(hidden) >= stream[K]):
+            return False
+        self.told_totals += len(hidden) > 0
+        return True
 
 
 def attack(hidden: list, k: int) -> bool:

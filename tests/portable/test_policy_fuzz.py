@@ -32,7 +32,7 @@ class TestPolicyFuzz(unittest.TestCase):
         self.assertTrue(fuzzer.noisy > 20_000 and fuzzer.anew > 5000 and fuzzer.twice > 200)
         self.assertTrue(fuzzer.withheld > 10_000 and fuzzer.told > 5000)
         self.assertTrue(fuzzer.hidden_totals > 300)
-        self.assertTrue(fuzzer.totals > fuzzer.hidden_totals + 50)  # those that may be told
+        self.assertTrue(fuzzer.totals > 1000 and fuzzer.told_totals > 100)
         self.assertTrue(fuzzer.renewed > 1000)
 
 

@@ -88,10 +88,10 @@ def test_a_wrong_chip_at_the_address(tmp_path):
     assert all(values["co2_ppm", "mean"][at] is not None for at in range(300, 7200, 300))
 
 
-@pytest.mark.parametrize("name", ["policy.cbor", "node.key.der", "kit.json", "config.json"])
-def test_without_a_policy_or_an_identity_nothing_leaves(tmp_path, name):
-    """It says why, starts again each minute, and sends not one envelope."""
-    plan = Plan(kits=choose_kits(("air",), None), for_s=1200, folder=tmp_path / "city")
+def with_damaged(folder, name, check):
+    """Ten minutes of a city whose node finds a file of its flash empty, and ten with half of it;
+    check(node) after each. It must not have sent one envelope."""
+    plan = Plan(kits=choose_kits(("air",), None), for_s=1200, folder=folder)
     with CityRun(plan) as city:
         city.start()
         node = city.nodes[0]
@@ -106,10 +106,32 @@ def test_without_a_policy_or_an_identity_nothing_leaves(tmp_path, name):
             node.power_up(city.conductor.start_s, city.conductor.now_ms, "power",
                           city.conductor.changed)  # fmt: skip
             assert city.conductor.run(city.conductor.now_ms + 600_000)
-            assert node.resets >= 3
-            assert any("cannot go on" in line for line in node.log)
+            check(node)
             node.stop()
             node.resets = 0
             node.log.clear()
         assert city.account()["nodes"][0]["envelopes"] == 0
         assert city.collector.received == 0
+
+
+@pytest.mark.parametrize("name", ["node.key.der", "kit.json", "config.json"])
+def test_without_an_identity_nothing_leaves(tmp_path, name):
+    """It says why, starts again each minute, and sends not one envelope."""
+
+    def check(node):
+        assert node.resets >= 3
+        assert any("cannot go on" in line for line in node.log)
+
+    with_damaged(tmp_path / "city", name, check)
+
+
+@pytest.mark.parametrize("name", ["policy", "policy.key"])
+def test_without_a_policy_nothing_leaves(tmp_path, name):
+    """It says why, measures nothing, and waits for one: it does not start again and again."""
+
+    def check(node):
+        assert node.resets == 0 and node.total("samples") == 0
+        assert any("policy: (2, " in line for line in node.log)
+        assert any("nothing leaves" in line for line in node.log)
+
+    with_damaged(tmp_path / "city", name, check)

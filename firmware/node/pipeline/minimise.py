@@ -72,15 +72,19 @@ class Released:
 
     keep(data): makes the spans durable when one begins. It begins with the one that grows, or
     grew last, whose end is not kept: after a power cut `last_s`, the newest instant in the outbox,
-    tells it."""
+    tells it. When the outbox may soon tell it no more, the end is made durable as well: settle().
+    """
 
     def __init__(self, kept: bytes = b"", last_s=None, keep=None):
         self._keep = keep
+        self._is_kept = True
         spans = []
         for at in range(0, len(kept) - 9, 10):
             numbers = [int.from_bytes(kept[i : i + 5], "big") for i in (at, at + 5)]
             spans.append(numbers)
-        if spans and last_s is not None:
+        others = [1 for first, last in spans[1:] if first <= (last_s or 0) <= last]
+        if spans and last_s is not None and not others:
+            self._is_kept = last_s <= spans[0][1]
             spans[0][1] = max(spans[0][1], last_s)
         self._newest = spans[0] if spans else None
         self._spans = sorted(spans)
@@ -91,6 +95,7 @@ class Released:
 
     def begin(self):
         """The clock was set, or stood still: the next instant begins a new span."""
+        self.settle()
         self._growing = None
 
     def add(self, instant_s: int, floor_s: int = 0, is_held: bool = True) -> bool:
@@ -101,6 +106,7 @@ class Released:
         """
         if self._growing is not None:
             self._growing[1] = max(self._growing[1], instant_s)
+            self._is_kept = False
             return True
         spans = [span for span in self._spans if span[1] >= floor_s]
         if is_held and len(spans) >= _SPANS:
@@ -123,8 +129,15 @@ class Released:
             spans[at][1] = max(spans[at][1], spans[at + 1][1])
             del spans[at + 1]
 
+    def settle(self):
+        """Call it before an envelope without records is sealed: behind a row of them the newest
+        instant in the outbox is not found after a power cut."""
+        if not self._is_kept:
+            self.keep()
+
     def keep(self):
         """Makes the spans durable as they are."""
+        self._is_kept = True
         if self._keep is not None:
             first = [span for span in self._spans if span is self._newest]
             data = b""
@@ -218,5 +231,6 @@ class Minimiser:
         if not any_whole or not self._policy.permits(instant_s):
             return None
         if instant_s in self._released or not self._released.add(instant_s, floor_s, is_held):
+            self._released.settle()
             return []
         return sorted(records)  # by number

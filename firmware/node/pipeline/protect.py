@@ -72,8 +72,11 @@ class ProtectedWindow(Window):
 
     def _hides_parts(self, k: int) -> bool:
         """Whether each part that was withheld could still have been anything below k, for who
-        sees this total and the parts that were not. With noise there is nothing to hide."""
+        sees this total and the parts that were not; a single sample of them would tell more. With
+        noise there is nothing to hide."""
         parts = self._parts_withheld
         if not parts or self.stream.noise:
             return True
+        if [1 for statistic in self.stream.statistics if statistic in ("min", "max", "last")]:
+            return False
         return not self._parts_lost and k <= self._withheld <= (parts - 1) * (k - 1)

@@ -14,7 +14,8 @@ from host_tools import console
 @click.option("--kit", metavar="KIT", help="Its kit: name, or kit.json. Default: as it says.")
 @click.option("-o", "--output", "target", metavar="OUT", type=click.Path(path_type=Path),
               required=True, help="The JSON file to write.")  # fmt: skip
-def datachain(path, kit, target):
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def datachain(path, kit, target, as_json):
     """Write the notice as a DTPR device datachain: JSON, in all languages of the policy."""
     from host_tools.policy.datachain import datachain as make
     from host_tools.policy.sentences import read_inputs
@@ -23,4 +24,10 @@ def datachain(path, kit, target):
     policy, terms, found = read_inputs(path, kit)
     chain = make(policy, terms, found)
     write_public(target, json.dumps(chain, ensure_ascii=False, indent=2).encode() + b"\n")
+    if as_json:
+        console.result_json({
+            "file": str(target), "id": policy.id, "version": policy.version,
+            "digest": policy.digest.hex(),
+        })  # fmt: skip
+        return
     console.result(f"{target}: {policy.id} version {policy.version}")

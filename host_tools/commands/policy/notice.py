@@ -17,7 +17,8 @@ from host_tools import console
               help="Where the page will be: for the QR code on the printed sign.")  # fmt: skip
 @click.option("-o", "--output", "target", metavar="OUT", type=click.Path(path_type=Path),
               default=Path("notice.html"), help="The file to write: notice.html.")  # fmt: skip
-def notice(path, kit, languages, url, target):
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def notice(path, kit, languages, url, target, as_json):
     """Write the notice for the public: one HTML page, and a sign when it is printed.
 
     It says what is measured, what leaves and what never does, why, who gets it, how long it is
@@ -30,4 +31,10 @@ def notice(path, kit, languages, url, target):
     policy, terms, found = read_inputs(path, kit)
     page = make(policy, terms, found, list(dict.fromkeys(languages)) or None, url)
     write_public(target, page.encode())
+    if as_json:
+        console.result_json({
+            "file": str(target), "id": policy.id, "version": policy.version,
+            "digest": policy.digest.hex(),
+        })  # fmt: skip
+        return
     console.result(f"{target}: {policy.id} version {policy.version}")
