@@ -109,7 +109,7 @@ def a_day(start, flash, day):
     its_keys, counts, _ = start(flash)
     counts.count()
     its_keys.step_to(day)
-    its_keys.use_policy(day)
+    its_keys.note_policy(day)
     its_keys.use_command(day)
     counts.reached()
 
@@ -133,7 +133,7 @@ def test_a_node_has_its_keys_and_numbers_after_any_cut(start):
             with pytest.raises(CommandError):
                 its_keys.use_command(day - 1)
             its_keys.step_to(day)
-            its_keys.use_policy(day)
+            its_keys.note_policy(day)
             assert its_keys.epoch == day, what
         image = image_of(flash)
 
@@ -149,7 +149,7 @@ def test_keys_after_a_silent_erasure_are_missing_and_nothing_is_made_up(start):
     assert partition.was_erased
     assert its_keys.missing() == ["seal", "receipt", "command"]
     its_keys.step_to(5)
-    its_keys.use_policy(3)
+    its_keys.note_policy(3)
     assert (its_keys.seal, its_keys.epoch, its_keys.policy_version) == (None, 0, 0)
     assert counts.boots == 0
     policy = Policy(compile_policy(KITS / "air" / "policy.toml").rules)
