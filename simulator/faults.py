@@ -37,6 +37,7 @@ class Faults:
     def __init__(self, city: ScenarioCity, seed: int):
         self._city = city
         self._luck = random.Random(f"faults {seed}")
+        self._signatures = {}  # rules: signed
         self._kept = Path(tempfile.mkdtemp(prefix="lamppost-"))  # snapshots, copies of the store
 
     def stop(self):
