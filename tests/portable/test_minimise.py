@@ -161,7 +161,7 @@ class TestWindows(unittest.TestCase):
             released.begin()
             for instant_s in range(first_s, first_s + 3600, 300):
                 released.add(instant_s)
-        self.assertEqual(len(kept), 2)  # one write for each
+        self.assertEqual(len(kept), 3)  # one write for each, and one where the first has ended
         after = Released(kept[-1], NOON + 3300)
         for first_s in (ahead_s, NOON):
             for instant_s in range(first_s, first_s + 3600, 300):
@@ -171,6 +171,78 @@ class TestWindows(unittest.TestCase):
         for garbage in (b"", b"123456789"):
             self.assertFalse(NOON in Released(garbage, NOON))
         self.assertTrue(len(kept[-1]) <= 240)
+
+    def test_what_left_is_known_behind_a_row_of_envelopes_without_records(self):
+        """After a power cut, when the outbox tells no newest instant any more."""
+        kept, left = [], []
+        self.minimiser = Minimiser(
+            policy(self.short), {"co2_ppm": 30}, Released(keep=kept.append)
+        )
+
+        def run(from_s, windows, steps):
+            """Closes windows as time goes on; what the last of them gives."""
+            self.minimiser.follow(from_s, steps)
+            records = None
+            for _ in range(windows):
+                instant_s = self.minimiser.next_instant_s
+                self.minimiser.follow(instant_s, steps)
+                records = self.minimiser.close()
+                if records:
+                    left.append(instant_s)
+            return records
+
+        def all_are_known():
+            after = Released(kept[-1], None)
+            return not [instant_s for instant_s in left if instant_s not in after]
+
+        run(NOON + 86_399, 8, 1)  # a forged time, whose slots the true time will come to
+        run(NOON - 1, 30, 2)
+        self.assertEqual(run(NOON - 1, 20, 3), [])  # set back
+        self.assertTrue(all_are_known())
+        self.assertEqual(run(NOON + 83_000, 14, 4), [])  # it grows up to what was forged
+        self.assertEqual(len(left), len(set(left)))
+        self.assertTrue(all_are_known())
+
+    def test_a_second_power_cut_before_anything_is_released(self):
+        kept = []
+        before = Released(keep=kept.append)
+        for instant_s in (NOON, NOON + 300, NOON + 600):
+            before.add(instant_s)
+        once = Released(kept[-1], NOON + 600, kept.append)
+        once.begin()  # a day passes with envelopes that tell nothing, or that do not open
+        self.assertTrue(NOON + 600 in Released(kept[-1], None))
+        once.begin()
+        self.assertEqual(len(kept), 2)  # nothing new to write
+
+    def test_the_newest_instant_belongs_to_its_own_span(self):
+        """A power cut after a span has begun, and before its first envelope is in the outbox."""
+        kept = []
+        released = Released(keep=kept.append)
+        for first_s in (NOON + 86_400, NOON):
+            released.begin()
+            released.add(first_s)
+            released.add(first_s + 300)
+        after = Released(kept[-1], NOON + 86_700)
+        self.assertTrue(NOON in after and NOON + 86_700 in after)
+        self.assertFalse(NOON + 43_200 in after)
+
+    def test_what_lies_between_spans_is_not_taken_by_a_power_cut(self):
+        """Kept while nothing grows, as when a policy takes effect after the clock was set."""
+        kept = []
+        released = Released(keep=kept.append)
+        for first_s in (NOON, NOON + 86_400):
+            released.begin()
+            for n in range(4):
+                released.add(first_s + 300 * n)
+        released.begin()
+        released.keep()
+        for again in (Released(kept[-1], NOON + 87_300, kept.append), None):
+            after = again or Released(kept[-1], NOON + 87_300)
+            self.assertTrue(NOON + 900 in after and NOON + 86_400 in after)
+            self.assertTrue(NOON + 87_300 in after)
+            self.assertFalse(NOON + 1200 in after or NOON + 86_100 in after)
+            if again:
+                again.keep()  # and once more, before the first of its own
 
     def test_forged_steps_take_no_slot_but_those_they_released(self):
         """A clock that flaps by half a day, while no receipt comes, and then one does."""

@@ -65,18 +65,24 @@ class Released:
     released twice. A clock that was set forward by a forged answer leaves a span in the future,
     which must not keep back what comes before it once the clock is right again.
 
-    keep(data): makes the spans durable when one begins. It begins with the one that grows, whose
-    end is not kept: after a power cut `last_s`, the newest instant in the outbox, tells it."""
+    keep(data): makes the spans durable when one begins. It begins with the one that grows, or
+    grew last, whose end is not kept: after a power cut `last_s`, the newest instant in the outbox,
+    tells it. When the outbox may soon tell it no more, the end is made durable as well: settle().
+    """
 
     def __init__(self, kept: bytes = b"", last_s=None, keep=None):
         self._keep = keep
+        self._is_kept = True
         spans = []
         for at in range(0, len(kept) - 9, 10):
             numbers = [int.from_bytes(kept[i : i + 5], "big") for i in (at, at + 5)]
             spans.append(numbers)
-        if spans and last_s is not None:
+        others = [1 for first, last in spans[1:] if first <= (last_s or 0) <= last]
+        if spans and last_s is not None and not others:
+            self._is_kept = last_s <= spans[0][1]
             spans[0][1] = max(spans[0][1], last_s)
-        self._spans = sorted(spans)  # the one that grows may be any of them
+        self._newest = spans[0] if spans else None
+        self._spans = sorted(spans)
         self._growing = None
 
     def __contains__(self, instant_s: int) -> bool:
@@ -84,6 +90,7 @@ class Released:
 
     def begin(self):
         """The clock was set, or stood still: the next instant begins a new span."""
+        self.settle()
         self._growing = None
 
     def add(self, instant_s: int, floor_s: int = 0, is_held: bool = True) -> bool:
@@ -94,13 +101,14 @@ class Released:
         """
         if self._growing is not None:
             self._growing[1] = max(self._growing[1], instant_s)
+            self._is_kept = False
             return True
         spans = [span for span in self._spans if span[1] >= floor_s]
         if is_held and len(spans) >= _SPANS:
             self._join(spans, instant_s)
         if len(spans) >= (_SPANS if is_held else _SPANS - _RESERVED):
             return False
-        self._growing = [instant_s, instant_s]
+        self._growing = self._newest = [instant_s, instant_s]
         self._spans = sorted(spans + [self._growing])
         self.keep()
         return True
@@ -116,12 +124,19 @@ class Released:
             spans[at][1] = max(spans[at][1], spans[at + 1][1])
             del spans[at + 1]
 
+    def settle(self):
+        """Call it before an envelope without records is sealed: behind a row of them the newest
+        instant in the outbox is not found after a power cut."""
+        if not self._is_kept:
+            self.keep()
+
     def keep(self):
         """Makes the spans durable as they are."""
+        self._is_kept = True
         if self._keep is not None:
-            first = [self._growing] if self._growing is not None else []
+            first = [span for span in self._spans if span is self._newest]
             data = b""
-            for span in first + [other for other in self._spans if other is not self._growing]:
+            for span in first + [other for other in self._spans if other is not self._newest]:
                 data += span[0].to_bytes(5, "big") + span[1].to_bytes(5, "big")
             self._keep(data)
 
@@ -189,5 +204,6 @@ class Minimiser:
         if not any_whole:
             return None
         if instant_s in self._released or not self._released.add(instant_s, floor_s, is_held):
+            self._released.settle()
             return []
         return records
