@@ -3,7 +3,8 @@
 between the commit of a batch and its receipt.
 
     city      ▶ {"store", "keyring", "broker", …}, then  clock <Unix s>  die  stop
-    collector ▶ one JSON object per change: {"settled", "received", "counts", …}
+    collector ▶ one JSON object per change: {"settled", "received", "counts", …}; {"clock"} when it
+                has taken the time
 
 `python -m simulator.collector_process` runs the other end.
 """
@@ -29,6 +30,7 @@ _RECONNECT_S = 0.05, 0.4
 _AGAIN_S = 0.1
 _LOOK_S = 0.5
 _START_WITHIN_S, _STOP_WITHIN_S = 60, 30
+_TAKEN_WITHIN_S = 10
 
 
 class CollectorProcess:
@@ -42,7 +44,7 @@ class CollectorProcess:
         self.received = 0
         self.settled: dict[str, int] = {}
         self.counts = collections.defaultdict(collections.Counter)
-        self._told_s = None
+        self._told_s = self._taken_s = None  # the city's time
         self._now_s = now_s
         self._woken = woken
         self._first = {
@@ -60,19 +62,25 @@ class CollectorProcess:
             text=True,
             start_new_session=True,  # Ctrl-C is for the city, which ends it in order
         )
+        self._told_s = self._taken_s = None
         self._say(json.dumps(self._first))
-        self.tell_clock()
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        self.tell_clock()
         if wait and not self.wait_for(lambda: self.connected, _START_WITHIN_S):
             reason = self.trouble or "silence"
             self.kill()
             raise ToolError(f"the collector does not connect: {reason}", "look after the broker")
 
     def tell_clock(self):
-        """Sets its clock to the city's."""
+        """Sets its clock to the city's, and waits until it has: a busy machine must not make a
+        store whose receipts tell nodes a time long past."""
         if self._now_s() != self._told_s:
             self._told_s = self._now_s()
             self._say(f"clock {self._told_s}")
+            self.wait_for(self._has_taken_clock, _TAKEN_WITHIN_S)
+
+    def _has_taken_clock(self) -> bool:
+        return self._taken_s == self._told_s or not self.runs()
 
     def die_after_commit(self):
         """Lets it die at the next batch that it stores, before the receipt."""
@@ -115,6 +123,10 @@ class CollectorProcess:
             with self.changed:
                 if process is not self._process:
                     return
+                if "clock" in state:
+                    self._taken_s = state["clock"]
+                    self.changed.notify_all()
+                    continue
                 self.connected, self.trouble = state["connected"], state["trouble"]
                 self.received = state["received"]
                 self.settled.update(state["settled"])
@@ -123,6 +135,8 @@ class CollectorProcess:
                 self.changed.notify_all()
             self._woken(None)
         process.wait()
+        with self.changed:
+            self.changed.notify_all()
 
 
 class _Worker(MqttWorker):
@@ -149,6 +163,7 @@ class _Process:
         self._first = json.loads(sys.stdin.readline())
         self._now_s = 0
         self._said = None
+        self._writing = threading.Lock()
         self._dies = False
         self._stopped = threading.Event()
         self._clocked = threading.Event()
@@ -189,6 +204,7 @@ class _Process:
             if verb == "clock":
                 self._now_s = int(words[0])
                 self._clocked.set()
+                self._print({"clock": self._now_s})
             elif verb == "die":
                 self._dies = True
                 if self._worker is not None:
@@ -218,8 +234,12 @@ class _Process:
         with self._worker.changed:
             state = self._state()
         if state != self._said:
-            print(json.dumps(state), flush=True)
+            self._print(state)
         self._said = state
+
+    def _print(self, state: dict):
+        with self._writing:
+            print(json.dumps(state), flush=True)
 
 
 if __name__ == "__main__":

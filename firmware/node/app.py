@@ -76,11 +76,13 @@ def _open_data(keys, boots, make):
     return make()
 
 
-def _keep_released(data: bytes):
+def _keep_released(data: bytes) -> bool:
     try:
         flash_file.replace(_RELEASED, data)
     except OSError as err:
         say("slots", err)
+        return False
+    return True
 
 
 def _read_released(outbox, sealer):

@@ -277,6 +277,7 @@ class Node:
             return
         say("link", "connected")
         if self.clock.confirmed_s is None and not self._hello_sent:
+            self.minimiser.keep_released()
             self._seal([], None)
             self._hello_sent = self._keep() > 0
 

@@ -80,6 +80,8 @@ class _Broker(Broker):
         self._queue_limit = queue_limit
         self._on_publish = on_publish
         self._writers: set[asyncio.StreamWriter] = set()
+        self._doors: dict[str, asyncio.Lock] = {}  # by client id
+        self._entering: dict[asyncio.Task, asyncio.Lock] = {}
 
     @staticmethod
     def _create_ssl_context(listener: ListenerConfig) -> ssl.SSLContext:
@@ -98,6 +100,7 @@ class _Broker(Broker):
         except OSError:
             pass  # the client has gone
         finally:
+            self._is_in()
             self._writers.discard(writer)
             writer.transport.abort()
 
@@ -113,6 +116,7 @@ class _Broker(Broker):
             await first.mqtt_connack_authorize(False)
             await writer.close()
             raise MQTTError("refused by its certificate")
+        await self._enter(asked.client_id)
         kept, handler = self._sessions.get(asked.client_id, (None, None))
         if kept is not None:
             await self._end(kept, handler)
@@ -125,6 +129,33 @@ class _Broker(Broker):
         kept.keep_alive, kept.ssl_object = asked.keep_alive, asked.ssl_object
         kept.parent = 1
         return first, kept
+
+    async def _enter(self, client_id: str):
+        """Lets one connection of a client id in at a time.
+
+        As it is, two that come at once share a session, and the end of the one that is taken over
+        marks the other as disconnected: nothing that it subscribed to reaches it again.
+        """
+        door = self._doors.setdefault(client_id, asyncio.Lock())
+        await door.acquire()
+        self._entering[asyncio.current_task()] = door
+
+    def _is_in(self):
+        door = self._entering.pop(asyncio.current_task(), None)
+        if door is not None:
+            door.release()
+
+    async def _handle_client_session(self, reader, writer, session, handler, *where):
+        """As it is, a client that goes while it is let in stays connected for ever."""
+        try:
+            await super()._handle_client_session(reader, writer, session, handler, *where)
+        finally:
+            if self._get_handler(session) is handler and session.transitions.is_connected():
+                session.transitions.disconnect()
+
+    async def _client_message_loop(self, session, handler):
+        self._is_in()
+        await super()._client_message_loop(session, handler)
 
     async def _end(self, session: Session, handler: BrokerProtocolHandler):
         """Ends the older connection of a client id, and waits until its session says so.

@@ -358,6 +358,17 @@ def test_a_node_that_comes_again_takes_over_its_session(join, collector):
         assert node.next() == (down(NODE), bytes([number]))
 
 
+def test_boards_of_one_identity_that_come_at_once_share_one_session(join, collector):
+    join(NODE, clean=False).subscribe(down(NODE)).vanish()
+    for number in range(10):
+        for board in [join(NODE, clean=False) for _ in range(4)]:
+            assert board.come_in.wait(WITHIN_S)  # for a moment at least
+        last = join(NODE, clean=False)
+        assert last.come_in.wait(WITHIN_S)
+        collector.say(down(NODE), bytes([number]))
+        assert last.next() == (down(NODE), bytes([number]))
+
+
 def test_delivery_takes_a_few_milliseconds(join, collector):
     node = join(NODE).subscribe(down(NODE))
     took_ms = []

@@ -8,7 +8,7 @@ from policy_fixture import rules, stream
 from node.cycle import Node
 from node.errors import KeyMissing, LinkError, PolicyError
 from node.pipeline.health import HEALTH
-from node.pipeline.minimise import Minimiser
+from node.pipeline.minimise import Minimiser, Released
 from node.policy.rules import Policy
 
 NOON_MS = 1_800_014_400_000
@@ -566,6 +566,19 @@ class TestCycle(unittest.TestCase):
         self.assertFalse(self.node.over())
         self.renewal.starts = True
         self.assertTrue(self.node.over())
+
+    def test_what_was_released_is_kept_before_an_envelope_that_does_not_tell_it(self):
+        kept = []
+        released = Released(keep=kept.append)
+        self.node.minimiser = Minimiser(POLICY, {"co2_ppm": 30}, released)
+        self.link.refuse = LinkError("away")
+        self.run_until(1_300_000)
+        released_s = [at_s for _, at_s in self.outbox.kept if at_s]
+        self.assertFalse(released_s[-1] in Released(kept[-1]))
+        self.link.refuse = None
+        self.run_until(2_000_000)
+        self.assertTrue(([], None) in self.outbox.kept)
+        self.assertTrue(released_s[-1] in Released(kept[-1]))
 
     def test_each_step_feeds_the_watchdog(self):
         self.run_until(300_000)

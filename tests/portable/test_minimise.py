@@ -215,6 +215,16 @@ class TestWindows(unittest.TestCase):
         once.begin()
         self.assertEqual(len(kept), 2)  # nothing new to write
 
+    def test_what_the_flash_did_not_take_is_written_at_the_next_occasion(self):
+        kept, broken = [], [True, False]
+        released = Released(keep=lambda data: kept.append(data) if not broken.pop(0) else False)
+        released.add(NOON)
+        self.assertEqual(kept, [])
+        released.settle()
+        self.assertTrue(NOON in Released(kept[-1]))
+        released.settle()
+        self.assertEqual(len(kept), 1)
+
     def test_the_newest_instant_belongs_to_its_own_span(self):
         """A power cut after a span has begun, and before its first envelope is in the outbox."""
         kept = []

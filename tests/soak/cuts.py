@@ -79,7 +79,7 @@ def pair_scenarios() -> dict[str, tuple[list, int, bytes]]:
     insert(flash)
     filling.open()
     filling.play()
-    full = [("append", a), ("settle", 20), ("append", *[1400] * 2), ("append", b)]
+    full = [("append", a), ("settle", 20), ("append", 1400), ("append", b)]
     return {
         "first hours": (first, 2 * 8704, blank(), {}),
         "outbox full": (full, 2 * 8704, flash.image(), filling),

@@ -58,7 +58,7 @@ class Clock:
         self._held_utc_ms = 0  # and the time that it told
 
     def uptime_ms(self) -> int:
-        """Milliseconds, of which the start is some 2^30. Call it at least once in 2^29 ms (6
+        """Milliseconds, counted from 2^30 at the start. Call it at least once in 2^29 ms (6
         days): ticks wrap."""
         ticks = time.ticks_ms()
         self._uptime_ms += time.ticks_diff(ticks, self._ticks)

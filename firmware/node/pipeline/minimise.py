@@ -70,9 +70,10 @@ class Released:
     released twice. A clock that was set forward by a forged answer leaves a span in the future,
     which must not keep back what comes before it once the clock is right again.
 
-    keep(data): makes the spans durable when one begins. It begins with the one that grows, or
-    grew last, whose end is not kept: after a power cut `last_s`, the newest instant in the outbox,
-    tells it. When the outbox may soon tell it no more, the end is made durable as well: settle().
+    keep(data): makes the spans durable when one begins; False if it cannot. They begin with the
+    one that grows, or grew last, whose end is not kept: after a power cut `last_s`, the newest
+    instant in the outbox, tells it. When the outbox may soon tell it no more, the end is made
+    durable as well: settle().
     """
 
     def __init__(self, kept: bytes = b"", last_s=None, keep=None):
@@ -137,13 +138,12 @@ class Released:
 
     def keep(self):
         """Makes the spans durable as they are."""
-        self._is_kept = True
         if self._keep is not None:
             first = [span for span in self._spans if span is self._newest]
             data = b""
             for span in first + [other for other in self._spans if other is not self._newest]:
                 data += span[0].to_bytes(5, "big") + span[1].to_bytes(5, "big")
-            self._keep(data)
+            self._is_kept = self._keep(data) is not False
 
 
 class Minimiser:
@@ -202,8 +202,8 @@ class Minimiser:
                 window.add(value)
 
     def keep_released(self):
-        """The outbox, which tells the newest instant after a power cut, is about to go."""
-        self._released.keep()
+        """The outbox may soon not tell the newest instant any more, as a power cut needs it."""
+        self._released.settle()
 
     def close(self, floor_s: int = 0, is_held: bool = True):
         """Closes the windows that end at `next_instant_s`, and opens the ones after.
