@@ -36,6 +36,9 @@ class NvsAnswers:
         value = self._nvs.get(namespace, key, kind)
         return value if kind == "blob" else str(value).encode()
 
+    def _has(self, namespace: str, key: str) -> bytes:
+        return bytes([self._nvs.has(namespace, key)])
+
     def _set(self, namespace: str, key: str, kind: str, value: str = "") -> bytes:
         data = bytes.fromhex(value)
         self._nvs.set(namespace, key, kind, data if kind == "blob" else int(data))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Gives private names two or three letters on their way to a board, which keeps every name in its
 heap. What begins with one underscore is nobody's business but ours: no look-up by text knows it.
+So it is with parameters and variables of functions, when nobody calls by them and nothing else has
+their name; but those of `__init__` keep theirs, since a kit's options are given to it by name.
 
 A name that only one module has shares its letters with the names of other modules, as a board
 keeps each spelling once. Modules whose classes are of one family share none: an object has the
@@ -8,19 +10,21 @@ names of all its classes.
 """
 
 import ast
+import builtins
 import collections
 import itertools
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 def short_names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """{module: {private name: short name}} for the modules in `sources`, {module: text}."""
     trees = {module: ast.parse(text) for module, text in sources.items()}
     private, taken, found_in = {}, set(), collections.Counter()
+    inner = _inner_names(trees.values())
     for module, tree in trees.items():
         names = {name for node in ast.walk(tree) for name in _names(node)}
-        private[module] = {name for name in names if _is_private(name)}
+        private[module] = {name for name in names if _is_private(name) or name in inner}
         taken |= names - private[module]
         found_in.update(private[module])
     letters = itertools.chain.from_iterable(
@@ -68,6 +72,41 @@ def _families(trees: dict[str, ast.Module]) -> list[set[str]]:
                 joined = family[module] | family[other]
                 family.update(dict.fromkeys(joined, joined))
     return list({id(modules): modules for modules in family.values()}.values())
+
+
+def _inner_names(trees: Iterable[ast.Module]) -> set[str]:
+    """The parameters whose names no call, object, module or text knows."""
+    inner, known = set(), {*dir(builtins), "self"}
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            given = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+            keeps = getattr(node, "name", "") == "__init__"
+            (known if keeps else inner).update(given)
+        if isinstance(node, (ast.Module, ast.ClassDef)):
+            known |= {name for part in node.body for name in _assigned(part)}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            known.add(node.value)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            known.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            known.add(node.attr)
+        elif isinstance(node, ast.keyword):
+            known.add(node.arg)
+        elif isinstance(node, ast.alias):
+            known |= {*node.name.split("."), node.asname}
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            known.update(node.names)
+    return inner - known
+
+
+def _assigned(statement: ast.stmt) -> set[str]:
+    """The names that a statement of a module or class gives a value to, and so makes known."""
+    if isinstance(statement, ast.FunctionDef):
+        return set()
+    return {
+        node.id for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }  # fmt: skip
 
 
 def _names(node: ast.AST):

@@ -42,7 +42,7 @@ class Bench:
         self.booted_ms = 0
         self._part_us = 0  # microseconds of waiting that are not yet a millisecond
         self.partitions = {}  # label: what lies there, with blocks, read_into, program, erase
-        self.nvs = None  # get, set, erase_key: see nvs_pipe.py
+        self.nvs = None  # get, has, set, erase_key: see nvs_pipe.py
         self.sntp = None  # function of a request that gives the answer, or nothing
         self.radio = None  # function of what the Wi-Fi driver is asked: see world/radio.py
         self.reset_cause = "power"

@@ -41,7 +41,9 @@ class NVS:
 
     def set_blob(self, key, value):
         self._check(key)
-        self._pending.append((key, "blob", bytes(value)))
+        if not isinstance(value, bytes):
+            value = bytes(value)
+        self._pending.append((key, "blob", value))
 
     def get_blob(self, key, buffer) -> int:
         """Fills the buffer; returns the blob's length. OSError when it does not fit."""
@@ -52,14 +54,11 @@ class NVS:
         return len(value)
 
     def erase_key(self, key):
-        for kind in ("blob", "i32"):
-            try:
-                self._get(key, kind)
-            except OSError:
-                continue
-            self._pending.append((key, None, None))
-            return
-        raise OSError(_NOT_FOUND)
+        self._check(key)
+        kinds = [kind for name, kind, _ in self._pending if name == key]
+        if kinds[-1] is None if kinds else not bench.nvs.has(self._namespace, key):
+            raise OSError(_NOT_FOUND)
+        self._pending.append((key, None, None))
 
     def commit(self):
         pending, self._pending = self._pending, []

@@ -2,7 +2,7 @@
 """NVS as a node process has it: the partition is kept by the conductor (simulator/nvs_answers.py),
 since on a board, too, NVS takes nothing of the heap that Python has.
 
-    board     ▶ \x01nvs <ms> <get|set|erase|read> …          values and bytes in hex
+    board     ▶ \x01nvs <ms> <get|has|set|erase|read> …          values and bytes in hex
     conductor ▶ a value in hex, or !<error code>, or stop: the power has failed meanwhile
 """
 
@@ -29,6 +29,9 @@ class NvsPipe:
         """bytes of a blob, the number of an i32; OSError(ESP_ERR_NVS_NOT_FOUND)."""
         value = self._ask("get", namespace, key, kind)
         return value if kind == "blob" else int(value)
+
+    def has(self, namespace: str, key: str) -> bool:
+        return self._ask("has", namespace, key) == b"\x01"
 
     def set(self, namespace: str, key: str, kind: str, value):
         self._ask("set", namespace, key, kind, value if kind == "blob" else str(value).encode())

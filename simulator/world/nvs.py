@@ -85,6 +85,11 @@ class NvsPartition:
             raise OSError(FAIL)
         return data
 
+    def has(self, namespace: str, key: str) -> bool:
+        """Whether it holds this name, of either kind."""
+        index = self._namespaces.get(namespace)
+        return index is not None and self._find(index, ANY, key) is not None
+
     def set(self, namespace: str, key: str, kind: str, value):
         """Writes the value, then erases the one before, of either kind. Nothing is written when it
         is the same. OSError(NOT_ENOUGH_SPACE), OSError(VALUE_TOO_LONG); Storage::writeItem()."""

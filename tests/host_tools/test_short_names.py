@@ -48,6 +48,43 @@ def test_it_does_the_same():
         assert name not in short
 
 
+INNER = '''
+import sys
+limit = 9
+
+class Pair:
+    first_mm = 3
+
+    def __init__(self, reading, unit="mm"):
+        self.reading = reading
+
+    def scaled(self, factor, offset=0):
+        return [factor * value + offset for value in (self.reading, self.first_mm)]
+
+def run(argument=2):
+    def inner(deeper, type=None):
+        try:
+            return Pair(deeper, unit="m").scaled(argument, offset=limit)
+        except ValueError as failure:
+            return failure
+    return inner(5), getattr(Pair(1), "reading"), (lambda count, *others: count)(argument)
+'''
+
+
+def test_parameters_that_nobody_calls_by_name():
+    names = short_names({"one": INNER})["one"]
+    assert set(names) == {"argument", "factor", "deeper", "count", "others"}
+    short = with_short_names(INNER, names)
+    assert outcome(short) == outcome(INNER)
+    assert "factor" not in short and "deeper" not in short
+
+
+def test_a_name_that_another_module_knows_stays():
+    sources = {"x": "def make(size, torn): return torn", "y": "make(size=1, torn=2); a.torn"}
+    assert short_names(sources) == {"x": {}, "y": {}}
+    assert set(short_names({**sources, "y": "make(1, 2)"})["x"]) == {"size", "torn"}
+
+
 def test_one_name_for_all_modules_that_have_it_and_none_that_is_taken():
     sources = {"x": "self._one + _b", "y": "x._two; x._one; __a__", "z": "a, b, _three"}
     names = short_names(sources)

@@ -21,6 +21,9 @@ class PlainNvs:
             raise OSError(-0x1102)
         return self.items[namespace, key, kind]
 
+    def has(self, namespace, key):
+        return bool([1 for name in self.items if name[:2] == (namespace, key)])
+
     def set(self, namespace, key, kind, value):
         self.items[namespace, key, kind] = value
 

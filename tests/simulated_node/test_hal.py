@@ -142,8 +142,12 @@ class TestEsp32:
             nvs.get_blob("gone", buffer)
         with pytest.raises(OSError):
             esp32.NVS("space").get_i32("boots")
+        with pytest.raises(OSError):
+            nvs.erase_key("gone")
         nvs.commit()
         again = esp32.NVS("space")
+        with pytest.raises(OSError):
+            esp32.NVS("elsewhere").erase_key("boots")
         assert again.get_i32("boots") == -7
         assert again.get_blob("key", buffer) == 3
         assert buffer[:3] == b"\x01\x02\x03"

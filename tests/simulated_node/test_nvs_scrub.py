@@ -96,6 +96,24 @@ def test_an_earlier_seal_is_gone_and_the_node_has_looked(start, size, full):
         assert [k for k in esp32.partition.keys("lamppost") if k[0] == "f"] == []
 
 
+def test_a_heap_without_room_for_a_long_filler_takes_shorter_ones(start, monkeypatch):
+    flash = flash_of(nvs_image(TICKET, SIZES[1]))
+    its_keys, scrub, esp32 = start(flash)
+    write = esp32.NVS.set_blob
+
+    def set_blob(self, key, value):
+        if len(value) > 256:
+            raise MemoryError
+        write(self, key, value)
+
+    monkeypatch.setattr(esp32.NVS, "set_blob", set_blob)
+    its_keys.step_to(1)
+    assert traces(image_of(flash), TICKET.seal)
+    scrub_all(scrub, 1)
+    assert scrub.stale == 0
+    assert traces(image_of(flash), TICKET.seal) == 0
+
+
 @pytest.mark.parametrize("full", [False, True], ids=["empty", "full"])
 @pytest.mark.parametrize("size", SIZES)
 def test_a_cut_anywhere_in_step_and_scrub_is_made_good_at_the_next_start(start, size, full):

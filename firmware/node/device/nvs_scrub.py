@@ -20,7 +20,7 @@ _NAME = b"seal"
 _ENDS = (b"\x00", b"2")  # of its two names: see kept.py
 _BLOB_DATA = 0x42
 _BLANK = b"\xff" * 128
-_FILLER_BYTES = 480  # 17 items of a page's 126; when it does not fit, about half, and so on
+_FILLER_BYTES = 480  # 17 items of a page's 126; when NVS or the heap has no room, half
 _FILLER_BYTES_MIN = 30  # 3 items: less than an earlier seal takes, whose items are free
 _FILLERS_MAX = 80  # 35 fill the stock partition of six pages but for its pages' ends
 
@@ -94,7 +94,7 @@ class NvsScrub:
                 self._nvs.commit()
                 self._fillers += 1
                 return True
-            except OSError:
+            except (OSError, MemoryError):
                 self._bytes //= 2
         return False
 
