@@ -101,13 +101,16 @@ def read_public_key(path: Path) -> bytes:
 
 
 def sign(signer: Signer, rules: bytes) -> bytes:
-    """The signed policy: rules ‖ signature. It takes one of the key's 1,024 signatures."""
+    """The signed policy: rules ‖ signature. It takes one of the key's 1,024 signatures. ToolError
+    when this key has signed other rules as this version, or a higher version."""
     try:
-        Policy(rules)
+        policy = Policy(rules)
     except PolicyError as err:
         message = "these are no rules, so no node would take them"
         raise ToolError(message, "compile the policy again") from err
-    return rules + signer.sign(rules)
+    check_names(policy, "the policy")
+    title = f"policy {policy.id} for kit {policy.kit}", policy.version
+    return rules + signer.sign(rules, title)
 
 
 def publish(signer: Signer, rules: bytes, terms: bytes) -> PublishedPolicy:

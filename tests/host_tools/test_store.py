@@ -537,7 +537,11 @@ def test_rules_and_terms_that_cannot_be_used(keyring):
         (no_terms, b"terms", "not the terms of a policy"),
         (crossed, TERMS, "name other streams"),
         (b"rules", TERMS, "not the rules of a policy"),
-        (strange, its_terms, "nobody knows the quantity 'moods'"),
+        (strange, its_terms, "has a quantity that is not known, in stream 1"),
+        (*policy(*STREAMS[:2], id="a\x1b[2J"), "an id or a kit that is no name"),
+        (*policy(*STREAMS[:2], id=["test"]), "an id or a kit that is no name"),
+        (*policy(*STREAMS[:2], kit=7), "an id or a kit that is no name"),
+        (*policy(stream(1, ["co2_ppm"], 300, ["mean"], 1, 0, 9)), "a quantity that is not known"),
     ):
         with pytest.raises(ToolError, match=why):
             keyring.add_node(ticket, rules, terms)
