@@ -68,7 +68,7 @@ class Model:
         """The streams whose open windows have no noise yet, by the length of the window: in that
         order it is drawn."""
         streams = [s for s in self.streams if s[NOISE] and s[NUMBER] not in self._noise]
-        return sorted(streams, key=lambda stream: stream[WINDOW_S])
+        return sorted(streams, key=lambda stream: (stream[WINDOW_S], stream[NUMBER]))
 
     def note_noise(self, stream, draws: list):
         """draws: one for each statistic, 0 for "count"."""

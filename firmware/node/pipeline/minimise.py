@@ -168,7 +168,7 @@ class Minimiser:
         if self._since_s is not None:
             self._since_s = max(self._since_s, now_s)
         # Parts come before their total.
-        streams = sorted(policy.streams, key=lambda stream: stream.window_s)
+        streams = sorted(policy.streams, key=lambda stream: stream.window_s << 8 | stream.number)
         self._windows = [self._window(stream) for stream in streams]
 
     def _window(self, stream):
