@@ -54,6 +54,7 @@ class NodeProcess:
         self.arrived = True
         self.ended = False
         self.told_ms = 0  # up to where it knows what the city does
+        self._told_air = None
         self.wakes_ms = 0  # it is off until then
         self.pending_chips = {}
         self.lasting_chips = {}  # what its chips are told again at each power-up
@@ -88,6 +89,7 @@ class NodeProcess:
             start_new_session=True,  # Ctrl-C is for the conductor, which ends them in order
         )
         self.told_ms = now_ms
+        self._told_air = None
         self.wakes_ms = now_ms
         self.ended, self.arrived = False, True
         self.nvs.power_up()
@@ -106,20 +108,23 @@ class NodeProcess:
     def grant(self, until_ms: int, known_ms: int, signals: dict):
         self.arrived = False
         self.told_ms = known_ms
+        levels, events = (
+            {name: told[name] for name in told if name in self._senses}
+            for told in (signals["levels"], signals["events"])
+        )
+        times = [at_ms - until_ms for at_ms, _ in next(iter(levels.values()), ())]
+        message = {"until": until_ms, "known": known_ms, "levels": len(levels), "times": times,
+                   "events": events}  # fmt: skip
         air = {name: value for name, value in self.air().items() if name in _TOLD}
-        message = {"until": until_ms, "known": known_ms, "air": air}
-        for kind in ("levels", "events"):
-            told = signals[kind]
-            message[kind] = {name: told[name] for name in told if name in self._senses}
-        points = next(iter(message["levels"].values()), ())
-        message["times"] = [at_ms - until_ms for at_ms, _ in points]
-        for name, points in message["levels"].items():
-            message["levels"][name] = [value for _, value in points]
+        if air != self._told_air:
+            message["air"] = self._told_air = air
         if self.pending_chips:
             message["chips"], self.pending_chips = self.pending_chips, {}
         if self.pending_cut:
             message["cut"], self.pending_cut = self.pending_cut, None
-        self._write(json.dumps(message, separators=(",", ":")))
+        lines = [[name, [value for _, value in points]] for name, points in levels.items()]
+        told = [json.dumps(line, separators=(",", ":")) for line in [message, *lines]]
+        self._write("\n".join(told))
 
     def stop(self):
         """Ends the process, as when the board is switched off."""

@@ -144,16 +144,18 @@ class Bench:
         return line
 
     def take_grant(self):
-        """Reads one line of the conductor: how far to run, and what the city does until then.
-        All levels have their points at the same times, which are told from `until` on."""
+        """Reads what the conductor says: how far to run, and what the city does until then; then
+        a line for each level, [name, values], as the heap has no room for a long one. All levels
+        have their points at the same times, which are told from `until` on."""
         grant = json.loads(self._hear())
+        levels = dict([json.loads(self._hear()) for _ in range(grant["levels"])])
         self.air = grant.get("air", self.air)
         for index, changes in grant.get("chips", {}).items():
             for name in changes:
                 setattr(self.chips[int(index)], name, changes[name])
         if "cut" in grant:
             self.cut(*grant["cut"])
-        self.signals.take_levels(grant["times"], grant["levels"], grant["until"])
+        self.signals.take_levels(grant["times"], levels, grant["until"])
         self.signals.take_events(grant["until"], grant["events"], grant["known"])
         self.until_ms = grant["until"]
 

@@ -38,7 +38,7 @@ def baseline_bytes(folder: Path) -> int:
     board = json.loads((root / "esp32-devkitc/board.json").read_text())
     first = {"start_s": 1_800_000_000, "now_ms": 0, "cause": "power", "kit": kit, "board": board}
     first["nvs_blocks"] = 6
-    grant = {"until": 300_000, "known": 300_000, "times": [], "levels": {}, "events": {}}
+    grant = {"until": 300_000, "known": 300_000, "times": [], "levels": 0, "events": {}}
     code = _BASELINE.format(str(folder.resolve()))
     done = subprocess.run(
         micropython_command(micropython_path(), HEAP, micropython_tree(), f"exec({code!r})"),

@@ -276,7 +276,7 @@ class TestGrants:
 
         bench.until_ms = 1000
         bench.signals = Signals()
-        grant = {"until": 3000, "known": 11_000, "times": [], "levels": {}, "events": {}}
+        grant = {"until": 3000, "known": 11_000, "times": [], "levels": 0, "events": {}}
         lines = iter([json.dumps(grant) + "\n", "stop\n"])
         monkeypatch.setattr("sys.stdin", type("In", (), {"readline": lambda self: next(lines)})())
         bench.sleep_ms(1500)
