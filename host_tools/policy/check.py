@@ -122,7 +122,7 @@ def _stream(stream: Stream, terms: Terms) -> StreamReport:
         budget.epsilon(stream) if has else None,
         budget.epsilon_a_day(stream) if has else None,
         budget.noise_within(stream, 0.5) if has else None,
-        budget.noise_within(stream, 0.95) if has else None,
+        budget.noise_within(stream, budget.MOSTLY) if has else None,
     )
 
 
@@ -163,7 +163,8 @@ def _noise(stream: Stream, terms: Terms) -> list[str]:
         return []
     text = terms.streams[stream.number].unit[terms.languages[0]]
     half, most = (
-        amount(stream.quantity, budget.noise_within(stream, share)) for share in (0.5, 0.95)
+        amount(stream.quantity, budget.noise_within(stream, share))
+        for share in (0.5, budget.MOSTLY)
     )
     return [
         f"Each value has noise: epsilon = {decimal(budget.epsilon(stream))} a release, "
