@@ -344,5 +344,6 @@ def test_a_failed_command_leaves_no_file(tmp_path, capsys):
     for args in (["--lang", "fr"], ["--url", "http://x"], ["--kit", "traffic"], ["--kit", "none"]):
         assert cli.run(["policy", "notice", str(POLICIES[0]), "-o", str(target), *args]) == 1
         assert "hint:" in capsys.readouterr().err
-    assert cli.run(["policy", "notice", str(POLICIES[0]), "-o", str(tmp_path / "no" / "x")]) == 1
+    target = tmp_path / "no" / "notice.html"
+    assert cli.run(["policy", "notice", str(POLICIES[0]), "-o", str(target)]) == 1
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""The end of the verbs that write what is made from a policy."""
+
+from pathlib import Path
+
+from host_tools import console
+
+
+def write(target: Path, suffix: str, data: bytes, path: Path, kit, policy, as_json: bool):
+    """Writes the data, made from the policy in `path` and a kit, and tells of which policy."""
+    from host_tools.public_file import check_target, write_public
+
+    sources = {path: "the policy", kit.path: "the kit", kit.policy_path: "the kit's policy"}
+    check_target(target, suffix, sources)
+    write_public(target, data)
+    told = {
+        "file": str(target), "id": policy.id, "version": policy.version,
+        "digest": policy.digest.hex(),
+    }  # fmt: skip
+    if as_json:
+        console.result_json(told)
+        return
+    console.result(f"{target}: {policy.id} version {policy.version}")
