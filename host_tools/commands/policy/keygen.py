@@ -16,7 +16,7 @@ def keygen(folder, as_json):
 
     Its policy.key is for the nodes. The seed is secret: who has it can sign. The key signs 1,024
     times, on this machine, for this user: what is used up is noted twice, as state in the folder
-    and in lamppost/signers of your state folder, and where the two differ nothing is signed.
+    and in lamppost/signers of your state folder; where one is an older copy nothing is signed.
     Before you move or copy a key, read host_tools/provisioning/README.md.
     """
     from host_tools.policy.signed import PUBLIC_KEY, make_key
