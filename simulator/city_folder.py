@@ -140,6 +140,7 @@ class CityFolder:
         keyring = Keyring(self.path / "keyring.json")
         nodes = []
         for kit, policy in wanted:
+            signed = sign(signer, policy.rules)
             ticket = make_ticket(new_root(), new_node_id(), start_s // _DAY_S)
             make_node(
                 self.path / "nodes",
@@ -152,10 +153,11 @@ class CityFolder:
                 floor_s=start_s,
                 board=board,
                 kit=kit.data,
-                policy=sign(signer, policy.rules),
+                policy=signed,
                 policy_key=signer.public_key,
             )
-            keyring.add_node(ticket, policy.rules, policy.terms)
+            signature = signed[len(policy.rules) :], signer.public_key
+            keyring.add_node(ticket, policy.rules, policy.terms, signature)
             nodes.append(CityNode(ticket.node_id, kit, policy.rules))
         listed = [{"node": n.node_id, "kit": n.kit.name, "policy": n.policy.hex()} for n in nodes]
         self._write({"nodes": listed, "broker": broker_name})

@@ -4,9 +4,9 @@
 import hashlib
 
 from host_tools.errors import ToolError
+from host_tools.policy.names import check_names
 from host_tools.policy.terms import read_terms
 from node.errors import PolicyError
-from node.pipeline.reading import QUANTITIES
 from node.policy.rules import Policy
 
 _HINT = "compile it with this version of Lamppost"
@@ -21,6 +21,7 @@ class KeptPolicy(Policy):
             super().__init__(rules)
         except PolicyError as err:
             raise ToolError(f"not the rules of a policy: {err.args[1]}", _HINT) from None
+        check_names(self, "the policy")
         self.rules = bytes(rules)
         self.encoded_terms = bytes(encoded_terms)
         if hashlib.sha256(encoded_terms).digest() != self.terms_digest:
@@ -30,7 +31,3 @@ class KeptPolicy(Policy):
         if sorted(self.terms.streams) != [stream.number for stream in self.streams]:
             message = f"policy {self.id}: its rules and its terms name other streams"
             raise ToolError(message, _HINT)
-        for stream in self.streams:
-            if stream.quantity not in QUANTITIES:
-                message = f"policy {self.id}: nobody knows the quantity {stream.quantity!r}"
-                raise ToolError(message, _HINT)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.errors import ToolError
+from host_tools.policy.signed import check_signature
 from host_tools.private_file import write_private
 from host_tools.provisioning.ticket import Ticket
 
@@ -71,22 +72,28 @@ class Keyring:
         self._seen, self.is_changed = state, True
         return True
 
-    def add_node(self, ticket: Ticket, rules: bytes, terms: bytes):
+    def add_node(
+        self, ticket: Ticket, rules: bytes, terms: bytes, signed: tuple[bytes, bytes] | None = None
+    ):
         """Takes a node, or takes it anew, with its compiled policy: ToolError when that cannot be
-        used."""
-        policy = KeptPolicy(rules, terms)
+        used. signed: (signature, public key), which are checked; who has them gives them."""
+        policy = _policy(rules, terms, signed)
         keys = NodeKeys(ticket.day0, 0, ticket.seal, ticket.receipt, [policy])
         with self._changing():
             self._nodes[ticket.node_id] = keys
 
-    def add_policy(self, node_id: str, rules: bytes, terms: bytes):
-        """Lets records of a node come under one more policy; ToolError when it cannot be used."""
-        policy = KeptPolicy(rules, terms)
+    def add_policy(
+        self, node_id: str, rules: bytes, terms: bytes, signed: tuple[bytes, bytes] | None = None
+    ):
+        """Lets records of a node come under one more policy; ToolError when it cannot be used, or
+        when the node has another of this version. signed: see add_node."""
+        policy = _policy(rules, terms, signed)
         with self._changing():
             if node_id not in self._nodes:
                 raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
             policies = self._nodes[node_id].policies
             if all(known.digest != policy.digest for known in policies):
+                _check_version(node_id, policy, policies)
                 policies.append(policy)
 
     def forget_before(self, epochs: dict[str, int]):
@@ -167,3 +174,19 @@ class Keyring:
         }
         write_private(self.path, json.dumps(content).encode())
         self._seen = self._state()
+
+
+def _policy(rules: bytes, terms: bytes, signed: tuple[bytes, bytes] | None) -> KeptPolicy:
+    policy = KeptPolicy(rules, terms)
+    if signed is not None:
+        check_signature(rules, *signed, f"policy {policy.id}")
+    return policy
+
+
+def _check_version(node_id: str, policy: KeptPolicy, policies: list[KeptPolicy]):
+    """ToolError when the node has other rules as this version: no node takes both."""
+    for known in policies:
+        if (known.kit, known.id, known.version) == (policy.kit, policy.id, policy.version):
+            message = f"node {node_id} has other rules as {policy.id} version {policy.version}"
+            hint = "one of the two is not what was published: find out who signed it"
+            raise ToolError(message, hint)

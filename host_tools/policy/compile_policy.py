@@ -17,6 +17,7 @@ import cbor2
 from host_tools.errors import ToolError
 from host_tools.policy import stream_fields, together
 from host_tools.policy.lines import Lines
+from host_tools.policy.names import NAME
 from host_tools.policy.stream_fields import SHARED_KEYS, StreamFields, read_stream
 from host_tools.policy.terms import StreamTerms, Terms
 from host_tools.policy.texts import Texts, read_contact
@@ -32,7 +33,6 @@ PLAINTEXT_MAX = 900  # with envelope and topic around it, one packet of a node: 
 RULES_MAX = 4096  # that a node reads
 PLACE_MAX_M = 100_000
 VERSION_MAX = 2**31 - 1
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of a policy or a kit
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -50,7 +50,14 @@ def compile_policy(
     """ToolError names file, stream and mend. With `kit`, also against it; today: the day by which
     the policy must not have ended, by default the present one (UTC)."""
     path = Path(path)
-    fields, lines = _read(path)
+    return compile_fields(path, *_read(path), kit, today)
+
+
+def compile_fields(
+    path: Path, fields: dict, lines: Lines, kit: Kit | None = None,
+    today: datetime.date | None = None,
+) -> Compiled:  # fmt: skip
+    """As compile_policy, of the fields that TOML in `path` holds, or would hold."""
     table = Table(f"{path}:", fields, KEYS, lines.of())
     head = [_name(table, "id"), table.take_int("version", 1, VERSION_MAX)]
     name = _name(table, "kit")

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""What one version of a policy lets out that another did not, and what less: in words."""
+"""What one version of a policy lets out that another did not, and what less: in words.
+
+Texts are compared in all languages. Told is what the first of the new version says that the old
+has, too; where another language differs, it is named.
+"""
 
 import dataclasses
 import datetime
+from collections import Counter
 
 from host_tools.policy import budget
 from host_tools.policy.figures import amount, between, count, decimal, each, what_leaves
-from host_tools.policy.terms import StreamTerms, Terms, Text
+from host_tools.policy.terms import Terms, Text
 from node.policy.rules import DAY_S, Policy, Stream
 
 MORE, LESS, OTHER = "more", "less", "other"
@@ -108,11 +113,9 @@ def _terms(found: _Found, old: Terms, new: Terms):
     was, now = old.place_precision_m, new.place_precision_m
     text = f"the place is told to {now:,} m, it was {was:,} m"
     found.compare("place_precision_m", was, now, text, "lower")
-    language = _language(old, new)
+    languages = _languages(old, new)
     for field in ("title", "controller_name"):
-        was, now = _words(getattr(old, field), language), _words(getattr(new, field), language)
-        if was != now:
-            found.add(OTHER, field, f"{field} is “{now}”, it was “{was}”")
+        _text(found, field, field, languages, getattr(old, field), getattr(new, field))
     if old.controller_contact != new.controller_contact:
         text = f"who asks writes to {new.controller_contact}, it was {old.controller_contact}"
         found.add(OTHER, "contact", text)
@@ -123,13 +126,21 @@ def _terms(found: _Found, old: Terms, new: Terms):
         found.add(OTHER, "languages", text)
 
 
-def _language(old: Terms, new: Terms) -> str | None:
-    """The first of the new that the old has, too."""
-    return next((one for one in new.languages if one in old.languages), None)
+def _languages(old: Terms, new: Terms) -> list[str]:
+    """Those of the new, first those that the old has, too."""
+    return sorted(new.languages, key=lambda one: one not in old.languages)
 
 
-def _words(text: Text, language: str | None) -> str:
-    return text[language] if language in text else next(iter(text.values()))
+def _text(found: _Found, field: str, name: str, languages: list[str], was: Text, now: Text):
+    """Adds a difference for each language in which the two differ. In a language that is new, it
+    is none where it only says again what another did."""
+    for language in languages:
+        before, after = was.get(language), now[language]
+        if after == before or (before is None and after in was.values()):
+            continue
+        where = "" if language == languages[0] else f" in {language}"
+        told = "was not told" if before is None else f"was “{before}”"
+        found.add(OTHER, field, f"{name}{where} is “{after}”, it {told}")
 
 
 def _rules(found: _Found, was: Stream, now: Stream):
@@ -178,11 +189,10 @@ def _noise(found: _Found, was: Stream, now: Stream):
 
 def _stream_terms(found: _Found, old: Terms, new: Terms):
     was, now = old.streams[found.stream], new.streams[found.stream]
-    language = _language(old, new)
     text = f"it is kept for {count(now.retention_days, 'day')}, it was {was.retention_days:,}"
     found.compare("retention_days", was.retention_days, now.retention_days, text)
-    who = [[_words(text, language) for text in terms.recipients] for terms in (was, now)]
-    found.sets("recipients", *who, "{} receives it, too", "{} receives it no more")
+    languages = _languages(old, new)
+    _recipients(found, languages, was.recipients, now.recipients)
     purposes = [[was.purpose], [now.purpose]]
     found.sets("purpose", *purposes, "it may be used for {}", "it may no more be used for {}")
     if was.per_day is not None and now.per_day is not None:
@@ -191,11 +201,32 @@ def _stream_terms(found: _Found, old: Terms, new: Terms):
     if was.legal_basis != now.legal_basis:
         text = f"the legal basis is {now.legal_basis}, it was {was.legal_basis}"
         found.add(OTHER, "legal_basis", text)
-    _stream_texts(found, was, now, language)
-
-
-def _stream_texts(found: _Found, was: StreamTerms, now: StreamTerms, language: str | None):
     for field, name in (("why", "the reason"), ("unit", "the unit of privacy")):
-        before, after = (_words(getattr(terms, field), language) for terms in (was, now))
-        if before != after:
-            found.add(OTHER, field, f"{name} is “{after}”, it was “{before}”")
+        _text(found, field, name, languages, getattr(was, field), getattr(now, field))
+
+
+def _recipients(found: _Found, languages: list[str], was: list[Text], now: list[Text]):
+    """Who is named otherwise in one language is somebody else. In a language that is new, so is
+    who was not named in any."""
+    common = [language for language in languages if language in was[0]]
+    before, after = (
+        Counter(tuple(text[language] for language in common) for text in texts)
+        for texts in (was, now)
+    )
+    if common:
+        for names in after - before:
+            found.add(MORE, "recipients", f"{_named(common, names)} receives it, too")
+        for names in before - after:
+            found.add(LESS, "recipients", f"{_named(common, names)} receives it no more")
+    known = {line for text in was for line in text.values()}
+    for language in languages[len(common) :]:
+        for text in now:
+            if text[language] not in known:
+                named = _named([languages[0], language], (text[languages[0]], text[language]))
+                found.add(MORE, "recipients", f"{named} receives it, too")
+
+
+def _named(languages: list[str], names: tuple) -> str:
+    """A recipient in the first of the languages, and in those in which the name is another."""
+    others = [f"{a}: {b}" for a, b in zip(languages, names, strict=True) if b != names[0]]
+    return f"{names[0]} ({', '.join(others)})" if others else names[0]

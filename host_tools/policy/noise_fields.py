@@ -18,9 +18,11 @@ FRACTION = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 
 @dataclasses.dataclass(frozen=True)
 class Noise:
-    """epsilon: of one release of one value; sensitivity, contribution: in the quantity's scale."""
+    """epsilon: of one release of one value; a_day: of all of a day; per_day: what they may cost;
+    sensitivity, contribution: in the quantity's scale."""
 
     epsilon: Fraction
+    a_day: Fraction
     per_day: Fraction
     sensitivity: int
     contribution: int | None
@@ -74,7 +76,7 @@ def read_noise(
         )
         mend = f'take a longer window_s, or epsilon = "{per_day / releases}" or less'
         raise table.wrong(message, mend)
-    return Noise(epsilon, per_day, sensitivity, contribution)
+    return Noise(epsilon, releases * epsilon, per_day, sensitivity, contribution)
 
 
 def read_epsilon(table: Table, key: str) -> Fraction:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from host_tools.policy import compile_policy, noise_fields, stream_fields, texts
 from host_tools.policy.dpv import LEGAL_BASES, PURPOSES
+from host_tools.policy.names import NAME
 from node.pipeline.reading import QUANTITIES
 from node.policy.form import STATISTICS
 from node.policy.rules import DAY_S
@@ -19,7 +20,7 @@ from node.policy.rules import DAY_S
 PATH = Path(__file__).with_name("policy.schema.json")
 _TEXT = {"$ref": "#/$defs/text"}
 _LINE = {"type": "string", "pattern": r"\S", "not": {"pattern": "[\r\n]"}}
-_NAME = {"type": "string", "pattern": f"^({compile_policy.NAME})$"}
+_NAME = {"type": "string", "pattern": f"^({NAME})$"}
 
 
 def _whole(low: int, high: int | None = None) -> dict:

@@ -90,15 +90,17 @@ class Words:
     version: str
 
 
-def read_inputs(path: Path, kit: str | None = None) -> tuple[Policy, Terms, Kit]:
+def read_inputs(
+    path: Path, kit: str | None = None, key: Path | None = None
+) -> tuple[Policy, Terms, Kit]:
     """What a notice is made from: a policy's file, and the kit that it is for, by name or path; by
-    default the one that the policy names."""
-    policy, terms = load(path)
+    default the one that the policy names. Checked against each other. key: see load."""
+    policy, _ = load(path, key=key)
     found = load_kit(policy.kit if kit is None else kit)
     if found.name != policy.kit:
         message = f"{path}: the policy is for kit {policy.kit!r}, not {found.name!r}"
         raise ToolError(message, "give that kit with --kit")
-    return policy, terms, found
+    return *load(path, found, key=key), found
 
 
 def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:

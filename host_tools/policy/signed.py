@@ -13,20 +13,18 @@ import dataclasses
 import hashlib
 import io
 import os
-import re
 from pathlib import Path
 
 import cbor2
 
 from host_tools.errors import ToolError
-from host_tools.policy.compile_policy import NAME
+from host_tools.policy.names import check_names
 from host_tools.policy.terms import Terms, read_terms
 from host_tools.private_file import write_private
 from host_tools.provisioning.lms_signer import Signer
 from host_tools.public_file import write_public
 from node.crypto import lms
 from node.errors import FormatError, OpenError, PolicyError
-from node.pipeline.reading import QUANTITIES
 from node.policy.rules import Policy
 
 LABEL = "lp1 published policy"
@@ -103,13 +101,16 @@ def read_public_key(path: Path) -> bytes:
 
 
 def sign(signer: Signer, rules: bytes) -> bytes:
-    """The signed policy: rules ‖ signature. It takes one of the key's 1,024 signatures."""
+    """The signed policy: rules ‖ signature. It takes one of the key's 1,024 signatures. ToolError
+    when this key has signed other rules as this version, or a higher version."""
     try:
-        Policy(rules)
+        policy = Policy(rules)
     except PolicyError as err:
         message = "these are no rules, so no node would take them"
         raise ToolError(message, "compile the policy again") from err
-    return rules + signer.sign(rules)
+    check_names(policy, "the policy")
+    title = f"policy {policy.id} for kit {policy.kit}", policy.version
+    return rules + signer.sign(rules, title)
 
 
 def publish(signer: Signer, rules: bytes, terms: bytes) -> PublishedPolicy:
@@ -149,24 +150,13 @@ def read_published(
         raise ToolError(f"{name} has rules that no node takes", _AGAIN) from err
     if hashlib.sha256(published.terms).digest() != policy.terms_digest:
         raise ToolError(f"{name} has terms that are not those of its rules", _AGAIN)
-    _check_names(policy, name)
+    check_names(policy, name)
     terms = published.read_terms()
     if sorted(terms.streams) != [stream.number for stream in policy.streams]:
         raise ToolError(f"{name} has terms for other streams than its rules", _AGAIN)
     if public_key is not None:
         check_signature(published.rules, published.signature, public_key, name)
     return published
-
-
-def _check_names(policy: Policy, name: str):
-    """A node compares what the rules name with its kit; here it is shown, and used in files."""
-    for text in (policy.id, policy.kit):
-        if type(text) is not str or not re.fullmatch(NAME, text):
-            raise ToolError(f"{name} has an id or a kit that is no name", _AGAIN)
-    for stream in policy.streams:
-        if type(stream.quantity) is not str or stream.quantity not in QUANTITIES:
-            message = f"{name} has a quantity that is not known, in stream {stream.number}"
-            raise ToolError(message, "install the Lamppost that it was compiled with, or newer")
 
 
 def _decoded(encoded: bytes) -> list | None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What streams of one quantity must not be beside each other: one would tell what the other
-withholds."""
+withholds, or they would cost more together than one may."""
 
 import itertools
 
@@ -10,7 +10,7 @@ _K_WINDOWS_MAX = 2  # complementary withholding, on the node, knows parts and th
 
 
 def check(streams: list[StreamFields]):
-    """ToolError names two streams that do not go together."""
+    """ToolError names streams that do not go together."""
     by_quantity = {}
     for stream in streams:
         by_quantity.setdefault(stream.quantity, []).append(stream)
@@ -21,6 +21,24 @@ def check(streams: list[StreamFields]):
         if len(bare) > _K_WINDOWS_MAX:
             message = f"is one of {len(bare)} windows of {bare[-1].quantity} with k"
             raise bare[-1].wrong(message, "take at most two, the longer a multiple of the shorter")
+        _check_budget([stream for stream in same if stream.noise])
+
+
+def _check_budget(same: list[StreamFields]):
+    """One person counts in all streams of a quantity, so their costs add up, and no budget may be
+    below the sum."""
+    if not same:
+        return
+    cost = sum(stream.noise.a_day for stream in same)
+    least = min(stream.noise.per_day for stream in same)
+    if cost > least:
+        last = same[-1]
+        message = (
+            f"has noise with per_day = {least}, but a day of all {len(same)} streams of "
+            f"{last.quantity} costs epsilon = {cost}"
+        )
+        mend = f'multiply each epsilon by {least / cost} or less, or write per_day = "{cost}"'
+        raise last.wrong(message, f"{mend} in each of them")
 
 
 def _check_pair(first: StreamFields, second: StreamFields):

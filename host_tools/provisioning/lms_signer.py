@@ -15,10 +15,15 @@ and the higher number counts. Else one of them is an older copy, and nothing is 
 somebody says how far the key was used (`skip_to`). What this cannot see: a machine, or both
 files, set back to an earlier moment as a whole, and a key that signs on two machines or for two
 users, each with a witness of its own. Keep a key in one place.
+
+With the number of the next leaf both files keep what was signed under a name: {name: {version:
+SHA-256}}. So no two contents are signed as one version of a name, and none below another.
 """
 
 import contextlib
+import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -29,6 +34,37 @@ from host_tools.provisioning.lms_tree import LEAVES, LmsTree
 from host_tools.state_folder import signers_folder
 
 _FORMAT = "lp1 signer"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Used:
+    """next_leaf: how many leaves are used up; signed: see above."""
+
+    next_leaf: int = 0
+    signed: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+    def with_signed(self, name: str, version: int, message: bytes) -> "_Used":
+        """ToolError when the version has another content, or there is a higher one."""
+        known = self.signed.get(name, {})
+        digest = hashlib.sha256(message).hexdigest()
+        if known.get(str(version)) == digest:
+            return self
+        highest = max(map(int, known), default=version - 1)
+        if version <= highest:
+            if str(version) in known:
+                what = f"{name} version {version} was signed with another content"
+            else:
+                what = f"{name} version {highest} is signed, and this is version {version}"
+            raise ToolError(what, f"write version = {highest + 1}: a node takes higher ones only")
+        return dataclasses.replace(
+            self, signed={**self.signed, name: {**known, str(version): digest}}
+        )
+
+    def merged(self, other: "_Used") -> "_Used":
+        """What either knows."""
+        names = self.signed.keys() | other.signed.keys()
+        signed = {n: {**self.signed.get(n, {}), **other.signed.get(n, {})} for n in names}
+        return _Used(max(self.next_leaf, other.next_leaf), signed)
 
 
 class Signer:
@@ -65,16 +101,18 @@ class Signer:
                     message = f"{path} is there already"
                     raise ToolError(message, "make a new key, with a state file of its own")
             signer._write_leaves()
-            signer._write(0, signer._witness_path, signer.state_path)
+            signer._write(_Used(), signer._witness_path, signer.state_path)
         return signer
 
     def __repr__(self):
         return f"<Signer {self.state_path}>"
 
-    def sign(self, message: bytes) -> bytes:
+    def sign(self, message: bytes, title: tuple[str, int] | None = None) -> bytes:
         """The signature (2,512 bytes). The message says at its start what it is, so that no
-        signature serves another purpose. ToolError when no leaf can be taken safely."""
-        leaf = self._take_leaf()
+        signature serves another purpose. title: the name and version that it is signed as.
+        ToolError when no leaf can be taken safely, or when the version is another's or lower than
+        one before; the same message may be signed again."""
+        leaf = self._take_leaf(message, title)
         signature = self._tree.sign(leaf, message, os.urandom(32))
         if not self._tree.is_leaf_right(leaf):  # else no node would accept it
             raise ToolError(
@@ -86,7 +124,7 @@ class Signer:
     def remaining(self) -> int:
         """How many signatures the key has left."""
         with self._alone():
-            return LEAVES - self._used()[1]
+            return LEAVES - self._used()[1].next_leaf
 
     def skip_to(self, leaf: int):
         """Gives up all leaves before `leaf`, and brings state and witness together again. Take
@@ -95,11 +133,12 @@ class Signer:
             paths = self._witness_path, self.state_path
             known = self._read(self.state_path)
             if self._witness_path.exists():
-                known = max(known, self._read(self._witness_path))
-            if not known <= leaf <= LEAVES:
-                message = f"{self.state_path}: {leaf} is no leaf from {known} to {LEAVES}"
+                known = known.merged(self._read(self._witness_path))
+            if not known.next_leaf <= leaf <= LEAVES:
+                first = known.next_leaf
+                message = f"{self.state_path}: {leaf} is no leaf from {first} to {LEAVES}"
                 raise ToolError(message, "what is used up stays so: take a higher one")
-            self._write(leaf, *paths)
+            self._write(dataclasses.replace(known, next_leaf=leaf), *paths)
 
     def _open(self, state_path: Path, witness_folder: Path | None):
         # Two names of one state must not have two locks, nor may a link be replaced.
@@ -110,43 +149,48 @@ class Signer:
     def _witness_of(self, public_key: bytes) -> Path:
         return self._witness_folder / public_key[12:28].hex()
 
-    def _take_leaf(self) -> int:
+    def _take_leaf(self, message: bytes, title: tuple[str, int] | None) -> int:
         with self._alone():
-            state, leaf = self._used()
+            state, used = self._used()
+            leaf = used.next_leaf
+            after = dataclasses.replace(used, next_leaf=leaf + 1)
+            if title is not None:
+                after = after.with_signed(*title, message)
             if leaf >= LEAVES:
-                message = f"{self.state_path}: all {LEAVES:,} signatures of this key are used up"
-                raise ToolError(message, "make a new key, and give its public part to the nodes")
-            if state < leaf:  # or cut after cut would leave it further behind
-                self._write(leaf, self.state_path)
-            self._write(leaf + 1, self._witness_path, self.state_path)
+                what = f"{self.state_path}: all {LEAVES:,} signatures of this key are used up"
+                raise ToolError(what, "make a new key, and give its public part to the nodes")
+            if state.next_leaf < leaf:  # or cut after cut would leave it further behind
+                self._write(used, self.state_path)
+            self._write(after, self._witness_path, self.state_path)
         return leaf
 
-    def _used(self) -> tuple[int, int]:
-        """How many leaves are used up by the state, and by the witness; ToolError unless they
-        agree, up to one that a cut has left."""
+    def _used(self) -> tuple[_Used, _Used]:
+        """What is used up by the state, and by both; ToolError unless state and witness agree, up
+        to one leaf that a cut has left."""
         state = self._read(self.state_path)
         if not self._witness_path.exists():
             message = f"{self._witness_path}, the witness of {self.state_path}, is missing"
             hint = "sign where the key was made; if it has moved, skip all leaves that it has used"
             raise ToolError(message, hint)
         witness = self._read(self._witness_path)
-        if witness - state not in (0, 1):
+        if witness.next_leaf - state.next_leaf not in (0, 1):
             message = (
-                f"{self.state_path} says {state:,} signatures, {self._witness_path} {witness:,}: "
-                f"one is an older copy"
+                f"{self.state_path} says {state.next_leaf:,} signatures, {self._witness_path} "
+                f"{witness.next_leaf:,}: one is an older copy"
             )
             raise ToolError(message, "skip all leaves that any signature of this key has used")
-        return state, witness
+        return state, state.merged(witness)
 
-    def _read(self, path: Path) -> int:
-        public_key, leaf = _read(path)
+    def _read(self, path: Path) -> _Used:
+        public_key, used = _read(path)
         if public_key != self.public_key:
             message = f"{path} belongs to another key"
             raise ToolError(message, "bring back the file that was made with this key")
-        return leaf
+        return used
 
-    def _write(self, leaf: int, *paths: Path):
-        content = {"format": _FORMAT, "public_key": self.public_key.hex(), "next_leaf": leaf}
+    def _write(self, used: _Used, *paths: Path):
+        content = {"format": _FORMAT, "public_key": self.public_key.hex()}
+        content |= dataclasses.asdict(used)
         data = json.dumps(content).encode() + b"\n"
         for path in paths:  # the witness first: see above
             try:
@@ -188,18 +232,22 @@ class Signer:
             write_private(self._leaves_path, self._tree.leaves)
 
 
-def _read(path: Path) -> tuple[bytes, int]:
-    """(public key, next leaf) of a state or a witness; ToolError when it is not one."""
+def _read(path: Path) -> tuple[bytes, _Used]:
+    """(public key, what is used up) of a state or a witness; ToolError when it is not one."""
     hint = "bring back the newest copy; if there is none, make a new key"
     try:
         content = json.loads(path.read_bytes())
-        public_key = bytes.fromhex(content["public_key"])
-        leaf = content["next_leaf"]
-        whole = content["format"] == _FORMAT and len(public_key) == 60 and type(leaf) is int
+        public_key = bytes.fromhex(content.pop("public_key"))
+        whole = content.pop("format") == _FORMAT and len(public_key) == 60
+        used = _Used(**content)
+        whole = whole and type(used.next_leaf) is int and 0 <= used.next_leaf <= LEAVES
+        for digests in used.signed.values():
+            for version, digest in digests.items():
+                whole = whole and int(version) > 0 and len(bytes.fromhex(digest)) == 32
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", hint) from err
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         whole = False
-    if not whole or not 0 <= leaf <= LEAVES:
+    if not whole:
         raise ToolError(f"{path} is damaged, or not the state of a signer", hint)
-    return public_key, leaf
+    return public_key, used

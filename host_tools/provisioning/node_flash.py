@@ -11,6 +11,7 @@ from pathlib import Path
 from littlefs import LittleFS
 
 from host_tools.errors import ToolError
+from host_tools.policy.signed import check_signature, rules_of
 from host_tools.provisioning.certificates import Identity
 from host_tools.provisioning.nvs_image import nvs_image
 from host_tools.provisioning.ticket import Ticket
@@ -29,8 +30,10 @@ def make_node(
 
     broker: (host as in its certificate, port); wifi: (ssid, password); sntp: host; floor_s: Unix
     time before which it cannot be; policy: rules and signature; policy_key: the public key (60
-    bytes) by which this policy and those to come are signed.
+    bytes) by which this policy and those to come are signed. ToolError when this one is not.
     """
+    rules = rules_of(policy)
+    check_signature(rules, policy[len(rules) :], policy_key)
     certificate, key = identity.der()
     config = {
         "node": ticket.node_id,

@@ -2,6 +2,7 @@
 """provisioning/lms_signer.py: no leaf signs twice, whatever happens to a process or its files."""
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -363,3 +364,105 @@ def test_a_fault_of_the_memory_gives_no_signature(key):
     with pytest.raises(ToolError, match="are not those of the key"):
         signer.sign(MESSAGE)
     assert leaf_of(signer.sign(MESSAGE), signer.public_key) == 2
+
+
+ONE, TWO = b"lp1 one content", b"lp1 another"
+
+
+def test_a_version_has_one_content_for_good(key):
+    key.signer().sign(ONE, ("air", 3))
+    key.signer().sign(ONE, ("air", 3))  # the same may be signed again
+    before = key.signer().remaining()
+    for message, version, words, higher in (
+        (TWO, 3, "air version 3 was signed with another content", 4),
+        (ONE, 2, "air version 3 is signed, and this is version 2", 4),
+    ):
+        with pytest.raises(ToolError, match=words) as caught:
+            key.signer().sign(message, ("air", version))
+        assert f"write version = {higher}" in caught.value.hint
+    assert key.signer().remaining() == before  # nothing is spent
+    key.signer().sign(TWO, ("traffic", 1))  # another name has versions of its own
+    key.signer().sign(TWO, ("air", 10))
+    key.signer().sign(ONE, ("air", 3))  # there is a signature of it already
+    for version, words in ((3, "another content"), (9, "air version 10 is signed"), (10, None)):
+        if words is None:
+            key.signer().sign(TWO, ("air", version))
+            continue
+        with pytest.raises(ToolError, match=words):
+            key.signer().sign(TWO, ("air", version))
+
+
+def test_killed_at_every_call_of_signing_a_version(key, tmp_path):
+    """Once a signature is out, no other content is signed as its version; the same always is."""
+    sent, point, dies = tmp_path / "sent", 0, True
+    outcomes = set()
+    while dies:
+        title = ("air", point + 1)
+        dies = died_at(point, lambda title=title: key.signer().sign(ONE, title), sent)
+        went = sent.exists() and sent.read_bytes()
+        try:
+            key.signer().sign(TWO, title)
+            assert not went
+            outcomes.add("open")
+        except ToolError:
+            key.signer().sign(ONE, title)
+            outcomes.add("out" if went else "noted")
+        point += 1
+    assert outcomes == {"open", "noted", "out"}
+
+
+def test_at_once_one_content_of_a_version_wins(key):
+    signers, signed = [key.signer() for _ in range(4)], []
+
+    def sign(signer, message):
+        try:
+            signer.sign(message, ("air", 1))
+            signed.append(message)
+        except ToolError as err:
+            assert "another content" in err.message
+
+    threads = [
+        threading.Thread(target=sign, args=(signer, b"lp1 %d" % number))
+        for number, signer in enumerate(signers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(signed) == 1
+
+
+@pytest.mark.parametrize("lost", ("state", "witness"))
+def test_versions_outlive_an_older_copy(key, lost):
+    path = getattr(key, lost)
+    old = path.read_bytes()
+    for version in (1, 2):
+        key.signer().sign(ONE, ("air", version))
+    path.write_bytes(old)
+    key.signer().skip_to(2)
+    with pytest.raises(ToolError, match="was signed with another content"):
+        key.signer().sign(TWO, ("air", 2))
+    key.witness.unlink()
+    key.signer().skip_to(3)
+    with pytest.raises(ToolError, match="was signed with another content"):
+        key.signer().sign(TWO, ("air", 2))
+
+
+def test_files_from_before_versions_were_kept(key):
+    for path in (key.state, key.witness):
+        content = json.loads(path.read_bytes())
+        del content["signed"]
+        path.write_bytes(json.dumps(content).encode())
+    key.signer().sign(ONE, ("air", 1))
+    with pytest.raises(ToolError, match="another content"):
+        key.signer().sign(TWO, ("air", 1))
+
+
+@pytest.mark.parametrize(
+    "signed", [[], {"air": []}, {"air": {"1": "00"}}, {"air": {"0": "00" * 32}}, {"air": {"x": 1}}]
+)
+def test_versions_that_are_damaged(key, signed):
+    content = json.loads(key.state.read_bytes())
+    key.state.write_bytes(json.dumps({**content, "signed": signed}).encode())
+    with pytest.raises(ToolError, match="is damaged"):
+        key.sign()

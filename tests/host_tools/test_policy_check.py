@@ -211,6 +211,7 @@ def test_energy_of_a_day_is_not_warned_of(tmp_path):
 def test_epsilon_adds_up_over_the_streams_of_a_quantity(tmp_path):
     second = COUNTS[COUNTS.rindex("\n[[stream]]") :].replace("number = 10", "number = 11")
     second = second.replace("3600", "7200")
-    report = report_of(tmp_path, GOOD + COUNTS + second)
+    text = (GOOD + COUNTS + second).replace("per_day = 1", "per_day = 2")
+    report = report_of(tmp_path, text)
     assert report.epsilon_by_quantity == {"people_leftward": Fraction(3, 2)}
     assert ("high-epsilon", None) in codes(report)

@@ -70,6 +70,29 @@ def test_from_a_key_to_a_published_policy(tmp_path, lamppost, key, other):
     assert read_file(target).policy().version == 2
 
 
+def test_one_version_is_signed_once(tmp_path, lamppost):
+    """Wherever it is written to: the record is with the key."""
+    key, text = tmp_path / "key", TRAFFIC.read_text()
+    lamppost("keygen", key)
+
+    def signed(target, version, old="", new=""):
+        path = tmp_path / "p.toml"
+        path.write_text(text.replace("version = 1", f"version = {version}").replace(old, new))
+        return lamppost("compile", path, "--key", key, "-o", tmp_path / target)
+
+    assert signed("a.policy", 2)[0] == 0
+    assert signed("b.policy", 2)[0] == 0  # the same
+    code, out, err = signed("c.policy", 2, "k = 10", "k = 5")
+    assert (code, out) == (1, "")
+    what = "policy traffic-street for kit traffic version 2 was signed with another content"
+    assert what in err and "hint: write version = 3" in err
+    code, _, err = signed("c.policy", 1)
+    assert code == 1 and "version 2 is signed, and this is version 1" in err
+    assert not (tmp_path / "c.policy").exists()
+    assert signed("c.policy", 3, "k = 10", "k = 5")[0] == 0
+    assert signed("d.policy", 1, "traffic-street", "other-street")[0] == 0
+
+
 def test_a_key_is_made_once(key, lamppost):
     assert (key / "seed").stat().st_mode & 0o777 == 0o600
     code, out, err = lamppost("keygen", key)

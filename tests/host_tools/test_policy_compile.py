@@ -351,6 +351,7 @@ def test_noise_on_a_count_of_samples_alone(folder):
 
 
 NOISE = 'noise = { epsilon = "1/96", per_day = 1, contribution = 1 }'
+ROOMY = NOISE.replace("per_day = 1", "per_day = 2")
 
 
 def streams(*lines):
@@ -396,13 +397,31 @@ def test_streams_that_tell_what_others_withhold(folder, lines, words):
         ("window_s = 900", "window_s = 1200"),
         ("window_s = 900\nk = 9", "window_s = 3600\nk = 9"),
         ("window_s = 3600\nk = 9", "window_s = 900\nk = 9"),
-        (f"window_s = 900\n{NOISE}", f"window_s = 3600\nk = 9\n{NOISE}"),
-        (f"window_s = 900\nk = 5\n{NOISE}", f"window_s = 1800\nk = 9\n{NOISE}",
-         f"window_s = 3600\n{NOISE}"),
+        (f"window_s = 900\n{ROOMY}", f"window_s = 3600\nk = 9\n{ROOMY}"),
+        (f"window_s = 900\nk = 5\n{ROOMY}", f"window_s = 1800\nk = 9\n{ROOMY}",
+         f"window_s = 3600\n{ROOMY}"),
     ],
 )  # fmt: skip
 def test_streams_that_go_together(folder, lines):
     assert compiled(folder, GOOD + streams(*lines).replace("k = 5", "k = 9"))
+
+
+@pytest.mark.parametrize(("first", "second"), [(NOISE, NOISE), (NOISE, ROOMY), (ROOMY, NOISE)])
+def test_the_streams_of_a_quantity_have_one_budget(folder, first, second):
+    text = GOOD + streams(f"window_s = 900\n{first}", f"window_s = 3600\n{second}")
+    told = complaint(compiled, folder, text)
+    line = text[: text.rindex("noise = ")].count("\n") + 1
+    assert f"policy.toml: line {line}: stream 4 (number 12) has noise with per_day = 1, " in told
+    assert "a day of all 2 streams of vehicles costs epsilon = 5/4 | multiply each epsilon" in told
+    assert 'by 4/5 or less, or write per_day = "5/4" in each of them' in told
+
+
+def test_a_budget_that_many_streams_just_keep(folder):
+    windows_s = (1800, 3600, 7200, 14_400, 21_600, 43_200)  # 96/96 in sum
+    text = GOOD + streams(*(f"window_s = {window_s}\n{NOISE}" for window_s in windows_s))
+    assert compiled(folder, text)
+    told = complaint(compiled, folder, text.replace("window_s = 21600", "window_s = 17280"))
+    assert "of all 6 streams of vehicles costs epsilon = 97/96" in told
 
 
 def line_of(text, part):

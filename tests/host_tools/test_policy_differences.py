@@ -129,7 +129,57 @@ def test_a_language_more(compare):
     for line in ('pt-BR = "Ar"\n', ', pt-BR = "Achar ilhas de calor."', ', "pt-BR" = "Você"'):
         assert line in text
         text = text.replace(line, "")
-    assert compare(text, newer(TEXT))[0] == {("other", None, "languages")}
+    found, texts = compare(text, newer(TEXT))
+    assert found == {
+        ("other", None, "languages"), ("other", None, "title"), ("other", 7, "why"),
+        *(("more", number, "recipients") for number in (2, 7, 9, 10)),
+    }  # fmt: skip
+    assert "title in pt-BR is “Ar”, it was not told" in texts
+    assert "You (pt-BR: Você) receives it, too" in texts
+    assert compare(newer(TEXT), newer(newer(text)).replace("version = 4", "version = 5"))[0] == {
+        ("other", None, "languages")
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected", "words"),
+    [
+        ('pt-BR = "Ar"', 'pt-BR = "Você é filmado"', {("other", None, "title")},
+         ["title in pt-BR is “Você é filmado”, it was “Ar”"]),
+        ('name = "City of Example"', 'name = { en = "City of Example", pt-BR = "Outra" }',
+         {("other", None, "controller_name")},
+         ["controller_name in pt-BR is “Outra”, it was “City of Example”"]),
+        ("Achar ilhas de calor.", "Vender.", {("other", 7, "why")},
+         ["the reason in pt-BR is “Vender.”, it was “Achar ilhas de calor.”"]),
+        ('unit = "nobody"', 'unit = { en = "nobody", pt-BR = "todos" }',
+         {("other", number, "unit") for number in (2, 7, 10)},
+         ["the unit of privacy in pt-BR is “todos”, it was “nobody”"]),
+        ('"pt-BR" = "Você"', '"pt-BR" = "Polícia"',
+         {(kind, n, "recipients") for kind in ("more", "less") for n in (2, 7, 9, 10)},
+         ["You (pt-BR: Polícia) receives it, too", "You (pt-BR: Você) receives it no more"]),
+        ('recipients = ["City office", ', 'recipients = ["City office", "City office", ',
+         {("more", number, "recipients") for number in (2, 7, 9, 10)},
+         ["City office receives it, too"]),
+    ],
+)  # fmt: skip
+def test_a_change_in_another_language(compare, old, new, expected, words):
+    assert old in TEXT
+    found, texts = compare(TEXT, newer(TEXT.replace(old, new)))
+    assert found == expected
+    assert set(words) == set(texts)
+
+
+def test_no_language_in_common(compare):
+    portuguese = TEXT.replace('["en", "pt-BR"]', '["pt-BR"]').replace('en = "Air"\n', "")
+    portuguese = portuguese.replace('en = "Find heat islands.", ', "").replace('en = "You", ', "")
+    english = TEXT.replace('["en", "pt-BR"]', '["en"]')
+    for line in ('pt-BR = "Ar"\n', ', pt-BR = "Achar ilhas de calor."', ', "pt-BR" = "Você"'):
+        english = english.replace(line, "")
+    found, texts = compare(english, newer(portuguese))
+    assert ("more", 9, "recipients") in found and ("other", None, "title") in found
+    assert {"Você receives it, too", "title is “Ar”, it was not told"} <= set(texts)
+    more = newer(portuguese).replace('recipients = [', 'recipients = ["Polícia", ')
+    assert "Polícia receives it, too" in compare(english, more)[1]
 
 
 def test_a_change_of_the_legal_basis(compare):

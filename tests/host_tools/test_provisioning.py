@@ -18,10 +18,12 @@ from host_tools.private_file import write_private
 from host_tools.provisioning import firmware
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.firmware import compile_tree, firmware_root, firmware_sources
+from host_tools.provisioning.lms_tree import LmsTree
 from host_tools.provisioning.node_flash import make_node
 from host_tools.provisioning.ticket import is_node_id, make_ticket, new_node_id, new_root
 from simulator.world.flash import Flash
 from simulator.world.nvs import NvsPartition
+from tests.host_tools import reference_policy
 
 NODE = "0123456789"
 
@@ -148,7 +150,15 @@ def test_tickets_of_two_nodes_share_nothing():
 # flash
 
 
+RULES, _ = reference_policy.policy(reference_policy.stream(1, "co2_ppm", 300, ["last"], 1, 0, 9))
+SIGNED = {}  # a key takes a second
+
+
 def make(folder, node_id=NODE, **changes):
+    if not SIGNED:
+        signer = LmsTree(bytes(32), bytes(16))
+        signature = signer.sign(0, RULES, bytes(32))
+        SIGNED.update(policy=RULES + signature, policy_key=signer.public_key)
     authority = Authority.create()
     parts = {
         "ticket": make_ticket(bytes(32), node_id, 20_500),
@@ -160,8 +170,7 @@ def make(folder, node_id=NODE, **changes):
         "floor_s": 1_771_200_000,
         "board": {"board": "b"},
         "kit": {"kit": "k"},
-        "policy": b"policy",
-        "policy_key": b"key",
+        **SIGNED,
     }
     return make_node(folder, **{**parts, **changes})
 
@@ -201,12 +210,26 @@ def test_a_failure_leaves_no_folder(tmp_path):
     with pytest.raises(TypeError):
         make(tmp_path, kit={"kit": object()})
     with pytest.raises(Exception, match="NOSPC"):
-        make(tmp_path, policy=bytes(2 << 20))
+        make(tmp_path, ca_der=bytes(2 << 20))
     assert list(tmp_path.iterdir()) == []
     make(tmp_path)
     with pytest.raises(ToolError, match="is there already"):
         make(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [NODE]
+
+
+def test_a_node_gets_no_policy_that_it_would_refuse(tmp_path):
+    make(tmp_path / "made")
+    policy, key = SIGNED["policy"], SIGNED["policy_key"]
+    other = LmsTree(bytes(32), b"another key name").public_key
+    for changes in (
+        {"policy": RULES}, {"policy": policy[:-1]}, {"policy": b""},
+        {"policy": policy[:40] + bytes([policy[40] ^ 1]) + policy[41:]},
+        {"policy_key": other}, {"policy_key": key[:-1]},
+    ):  # fmt: skip
+        with pytest.raises(ToolError, match="the policy is not signed by this key"):
+            make(tmp_path, **changes)
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
 def need_micropython():
@@ -228,7 +251,7 @@ class Image:
         return {4: 256, 5: 4096}.get(operation, 0)
 vfs.mount(vfs.VfsLfs2(Image(sys.argv[1]), readsize=32, progsize=32, lookahead=32), "/lp")
 with open("/lp/new", "w") as file: file.write("x")
-print(open("/lp/policy").read(), open("/lp/new").read())
+print(open("/lp/policy", "rb").read().hex(), open("/lp/new").read())
 """
 
 
@@ -239,7 +262,7 @@ def test_micropython_mounts_the_image(tmp_path):
     done = subprocess.run(
         [program, tmp_path / "mount.py", image], capture_output=True, text=True
     )
-    assert done.stdout == "policy x\n", done.stderr
+    assert done.stdout == f"{SIGNED['policy'].hex()} x\n", done.stderr
 
 
 # firmware

@@ -28,7 +28,9 @@ LINES = [
 POLICY, TERMS = policy(*LINES, keep_days={1: 2, 2: 5})
 SHORTER, SHORTER_TERMS = policy(*LINES, version=2, keep_days=1)
 BIG = 0x1122334455660000  # eight bytes that nothing else has
-MARKED, MARKED_TERMS = policy(stream(1, "co2_ppm", 300, ["last"], 1, 0, 2**62), keep_days=1)
+MARKED, MARKED_TERMS = policy(
+    stream(1, "co2_ppm", 300, ["last"], 1, 0, 2**62), id="marked", keep_days=1
+)
 
 
 @pytest.fixture

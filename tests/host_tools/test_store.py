@@ -18,6 +18,7 @@ from host_tools.collector.keyring import Keyring
 from host_tools.collector.open_envelope import Opened, Refusal, open_envelope
 from host_tools.collector.store import Store
 from host_tools.errors import ToolError
+from host_tools.provisioning.lms_tree import LmsTree
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools import reference_sealer as ref
 from tests.host_tools.reference_policy import KEEP_DAYS, policy, stream
@@ -537,7 +538,11 @@ def test_rules_and_terms_that_cannot_be_used(keyring):
         (no_terms, b"terms", "not the terms of a policy"),
         (crossed, TERMS, "name other streams"),
         (b"rules", TERMS, "not the rules of a policy"),
-        (strange, its_terms, "nobody knows the quantity 'moods'"),
+        (strange, its_terms, "has a quantity that is not known, in stream 1"),
+        (*policy(*STREAMS[:2], id="a\x1b[2J"), "an id or a kit that is no name"),
+        (*policy(*STREAMS[:2], id=["test"]), "an id or a kit that is no name"),
+        (*policy(*STREAMS[:2], kit=7), "an id or a kit that is no name"),
+        (*policy(stream(1, ["co2_ppm"], 300, ["mean"], 1, 0, 9)), "a quantity that is not known"),
     ):
         with pytest.raises(ToolError, match=why):
             keyring.add_node(ticket, rules, terms)
@@ -554,6 +559,34 @@ def test_a_keyring_keeps_rules_and_terms(keyring):
     ]  # fmt: skip
     assert [sorted(one.terms.streams) for one in kept] == [[1, 2, 9], [1, 2]]
     assert kept[0].terms.streams[9].retention_days == KEEP_DAYS
+
+
+def test_a_keyring_checks_a_signature_that_it_is_given(keyring):
+    signer = LmsTree(bytes(32), bytes(16))
+    signature, ticket = signer.sign(0, NEWER, bytes(32)), make_ticket(ROOT, NODE, DAY0)
+    other = LmsTree(bytes(32), b"another key name").public_key
+    before = keyring.path.read_bytes()
+    for signed in ((signature, other), (signature[:-1], signer.public_key), (b"", b"")):
+        with pytest.raises(ToolError, match="policy test is not signed by this key"):
+            keyring.add_policy(NODE, NEWER, NEWER_TERMS, signed)
+        with pytest.raises(ToolError, match="policy test is not signed by this key"):
+            keyring.add_node(ticket, NEWER, NEWER_TERMS, signed)
+    with pytest.raises(ToolError, match="policy test is not signed by this key"):
+        keyring.add_policy(NODE, POLICY, TERMS, (signature, signer.public_key))
+    assert keyring.path.read_bytes() == before
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS, (signature, signer.public_key))
+    keyring.add_node(ticket, NEWER, NEWER_TERMS, (signature, signer.public_key))
+
+
+def test_a_keyring_takes_one_policy_of_a_version(keyring):
+    other, terms = policy(*STREAMS[:1], version=3)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
+    keyring.add_policy(NODE, NEWER, NEWER_TERMS)
+    with pytest.raises(ToolError, match="has other rules as test version 3") as caught:
+        keyring.add_policy(NODE, other, terms)
+    assert NODE in caught.value.message and "who signed it" in caught.value.hint
+    assert len(Keyring(keyring.path).node(NODE).policies) == 2
+    keyring.add_policy(OTHER, other, terms)
 
 
 def test_two_processes_change_a_keyring(keyring):

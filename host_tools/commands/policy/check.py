@@ -6,15 +6,17 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.policy.signature import key_option, remark
 from host_tools.errors import ToolError
 
 
 @click.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--kit", metavar="KIT", help="Also check it against this kit: name, or kit.json.")
+@key_option
 @click.option("--strict", is_flag=True, help="Warnings fail, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def check(path, kit, strict, as_json):
+def check(path, kit, key, strict, as_json):
     """Say what a policy lets out, in sentences and numbers, and what guidance says to that.
 
     Exit code 1 when it is refused, or with --strict when there is a warning.
@@ -22,9 +24,12 @@ def check(path, kit, strict, as_json):
     from host_tools.policy.check import check as check_policy
     from host_tools.policy.load import load, optional_kit
 
-    report = check_policy(*load(path, optional_kit(kit)))
+    report = check_policy(*load(path, optional_kit(kit), key=key))
+    remark(key, path)
     if as_json:
-        console.result_json({"file": str(path), **report.as_object()})
+        console.result_json({
+            "file": str(path), "signature_checked": key is not None, **report.as_object(),
+        })
     else:
         _show(path, report)
     if strict and report.warnings:

@@ -7,6 +7,8 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.policy.signature import key_option, remark
+from host_tools.errors import ToolError
 
 _HEADS = {
     "more": ("lets out more", "bold yellow"),
@@ -18,17 +20,24 @@ _HEADS = {
 @click.command()
 @click.argument("old_path", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("new_path", metavar="NEW", type=click.Path(path_type=Path))
+@key_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def diff(old_path, new_path, as_json):
+def diff(old_path, new_path, key, as_json):
     """Say what a new version lets out that the old did not, and what less.
 
     More is: a new stream or statistic, a shorter window, a finer step, a wider range, a lower k,
-    less noise, a finer place, a longer time, more recipients, another purpose.
+    less noise, a finer place, a longer time, more recipients, another purpose. --key is for each
+    of the two that is published: a draft has no signature.
     """
     from host_tools.policy.differences import differences
-    from host_tools.policy.load import load
+    from host_tools.policy.load import is_published, load
 
-    found = differences(load(old_path, ended=True), load(new_path))
+    old_key, new_key = (key if is_published(path) else None for path in (old_path, new_path))
+    if key is not None and old_key is new_key is None:
+        raise ToolError(f"neither {old_path} nor {new_path} is signed", "leave --key out")
+    old, new = load(old_path, ended=True, key=old_key), load(new_path, key=new_key)
+    found = differences(old, new)
+    remark(key, old_path, new_path)
     by_kind = {kind: [one for one in found if one.kind == kind] for kind in _HEADS}
     if as_json:
         told = {
@@ -37,7 +46,10 @@ def diff(old_path, new_path, as_json):
             ]
             for kind, some in by_kind.items()
         }
-        console.result_json({"old": str(old_path), "new": str(new_path), **told})
+        console.result_json({
+            "old": str(old_path), "new": str(new_path),
+            "signature_checked": {"old": old_key is not None, "new": new_key is not None}, **told,
+        })  # fmt: skip
         return
     if not found:
         console.result("no difference")

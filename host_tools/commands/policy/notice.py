@@ -5,12 +5,14 @@ from pathlib import Path
 
 import rich_click as click
 
+from host_tools.commands.policy.signature import key_option, remark
 from host_tools.commands.policy.written import write
 
 
 @click.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--kit", metavar="KIT", help="Its kit: name, or kit.json. Default: as it says.")
+@key_option
 @click.option("--lang", "languages", multiple=True, metavar="CODE",
               help="Only this language. May be given again. Default: all it has.")  # fmt: skip
 @click.option("--url", default="", metavar="URL",
@@ -18,7 +20,7 @@ from host_tools.commands.policy.written import write
 @click.option("-o", "--output", "target", metavar="OUT", type=click.Path(path_type=Path),
               default=Path("notice.html"), help="The file to write: notice.html.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def notice(path, kit, languages, url, target, as_json):
+def notice(path, kit, key, languages, url, target, as_json):
     """Write the notice for the public: one HTML page, and a sign when it is printed.
 
     It says what is measured, what leaves and what never does, why, who gets it, how long it is
@@ -27,6 +29,7 @@ def notice(path, kit, languages, url, target, as_json):
     from host_tools.policy.notice import notice as make
     from host_tools.policy.sentences import read_inputs
 
-    policy, terms, found = read_inputs(path, kit)
+    policy, terms, found = read_inputs(path, kit, key)
+    remark(key, path)
     page = make(policy, terms, found, list(dict.fromkeys(languages)) or None, url)
-    write(target, ".html", page.encode(), path, found, policy, as_json)
+    write(target, ".html", page.encode(), path, found, policy, key, as_json)

@@ -9,6 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.policy.signature import key_option, remark
 
 _COLUMNS = (
     ("", "right"), ("quantity", "left"), ("what", "left"), ("each", "left"), ("step", "right"),
@@ -19,18 +20,17 @@ _COLUMNS = (
 @click.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--language", metavar="CODE", help="Of the texts. Default: the policy's first.")
-@click.option("--key", metavar="FILE", type=click.Path(path_type=Path),
-              help="Also check the signature, by this policy.key.")  # fmt: skip
+@key_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(path, language, key, as_json):
     """Show a policy's rules and terms."""
-    from host_tools.policy.load import check_signed, load
+    from host_tools.policy.load import load
 
-    policy, terms = load(path, ended=True)
-    if key is not None:
-        check_signed(path, key)
+    policy, terms = load(path, ended=True, key=key)
+    remark(key, path)
     if as_json:
-        console.result_json(_as_object(path, policy, terms))
+        told = {"signature_checked": key is not None, **_as_object(path, policy, terms)}
+        console.result_json(told)
         return
     language = terms.languages[0] if language is None else _known(path, terms, language)
     _show_head(path, policy, terms, language)
