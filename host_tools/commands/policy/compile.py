@@ -24,6 +24,7 @@ def compile(path, kit, key, target, as_json):
     is replaced by a higher version only, and a signature is not spent twice on the same policy.
     """
     from host_tools.policy.compile_policy import compile_policy
+    from host_tools.policy.guidance import unknown_kit
     from host_tools.policy.load import optional_kit
     from host_tools.policy.release import check_output, release, write_rules
     from host_tools.policy.signed import SUFFIX
@@ -42,6 +43,8 @@ def compile(path, kit, key, target, as_json):
         write_rules(target, compiled)
     else:
         told["signed"], told["remaining"] = True, release(target, compiled, key)
+    for warning in unknown_kit(policy) if kit is None else []:
+        console.note(f"warning: {warning.what}; {warning.mend}")
     if as_json:
         console.result_json(told)
         return
