@@ -199,7 +199,7 @@ def test_check(lamppost, tmp_path):
     assert "warning: stream 1: k without noise is no differential privacy" in told
     assert "why: " in told and "mend: " in told
     code, out, err = lamppost("check", TRAFFIC, "--strict")
-    assert code == 1 and "1 warning" in err
+    assert code == 1 and "policy.toml: 1 warning\n" in err
     code, out, _ = lamppost("check", TRAFFIC, "--json")
     assert json.loads(out)["warnings"][0]["code"] == "k-is-not-dp"
     assert lamppost("check", load_kit("air").policy_path, "--strict")[0] == 0
@@ -256,6 +256,32 @@ def test_the_old_one_may_have_ended(lamppost, tmp_path, other):
     for args in (("diff", other, ended), ("check", ended)):
         code, _, err = lamppost(*args)
         assert code == 1 and "has ended" in err
+
+
+def test_a_kit_that_is_nearly_one_of_ours_is_warned_of(lamppost, tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text(TRAFFIC.read_text().replace('kit = "traffic"', 'kit = "trafic"'))
+    code, out, _ = lamppost("check", path)
+    told = " ".join(out.split())
+    assert code == 0 and "no kit 'trafic' comes with Lamppost, but 'traffic' does" in told
+    assert 'write kit = "traffic"' in told
+    code, _, err = lamppost("compile", path, "-o", tmp_path / "p.cbor")
+    assert code == 0 and "warning: no kit 'trafic'" in err
+    assert lamppost("compile", TRAFFIC, "-o", tmp_path / "q.cbor")[2] == ""
+    path.write_text(TRAFFIC.read_text().replace('kit = "traffic"', 'kit = "harbour"'))
+    assert "unknown-kit" not in lamppost("check", path, "--json")[1]  # a kit of their own
+    code, _, err = lamppost("check", TRAFFIC, "--kit", "trafic")
+    assert code == 1 and "did you mean traffic? Or give the path of a folder" in err
+
+
+def test_a_message_names_what_it_is_about(lamppost, tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text(TRAFFIC.read_text().replace("valid_until = 2030", "valid_until = 2025"))
+    _, _, err = lamppost("check", path)
+    assert "p.toml: line 8: the policy has valid_until = 2025-12-31" in err
+    path.write_text(TRAFFIC.read_text().replace("version = 1", 'version = "1"'))
+    _, _, err = lamppost("check", path)
+    assert "the policy has version = '1'" in err and "without quotes" in err
 
 
 def test_each_verb_is_there(lamppost):
