@@ -154,9 +154,17 @@ def build(watchdog):
         send_size=_SEND_SIZE, receive_size=_RECEIVE_SIZE,
     )  # fmt: skip
 
+    sealer = Sealer(keys, node_id, policy, series)
+    minimiser = Minimiser(policy, intervals_s, _read_released(outbox, sealer), seed)
+
     def confirm(utc_s: int, age_ms):
         clock.confirm(utc_s, age_ms)
-        keys.step_to(utc_s // DAY_S - config["day0"])
+        day = utc_s // DAY_S - config["day0"]
+        if day > keys.epoch:
+            minimiser.keep_released()  # what was sealed before cannot be opened, to tell it
+        keys.step_to(day)
+        if clock.is_held():
+            renewal.on_sure(clock.utc_ms() // 1000)
 
     publisher = Publisher(
         node_id, outbox, link,
@@ -166,7 +174,6 @@ def build(watchdog):
     )  # fmt: skip
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
-    sealer = Sealer(keys, node_id, policy, series)
     sensors = [
         Sensor(entry, _driver_maker(entry, hardware), reading.ranges(entry["quantities"]))
         for entry in kit["sensors"]
@@ -182,7 +189,7 @@ def build(watchdog):
         time_sync=TimeSync(config["sntp"]),
         link=link,
         sensors=sensors,
-        minimiser=Minimiser(policy, intervals_s, _read_released(outbox, sealer), seed),
+        minimiser=minimiser,
         sealer=sealer,
         outbox=outbox,
         publisher=publisher,

@@ -18,7 +18,6 @@ _TOGETHER = 4  # envelopes in one write, when several windows close in one step
 _SCRUB_MS = 200
 _SCRUB_AGAIN_MS = 3_600_000
 _SAFE_MS = 3_600_000
-_DAY_S = 86_400
 _UNKEPT_MAX = 12  # writes that failed in a row: an hour of windows of 5 min
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
@@ -68,6 +67,7 @@ class Node:
         now_ms = self.clock.uptime_ms()
         online = self._network(now_ms)
         now_ms = self.clock.uptime_ms()  # a TLS set-up takes its time, and sensors are exact
+        instant_s = self.minimiser.next_instant_s
         rest_ms = min(REST_MAX_MS, self._measure(now_ms))
         if online:
             self._deliver(now_ms)
@@ -78,7 +78,10 @@ class Node:
             rest_ms = min(rest_ms, self._retry_ms)
         if self.time_sync.waiting():
             rest_ms = min(rest_ms, _ANSWER_POLL_MS)
-        return max(1, rest_ms)
+        if instant_s == self.minimiser.next_instant_s:  # nothing was released in this step
+            self.minimiser.draw_ahead()
+        # How long this step took must not move the next one, which may release something.
+        return max(1, rest_ms - (self.clock.uptime_ms() - now_ms))
 
     def over(self) -> bool:
         """Whether the board should start anew: the safe state has served, a policy has come where
@@ -164,12 +167,11 @@ class Node:
         records = self.minimiser.close(self.clock.kept_s(), self.clock.is_held())
         if records is not None:
             self._seal(records, instant_s if records else None)
-        if instant_s % _DAY_S == 0:  # all windows are closed, and the next begin
-            self._renew_policy(instant_s)
+        self._renew_policy(instant_s)
 
     def _renew_policy(self, now_s: int):
-        """Goes on under the policy that takes effect now, if there is one. now_s: Unix time, at
-        which no window has readings."""
+        """Goes on under the policy that takes effect now, if there is one: at 00:00 UTC, when all
+        windows have closed (now_s, Unix time); or later, when the time was not sure then."""
         if not self.renewal.is_due(now_s):
             return
         try:

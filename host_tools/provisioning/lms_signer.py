@@ -40,7 +40,7 @@ _FORMAT = "lp1 signer"
 class _Used:
     """next_leaf: how many leaves are used up; signed: see above."""
 
-    next_leaf: int = 0
+    next_leaf: int
     signed: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
     def with_signed(self, name: str, version: int, message: bytes) -> "_Used":
@@ -101,7 +101,7 @@ class Signer:
                     message = f"{path} is there already"
                     raise ToolError(message, "make a new key, with a state file of its own")
             signer._write_leaves()
-            signer._write(_Used(), signer._witness_path, signer.state_path)
+            signer._write(_Used(0), signer._witness_path, signer.state_path)
         return signer
 
     def __repr__(self):

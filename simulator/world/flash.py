@@ -8,7 +8,8 @@ Also node processes load this file, under both interpreters: it is written in th
 from simulator.hal.host_file import open_host
 
 BLOCK_BYTES = 4096
-_CHECKED_BYTES = 256
+_CHECKED_BYTES = 64
+_ERASED = b"\xff" * 64
 TORN = ("none", "half", "all")  # how much of the operation at the cut was done
 
 
@@ -62,8 +63,8 @@ class Flash:
         halves = self._begin()
         if self.erases is not None:
             self.erases[block] += 1
-        for part in range(halves * 4):
-            self._write(block * BLOCK_BYTES + part * 512, b"\xff" * 512)
+        for at in range(0, halves * BLOCK_BYTES // 2, len(_ERASED)):
+            self._write(block * BLOCK_BYTES + at, _ERASED)
         self._end()
 
     def close(self):

@@ -330,6 +330,15 @@ def test_damaged_files(key):
     assert accepted < 20  # only what says as much, or one less in the state
 
 
+def test_files_that_do_not_say_how_far_the_key_was_used(key):
+    for path in (key.state, key.witness):
+        content = json.loads(path.read_bytes())
+        del content["next_leaf"]
+        path.write_bytes(json.dumps(content).encode())
+    with pytest.raises(ToolError, match="is damaged"):
+        key.sign()
+
+
 def test_the_state_of_another_key(key, made):
     for seed, identifier in ((SEED, bytes(16)), (bytes(32), IDENTIFIER)):
         for leaves in (made.signer._tree.leaves, b""):

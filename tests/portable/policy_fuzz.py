@@ -203,9 +203,12 @@ class Fuzzer:
         self._follow(now_s)
         while self._minimiser.next_instant_s < now_s:
             self._close()
+        self._draw_ahead()
         for quantity in self._quantities:
             if self._present == 100 or below(100) < self._present:
-                self._add(now_s, quantity, self._any_value(quantity))
+                value = self._any_value(quantity)
+                self._minimiser.add(quantity, value)
+                self._model.add(now_s, quantity, value)
         while self._minimiser.next_instant_s <= now_s:
             self._close()
         return now_s
@@ -246,12 +249,12 @@ class Fuzzer:
         if self._minimiser.next_instant_s != self._model.next_s:
             raise Finding("a window ends sooner or later than it says")
 
-    def _add(self, now_s, quantity, value):
-        """A reading, and the noise that is drawn with it."""
+    def _draw_ahead(self):
+        """Noise for each window that has none yet, and at no other time."""
         self._no_draws()
-        self._minimiser.add(quantity, value)
+        self._minimiser.draw_ahead()
         draws, Recorded.draws = Recorded.draws, []
-        for stream in self._model.add(now_s, quantity, value):
+        for stream in self._model.undrawn():
             sensitivity, numerator, denominator = stream[NOISE]
             mine = []
             for statistic in stream[STATISTICS]:
@@ -259,7 +262,7 @@ class Fuzzer:
                     mine.append(0)
                     continue
                 if not draws:
-                    raise Finding("noise was not drawn with the first reading")
+                    raise Finding("noise was not drawn")
                 top, bottom, drawn = draws.pop(0)
                 if top * numerator != bottom * sensitivity * denominator:
                     raise Finding("noise of another scale than the policy's")

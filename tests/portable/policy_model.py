@@ -61,15 +61,14 @@ class Model:
         self.begin_span = True
         self.next_s = self._next(now_s)
 
-    def add(self, at_s: int, quantity: str, value: int) -> list:
-        """Takes a reading; returns the streams for whose window it is the first, with noise, by
-        the length of the window: in that order it is drawn."""
+    def add(self, at_s: int, quantity: str, value: int):
         self._readings.append((at_s, quantity, value))
-        first = [
-            s for s in self.streams
-            if s[QUANTITY] == quantity and s[NOISE] and s[NUMBER] not in self._noise
-        ]  # fmt: skip
-        return sorted(first, key=lambda stream: stream[WINDOW_S])
+
+    def undrawn(self) -> list:
+        """The streams whose open windows have no noise yet, by the length of the window: in that
+        order it is drawn."""
+        streams = [s for s in self.streams if s[NOISE] and s[NUMBER] not in self._noise]
+        return sorted(streams, key=lambda stream: (stream[WINDOW_S], stream[NUMBER]))
 
     def note_noise(self, stream, draws: list):
         """draws: one for each statistic, 0 for "count"."""

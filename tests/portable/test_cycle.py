@@ -562,6 +562,35 @@ class TestCycle(unittest.TestCase):
         self.run_until(13 * 3_600_000)  # it is gone: the one before stays
         self.assertEqual(self.sealer.under, 2)
 
+    def test_a_new_policy_takes_effect_late_when_the_time_was_not_sure(self):
+        """Windows that are open then began under the old one, and end untold."""
+        self.run_until(500_000)
+        self.renewal.following = Policy(rules(stream(7, statistics=["max"]), version=2))
+        self.renewal.at_s = NOON_MS // 1000 - 300
+        self.run_until(1_300_000)
+        kept = [(records, at_s) for records, at_s in self.outbox.kept if records]
+        first = NOON_MS // 1000 + 900
+        told = [(records[0][0], at_s) for records, at_s in kept[-2:]]
+        self.assertEqual(told, [(7, first), (7, first + 300)])
+
+    def test_noise_is_drawn_in_no_step_that_releases_and_moves_none(self):
+        drawn, minimiser = [], self.node.minimiser
+        minimiser.draw_ahead = lambda: drawn.append(1)
+        for _ in range(60):
+            before, due_s = len(drawn), minimiser.next_instant_s
+            self.clock.now_ms += self.node.step()
+            self.assertEqual(len(drawn) > before, due_s == minimiser.next_instant_s)
+        self.assertTrue(len(drawn) > 10)
+        now_ms = self.clock.now_ms
+        rest_ms = self.node.step()
+        self.clock.now_ms = now_ms
+
+        def draw_ahead():
+            self.clock.now_ms += 7
+
+        minimiser.draw_ahead = draw_ahead
+        self.assertEqual(self.node.step() + 7, rest_ms)
+
     def test_a_node_without_a_policy_starts_anew_when_one_comes(self):
         self.assertFalse(self.node.over())
         self.renewal.starts = True

@@ -104,7 +104,7 @@ class TestPolicyStore(unittest.TestCase):
         for part in (some[0], some[1], some[0], some[1], some[1]):
             self.assertIsNone(self.store.take_part(part, NOW_S))
         self.refused(BAD_PART, self.store.take_part, some[3], NOW_S)
-        for part in parts(LATER)[:2] + parts(TWO, 333)[:-1]:  # another one in between
+        for part in parts(TWO, 333)[:-1]:  # cut otherwise
             self.assertIsNone(self.store.take_part(part, NOW_S))
         self.assertEqual(self.store.take_part(parts(TWO, 333)[-1], NOW_S), MIDNIGHT_S)
         for part in some:  # it is accepted: nothing to do
@@ -112,6 +112,54 @@ class TestPolicyStore(unittest.TestCase):
         self.store.take_next()
         for part in some:
             self.assertIsNone(self.store.take_part(part, NOW_S))
+        self.assertEqual(self.in_force(), (2, None, 0))
+
+    def test_old_parts_that_are_repeated_cost_no_flash_and_displace_nothing(self):
+        self.send(TWO)
+        self.store.take_next()
+        self.store = self.make(2)
+        for part in parts(LATER)[:2]:
+            self.assertIsNone(self.store.take_part(part, NOW_S))
+        before = self.ram.left
+        for signed in (ONE, TWO):
+            for part in parts(signed)[:1] * 3:
+                if signed == ONE:
+                    self.refused(BAD_VERSION, self.store.take_part, part, NOW_S)
+                else:
+                    self.assertIsNone(self.store.take_part(part, NOW_S))  # it is in force
+        self.assertEqual(self.ram.left, before)
+        for part in parts(LATER)[2:-1]:
+            self.assertIsNone(self.store.take_part(part, NOW_S))
+        self.assertEqual(self.store.take_part(parts(LATER)[-1], NOW_S), 20_523 * 86_400)
+
+    def test_a_lower_one_does_not_displace_one_that_is_arriving(self):
+        self.assertIsNone(self.store.take_part(parts(LATER)[0], NOW_S))
+        self.refused(BAD_VERSION, self.store.take_part, parts(TWO)[0], NOW_S)
+        self.assertEqual([self.store.take_part(part, NOW_S) for part in parts(LATER)[1:]][-1],
+                         20_523 * 86_400)  # fmt: skip
+
+    def test_what_comes_before_the_time_is_sure_waits_for_it(self):
+        self.assertIsNone(self.send(TWO, None))
+        self.assertEqual((self.in_force(), self.keys.policy_version), ((1, None, 0), 1))
+        self.assertEqual(self.store.accept_arrived(NOW_S), MIDNIGHT_S)
+        self.assertEqual(self.in_force(), (1, MIDNIGHT_S, 0))
+        self.assertIsNone(self.store.accept_arrived(NOW_S))
+        self.store.take_part(parts(LATER)[0], NOW_S)
+        self.assertIsNone(self.store.accept_arrived(NOW_S))
+
+    def test_what_was_damaged_on_flash_may_come_again(self):
+        self.send(TWO)
+        data = flash_file.read("/data/policy.next")
+        flash_file.replace("/data/policy.next", data[:40] + b"x" + data[41:])
+        with self.assertRaises(PolicyError):
+            self.store.take_next()
+        self.assertEqual(self.in_force()[0], 0)  # it would have been as old as one before
+        self.assertEqual(self.send(TWO), MIDNIGHT_S)
+        self.assertEqual(self.store.take_next().version, 2)
+        flash_file.remove("/data/policy")
+        self.store = self.make(0)
+        self.assertEqual(self.in_force()[0], 0)
+        self.send(TWO)
         self.assertEqual(self.in_force(), (2, None, 0))
 
     def test_what_is_no_part_is_refused(self):
@@ -200,21 +248,59 @@ class TestRenewal(unittest.TestCase):
         flash_file.replace(store._KEY, SIGNED["key"])
         self.renewal = Renewal(Keys(), "air", {"co2_ppm": 30})
 
-    def send(self, signed):
+    def load(self):
+        self.first = self.renewal.load()
+
+    def due(self):
+        return [self.renewal.is_due(at_s) for at_s in (NOW_S, MIDNIGHT_S - 1, MIDNIGHT_S)]
+
+    def send(self, signed, now_s=NOW_S):
         for part in parts(signed):
-            self.renewal.take_part(part, NOW_S)
+            self.renewal.take_part(part, now_s)
 
     def test_from_part_to_force(self):
-        self.assertEqual(self.renewal.load().version, 1)
+        self.load()
+        self.assertEqual(self.first.version, 1)
+        self.renewal.on_sure(NOW_S)
         self.send(TWO)
         self.assertFalse(self.renewal.needs_start())
-        due = [self.renewal.is_due(at_s) for at_s in (NOW_S, MIDNIGHT_S - 1, MIDNIGHT_S)]
-        self.assertEqual(due, [False, False, True])
+        self.assertEqual(self.due(), [False, False, True])
+        self.assertEqual(self.first.until_s, MIDNIGHT_S)  # nothing leaves under it after that
         self.assertEqual(self.renewal.take_next().version, 2)
         self.assertFalse(self.renewal.is_due(MIDNIGHT_S))
 
+    def test_a_forged_time_puts_no_policy_off_and_brings_none_forward(self):
+        self.load()
+        until_s = self.first.until_s
+        self.send(TWO, NOW_S + 30 * 86_400)  # before any receipt
+        self.assertEqual((self.renewal.is_due(MIDNIGHT_S), self.first.until_s), (False, until_s))
+        self.renewal.on_sure(NOW_S)
+        self.assertEqual(self.due(), [False, False, True])
+        self.renewal = Renewal(Keys(), "air", {"co2_ppm": 30})  # a restart
+        self.load()
+        self.assertEqual(self.first.until_s, MIDNIGHT_S)
+        self.assertEqual(self.due(), [False, False, False])
+        self.renewal.on_sure(NOW_S)
+        self.assertEqual(self.due(), [False, False, True])
+
+    def test_one_that_is_damaged_when_it_takes_effect_ends_the_old_one_all_the_same(self):
+        self.load()
+        self.renewal.on_sure(NOW_S)
+        self.send(TWO)
+        data = flash_file.read("/data/policy.next")
+        flash_file.replace("/data/policy.next", data[:40] + b"x" + data[41:])
+        with self.assertRaises(PolicyError):
+            self.renewal.take_next()
+        self.assertFalse(self.renewal.is_due(MIDNIGHT_S + 300))
+        self.assertEqual(self.first.until_s, MIDNIGHT_S)
+        self.send(TWO, MIDNIGHT_S + 300)
+        self.assertEqual(self.first.until_s, MIDNIGHT_S)
+        self.assertTrue(self.renewal.is_due(MIDNIGHT_S + 86_400))
+        self.assertEqual(self.renewal.take_next().version, 2)
+
     def test_why_one_was_refused_is_told(self):
         self.renewal.load()
+        self.renewal.on_sure(NOW_S)
         with self.assertRaises(PolicyError):
             self.send(SIGNED["another kit"])
         self.assertEqual(self.renewal.refused, BAD_KIT)

@@ -103,8 +103,8 @@ class NvsScrub:
         for number in range(_FILLERS_MAX):
             try:
                 self._nvs.erase_key("f%d" % number)
+                self._nvs.commit()
             except OSError:
                 pass  # it is not there
-        self._nvs.commit()
         self._fillers = 0
         self._bytes = _FILLER_BYTES

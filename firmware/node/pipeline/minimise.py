@@ -161,11 +161,14 @@ class Minimiser:
         self.use(policy, 0)
 
     def use(self, policy, now_s: int):
-        """Goes on under this policy: call it when no window has readings, as at 00:00 UTC."""
+        """Goes on under this policy. What the windows have is dropped; at 00:00 UTC, when all have
+        closed, that is nothing."""
         self._policy = policy
         self.next_instant_s = policy.next_instant(now_s)
+        if self._since_s is not None:
+            self._since_s = max(self._since_s, now_s)
         # Parts come before their total.
-        streams = sorted(policy.streams, key=lambda stream: stream.window_s)
+        streams = sorted(policy.streams, key=lambda stream: stream.window_s << 8 | stream.number)
         self._windows = [self._window(stream) for stream in streams]
 
     def _window(self, stream):
@@ -194,6 +197,14 @@ class Minimiser:
         self._since_s = now_s + 1  # a reading at the very start belongs to the window before
         self.next_instant_s = self._policy.next_instant(now_s)
         return True
+
+    def draw_ahead(self):
+        """Draws the noise that open windows will need: to draw takes a time that depends on what
+        is drawn, so call it when nothing is released."""
+        if self._draw is not None:
+            for window in self._windows:
+                if window.stream.noise:
+                    window.draw_ahead()
 
     def add(self, quantity: str, value: int):
         """Takes a reading into the open windows of its streams."""

@@ -2,9 +2,9 @@
 """Windows of streams that have noise or k. It is imported when a policy has such a stream.
 
 The order is minimise.py's: clamp, aggregate, add noise, withhold, round. What is withheld is null,
-so nobody can tell it from what was not measured. Noise is drawn once for a window, with its first
-reading: drawing takes a time that depends on what is drawn, and the time at which a window is
-released must tell nothing.
+so nobody can tell it from what was not measured. Noise is drawn once for a window, while it is
+open and nothing is released: drawing takes a time that depends on what is drawn, and the time at
+which a window is released must tell nothing.
 """
 
 from node.pipeline.minimise import Window
@@ -23,10 +23,9 @@ class ProtectedWindow(Window):
         self._parts_lost = False  # a shorter window within this one tells nothing, for no k
         self._parts_withheld = self._withheld = 0  # shorter ones below k: how many, and their sum
 
-    def add(self, value: int):
-        if self._noise is None and self.stream.noise:
+    def draw_ahead(self):
+        if self._noise is None:
             self._noise = self._draw_noise()
-        Window.add(self, value)
 
     def _draw_noise(self) -> list:
         sensitivity, numerator, denominator = self.stream.noise
@@ -45,6 +44,7 @@ class ProtectedWindow(Window):
             if fraction is not None:
                 value, count = fraction
                 if stream.noise and statistic != "count":
+                    self.draw_ahead()  # it was, unless a window began and ended in one step
                     value, count = stream.clamp(value, count)
                     value = (2 * value + count) // (2 * count) + self._noise[len(values)]
                     count = 1

@@ -15,8 +15,9 @@ def read(rules: bytes) -> list:
     fields; PolicyError when a rule of the form is broken."""
     try:
         label, *fields = cbor.decode(rules)
-        _, version, _, first, last, streams, terms = fields
+        identity, version, kit, first, last, streams, terms = fields
         _check(label == "lp1 policy" and _are_numbers((version, first, last)))
+        _check(isinstance(identity, str) and isinstance(kit, str))
         _check(0 < version < 1 << 31 and 0 <= first <= last)
         _check(isinstance(terms, bytes) and len(terms) == 32)
         for stream in streams:
@@ -37,9 +38,10 @@ def _are_numbers(values) -> bool:
     return not [1 for v in values if isinstance(v, bool) or not isinstance(v, int)]
 
 
-def _check_stream(number, _quantity, window_s, statistics, resolution, low, high, k, noise):
+def _check_stream(number, quantity, window_s, statistics, resolution, low, high, k, noise):
     _check(_are_numbers((number, window_s, resolution, low, high, k) + tuple(noise or ())))
-    _check(0 < number < 256 and resolution > 0 and low <= high and k >= 0)
+    _check(isinstance(quantity, str) and 0 < number < 256)
+    _check(resolution > 0 and low <= high and k >= 0)
     _check(window_s > 0 and DAY_S % window_s == 0)
     _check(statistics and not [s for s in statistics if s not in STATISTICS])
     _check(not k or "sum" in statistics)  # k is compared with it

@@ -15,40 +15,66 @@ class Renewal:
     def __init__(self, keys, kit: str, intervals_s: dict):
         self._told = keys, kit, intervals_s
         self._at_s = None  # when the next takes effect
-        self._version = 0  # of the one in force
+        self._policy = None  # in force
+        self._until_s = 0  # its own end
+        self._is_sure = False  # a receipt has bounded the time
         self.refused = 0
 
     def load(self):
         """The policy in force; NoPolicy when there is none."""
-        policy, self._at_s, self.refused = self._work("load")
-        self._version = policy.version
+        policy, at_s, self.refused = self._work("load")
+        self._use(policy)
+        self._await(at_s)
         return policy
 
     def take_part(self, arguments: list, now_s: int):
-        """Takes a part of a policy; PolicyError says why not."""
-        at_s = self._work("take_part", arguments, now_s)
+        """Takes a part of a policy; PolicyError says why not. now_s: Unix time; before a receipt
+        bounds it, it may be forged, and a policy waits so that nobody can put it off."""
+        sure = self._is_sure or not self._policy.version
+        self._await(self._work("take_part", arguments, now_s if sure else None))
+
+    def on_sure(self, now_s: int):
+        """A receipt bounds the time: takes what came whole before, once in a power-up."""
+        if not self._is_sure:
+            self._is_sure = True
+            self._await(self._work("accept_arrived", now_s))
+
+    def _use(self, policy):
+        self._policy, self._until_s = policy, policy.until_s
+
+    def _await(self, at_s):
+        """What is in force ends where the next begins, whether or not that can be read then."""
         if at_s is not None:
             self._at_s = at_s
+            self._policy.until_s = min(self._until_s, at_s)
 
     def is_due(self, instant_s: int) -> bool:
-        """Whether the next policy takes effect at this start of a day, or has before."""
-        return self._at_s is not None and instant_s >= self._at_s
+        """Whether the next policy takes effect at this instant, or has before. Not by a time that
+        may be forged: then nothing is released until it is sure."""
+        return self._is_sure and self._at_s is not None and instant_s >= self._at_s
 
     def take_next(self):
-        """The next policy, which is in force now; PolicyError, and the one before stays."""
-        policy = self._work("take_next")
-        self._at_s, self._version = None, policy.version
+        """The next policy, which is in force now; PolicyError, and the one before has ended."""
+        try:
+            policy = self._work("take_next")
+        except PolicyError as err:
+            if err.args[0] != _NOT_KEPT:  # it is damaged, and may come again
+                self._at_s, self._until_s = None, self._policy.until_s
+            raise
+        self._at_s = None
+        self._use(policy)
         return policy
 
     def needs_start(self) -> bool:
         """Whether a policy was accepted by a node that has none: it starts anew with it."""
-        return self._at_s is not None and not self._version
+        return self._at_s is not None and not self._policy.version
 
     def _work(self, verb: str, *arguments):
         try:
             from node.policy.store import PolicyStore
 
-            return getattr(PolicyStore(*self._told, self._version), verb)(*arguments)
+            version = self._policy.version if self._policy is not None else 0
+            return getattr(PolicyStore(*self._told, version), verb)(*arguments)
         except PolicyError as err:
             self.refused = err.args[0]
             raise

@@ -8,7 +8,7 @@ rename puts it in force. It is imported when there is something to do, and then 
 
 import os
 
-from node.cbor import is_number
+from node.cbor import decode_first, is_number
 from node.crypto import lms
 from node.device import flash_file
 from node.device.log import say
@@ -98,15 +98,15 @@ class PolicyStore:
 
     def take_part(self, arguments: list, now_s: int):
         """Takes a part that came: [tag, size, offset, bytes]. Returns when the policy takes effect
-        (Unix time) once it is complete and accepted, else None. PolicyError, OSError."""
+        (Unix time) once it is complete and accepted, else None. now_s: None while the time is not
+        sure; then it waits for accept_arrived(). PolicyError, OSError."""
         tag, size, offset, part = _checked(arguments)
-        if tag in (_tag(_CURRENT), _tag(_NEXT)):
-            return None  # all of it was accepted
         head = tag + size.to_bytes(4, "big")
         have = _have(head)
+        if have is None and self._has(tag, offset):
+            return None  # all of it was accepted
         if have is None and offset == 0:
-            with open(_PART, "wb") as file:
-                file.write(head)
+            self._begin(head, part)
             have = 0
         if have is None or offset > have:
             raise PolicyError(_GAP, "a part before this one is missing")
@@ -114,13 +114,55 @@ class PolicyStore:
         if fresh:
             with open(_PART, "ab") as file:
                 file.write(fresh)
-        return None if have + len(fresh) < size else self._accept(tag, now_s)
+        if have + len(fresh) < size or now_s is None:
+            return None
+        return self._accept(tag, now_s)
+
+    def accept_arrived(self, now_s: int):
+        """Accepts what arrived whole before the time was sure. As take_part()."""
+        head = _beginning(_PART, _PART_HEAD)
+        if len(head) < _PART_HEAD or _have(head) < int.from_bytes(head[_TAG:], "big"):
+            return None
+        return self._accept(head[:_TAG], now_s)
+
+    def _has(self, tag: bytes, offset: int) -> bool:
+        """Whether a policy was accepted already, and can be read."""
+        for path in (_CURRENT, _NEXT):
+            if tag == _tag(path):
+                try:
+                    return offset > 0 or self._read(path, _HEAD) is not None
+                except PolicyError:
+                    pass  # it is damaged, so it may come again
+        return False
+
+    def _begin(self, head: bytes, part: bytes):
+        """Makes room for what arrives. Whoever repeats old parts must neither wear the flash nor
+        displace what is newer."""
+        version = _version(part)
+        if version is not None:
+            self._check_version(version)
+            if version < (_version(_beginning(_PART, _PART_HEAD + len(part))[_PART_HEAD:]) or 0):
+                raise PolicyError(_VERSION, "a higher one is arriving")
+        with open(_PART, "wb") as file:
+            file.write(head)
+
+    def _check_version(self, version: int):
+        """The highest version may come again when no policy of it is left."""
+        noted = self._keys.policy_version
+        if version == noted and version != self._version:
+            try:
+                following = self._read(_NEXT, _HEAD)
+            except PolicyError:
+                following = None
+            if following is None or following.version != version:
+                return
+        if version <= noted:
+            raise PolicyError(_VERSION, "its version is not higher than one before")
 
     def _accept(self, tag: bytes, now_s: int) -> int:
         try:
             policy = self._read(_PART, _PART_HEAD)
-            if policy.version <= self._keys.policy_version:
-                raise PolicyError(_VERSION, "its version is not higher than one before")
+            self._check_version(policy.version)
             if policy.until_s <= now_s:
                 raise PolicyError(_ENDED, "it has ended")
             at_s = max(now_s - now_s % DAY_S + DAY_S, policy.from_s)
@@ -134,8 +176,8 @@ class PolicyStore:
 
     def _read(self, path: str, head: int):
         """The signed policy in a file, checked; None when there is no file. PolicyError."""
-        key = flash_file.read(_KEY)
         try:
+            key = flash_file.read(_KEY)
             with open(path, "rb") as file:
                 size = file.seek(0, 2) - head - lms.SIGNATURE_LENGTH
                 if key is None or not 0 < size <= _RULES_MAX:
@@ -144,9 +186,11 @@ class PolicyStore:
                 rules = file.read(size)
                 lms.verify(key, (rules,), file)
         except OSError as err:
-            if err.args[0] != flash_file.ENOENT:
-                raise
-            return None
+            if err.args[0] == flash_file.ENOENT:
+                return None
+            if path == _PROVISIONED:  # that is no reason to make /data anew
+                raise PolicyError(_FORM, "it cannot be read")
+            raise
         except (FormatError, OpenError):
             raise PolicyError(_SIGNATURE, "it is not signed by the key of this node")
         policy = Policy(rules)
@@ -179,6 +223,20 @@ def _beginning(path: str, length: int) -> bytes:
         if err.args[0] != flash_file.ENOENT:
             raise
         return b""
+
+
+def _version(rules: bytes):
+    """The version in the first bytes of rules; None when they do not tell it."""
+    fields, at = [], 1  # behind the head of the array
+    try:
+        for _ in range(3):
+            field, used = decode_first(rules[at:])
+            fields.append(field)
+            at += used
+    except FormatError:
+        return None
+    version = fields[2] if fields[0] == "lp1 policy" else None
+    return version if is_number(version) and version else None
 
 
 def _tag(path: str) -> bytes:
