@@ -11,7 +11,7 @@ def write(target: Path, suffix: str, data: bytes, path: Path, kit, policy, key, 
     the policy.key that it was checked with, or None."""
     from host_tools.public_file import check_target, write_public
 
-    sources = {path: "the policy", kit.path: "the kit", kit.policy_path: "the kit's policy"}
+    sources = {kit.path: "the kit", kit.policy_path: "the kit's policy", path: "the policy"}
     check_target(target, suffix, sources)
     write_public(target, data)
     told = {
