@@ -14,10 +14,10 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of a policy or a kit
 def check_names(policy: Policy, what: str):
     """ToolError unless id, kit and quantities are names; what: how messages name the policy."""
     for text in (policy.id, policy.kit):
-        if type(text) is not str or not re.fullmatch(NAME, text):
+        if not re.fullmatch(NAME, text):
             message = f"{what} has an id or a kit that is no name"
             raise ToolError(message, "get it again from who published it")
     for stream in policy.streams:
-        if type(stream.quantity) is not str or stream.quantity not in QUANTITIES:
+        if stream.quantity not in QUANTITIES:
             message = f"{what} has a quantity that is not known, in stream {stream.number}"
             raise ToolError(message, "install the Lamppost that it was compiled with, or newer")

@@ -128,9 +128,10 @@ def test_nothing_is_signed_that_no_node_takes(signer):
     [
         ((1,), "../air", "an id or a kit that is no name"),
         ((1,), "a\x1b[2J", "an id or a kit that is no name"),
-        ((3,), 7, "an id or a kit that is no name"),
+        ((1,), ["air"], "has rules that no node takes"),
+        ((3,), 7, "has rules that no node takes"),
         ((6, 0, 1), "speed_mmps", "a quantity that is not known, in stream 1"),
-        ((6, 0, 1), ["vehicles"], "a quantity that is not known, in stream 1"),
+        ((6, 0, 1), ["vehicles"], "has rules that no node takes"),
     ],
 )
 def test_rules_that_nobody_could_be_shown(published, at, value, words):

@@ -540,9 +540,10 @@ def test_rules_and_terms_that_cannot_be_used(keyring):
         (b"rules", TERMS, "not the rules of a policy"),
         (strange, its_terms, "has a quantity that is not known, in stream 1"),
         (*policy(*STREAMS[:2], id="a\x1b[2J"), "an id or a kit that is no name"),
-        (*policy(*STREAMS[:2], id=["test"]), "an id or a kit that is no name"),
-        (*policy(*STREAMS[:2], kit=7), "an id or a kit that is no name"),
-        (*policy(stream(1, ["co2_ppm"], 300, ["mean"], 1, 0, 9)), "a quantity that is not known"),
+        (*policy(*STREAMS[:2], id=["test"]), "not the rules of a policy"),
+        (*policy(*STREAMS[:2], kit=7), "not the rules of a policy"),
+        (*policy(*STREAMS[:2], kit="../air"), "an id or a kit that is no name"),
+        (*policy(stream(1, ["co2_ppm"], 300, ["mean"], 1, 0, 9)), "not the rules of a policy"),
     ):
         with pytest.raises(ToolError, match=why):
             keyring.add_node(ticket, rules, terms)
