@@ -85,7 +85,7 @@ def find_scenario(name_or_path: str) -> Path:
 
 def load_scenario(path: Path, seed: int | None = None, interpreter: str | None = None) -> Scenario:
     """The scenario in a file; `seed` and `interpreter` replace what it says."""
-    table = Table(f"{path.name}:", _read(path), _KEYS)
+    table = Table(f"{path.name}: the scenario", _read(path), _KEYS)
     for_ms = _time(table, "for")
     if not 0 < for_ms <= _LONGEST_MS:
         raise table.wrong("has a for that cannot be", "a scenario runs 1s to 400d")

@@ -11,5 +11,6 @@ def check_extra():
     for name in ("numpy", "scipy", "sklearn", "matplotlib"):
         if importlib.util.find_spec(name) is None:
             raise ToolError(
-                f"attacks need {name}, which is not installed", "pip install 'lamppost[attack]'"
+                f"attacks need {name}, which is not installed",
+                ".venv/bin/pip install -e '.[attack]'",
             )

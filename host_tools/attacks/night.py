@@ -96,7 +96,8 @@ def attack_stream(name: str, stream, nights: int, seed: int) -> list[Result]:
         interval = share_interval(found, trials)
         met = not is_bound or share_interval(found, trials, _SURE)[0] <= bound
         return Result("night", name, what + said, "right guesses", without, found, 0.5, interval,
-                      wanted if is_bound else "", met, details if is_bound else {})  # fmt: skip
+                      wanted if is_bound else "", met, details if is_bound else {},
+                      is_bound and met and found > bound)  # fmt: skip
 
     at = _worst(curves["policy"])
     worst = _right(variants["policy"], [OTHERS[at]] * many, chance)  # once more: it was chosen

@@ -6,9 +6,10 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """attack: a key of run.ATTACKS; question: what the observer wants to know; measure: of what
-    the numbers are; interval: 95 % of `with_policy`; wanted: the bound in words, "" where the
-    figure is only reported; met: whether it holds; details: what a plot and JSON need beside."""
+    """attack: a key of questions.ATTACKS; question: what the observer wants to know; measure: of
+    what the numbers are; interval: 95 % of `with_policy`; wanted: the bound in words, "" where the
+    figure is only reported; met: whether it holds; details: what a plot and JSON need beside;
+    by_chance: the bound holds, though `with_policy` is beyond it: so much is chance."""
 
     attack: str
     policy: str
@@ -21,6 +22,16 @@ class Result:
     wanted: str = ""
     met: bool = True
     details: dict = dataclasses.field(default_factory=dict)
+    by_chance: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """In a word or three; "" where nothing is wanted."""
+        if not self.wanted:
+            return ""
+        if not self.met:
+            return "missed"
+        return "reached (within chance)" if self.by_chance else "reached"
 
     def as_object(self) -> dict:
         """For JSON; without what only a picture needs."""

@@ -6,16 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from host_tools.attacks import averaging, energy, epsilon, network, night
+from host_tools.attacks.questions import has_energy
 from host_tools.attacks.result import Result
-
-# attack: what it asks
-ATTACKS = {
-    "network": "do sizes and times of messages tell what happens?",
-    "energy": "which appliances run?",
-    "epsilon": "do releases cost what is stated?",
-    "averaging": "does averaging over days tell more than the days cost?",
-    "night": "was one person there?",
-}
 
 
 class Sizes(NamedTuple):
@@ -23,7 +15,7 @@ class Sizes(NamedTuple):
     of 16 days; nights: for each number of others; windows_s: for the curve of energy."""
 
     instants: int = 1700
-    runs: int = 20_000
+    runs: int = 100_000
     days: int = 1000
     nights: int = 1000
     windows_s: tuple[int, ...] = energy.WINDOWS_S
@@ -32,18 +24,9 @@ class Sizes(NamedTuple):
 LONG = Sizes(instants=5000, runs=200_000, days=8000, nights=10_000)
 
 
-def built_in() -> dict:
-    """{kit, and which of its policies: Policy} of all that come with Lamppost."""
-    import boards
-    from host_tools.policy.load import load
-
-    kits = sorted((Path(boards.__path__[0]) / "kits").glob("*/policy*.toml"))
-    return {path.parent.name + path.stem.removeprefix("policy"): load(path)[0] for path in kits}
-
-
 def run(policies: dict, only: tuple, sizes: Sizes, seed: int, data: Path | None,
         tell: Callable[[str], None]) -> list[Result]:  # fmt: skip
-    """policies: {name: Policy}; only: of ATTACKS; data: the recordings, None: none are there."""
+    """policies: {name: Policy}; only: of questions.ATTACKS; data: the recordings, None: none."""
     results = []
     for name, policy in policies.items():
         for attack in only:
@@ -72,9 +55,9 @@ def _one(attack: str, name: str, policy, sizes: Sizes, seed: int, data) -> list[
 
 def _energy(name: str, policy, sizes: Sizes, seed: int, data) -> list[Result]:
     """Of one dwelling where nothing finer than a day leaves; else of a feeder."""
-    windows = [stream.window_s for stream in policy.streams if stream.quantity == "energy_mwh"]
-    if data is None or not windows:
+    if data is None or not has_energy(policy):
         return []
+    windows = [stream.window_s for stream in policy.streams if stream.quantity == "energy_mwh"]
     if min(windows) >= 86_400:
         return energy.attack_dwelling(name, policy, data, seed, sizes.windows_s)
     return energy.attack_feeder(name, policy, data, seed)

@@ -23,13 +23,13 @@ _FIELDS = ("node", "stream", "quantity", "statistic", "unit", "slot_start", "win
               help="Only this quantity, such as co2_ppm. May be given again.")  # fmt: skip
 @click.option("--since", metavar="TIME",
               help="ISO time (UTC), or 30m, 2h, 1d before the newest entry.")  # fmt: skip
-@click.option("--refused", "what", flag_value="refused", help="What was refused, and why.")
-@click.option("--events", "what", flag_value="events", help="New outboxes, losses and the like.")
-@click.option("--retention", "what", flag_value="retention",
+@click.option("--refused", is_flag=True, help="What was refused, and why.")
+@click.option("--events", is_flag=True, help="New outboxes, losses and the like.")
+@click.option("--retention", is_flag=True,
               help="What is held, for how long, why, and what goes when.")  # fmt: skip
 @click.option("--csv", "form", flag_value="csv", help="CSV, one value per line.")
 @click.option("--json", "form", flag_value="json", help="One JSON object.")
-def read(path, nodes, quantities, since, what, form):
+def read(path, nodes, quantities, since, refused, events, retention, form):
     """Show what a collector has stored.
 
     A value stands for the window that begins at its time (UTC). An empty one was withheld, or
@@ -37,6 +37,7 @@ def read(path, nodes, quantities, since, what, form):
     """
     from host_tools.collector.read_store import StoreReader
 
+    what = _what(refused=refused, events=events, retention=retention)
     path = path or _newest()
     with StoreReader(path) as store:
         _check(path, nodes, store.node_ids(), "node")
@@ -61,6 +62,14 @@ def read(path, nodes, quantities, since, what, form):
         console.result_csv([_FIELDS, *_rows(series)])
     else:
         _show(path, series, accounts)
+
+
+def _what(**flags: bool) -> str | None:
+    """Which of them is given; UsageError for two, since each is an answer of its own."""
+    given = [name for name, is_given in flags.items() if is_given]
+    if given[1:]:
+        raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together: ask one by one")
+    return given[0] if given else None
 
 
 def _newest() -> Path:

@@ -12,6 +12,8 @@ from host_tools.policy.noise_fields import noisy
 from node.pipeline import envelope
 from node.policy.rules import DAY_S, Policy, Stream
 
+MOSTLY = 0.95  # of what is drawn: "95 of 100", "in 19 of 20 cases"
+
 
 def releases_a_day(stream: Stream) -> int:
     return DAY_S // stream.window_s

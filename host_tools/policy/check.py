@@ -6,9 +6,10 @@ from fractions import Fraction
 
 from host_tools.policy import budget
 from host_tools.policy.figures import STATISTICS, amount, between, count, decimal, each, joined
-from host_tools.policy.guidance import Warning, warnings
+from host_tools.policy.guidance import Warning, unknown_kit, warnings
 from host_tools.policy.noise_fields import noisy
 from host_tools.policy.terms import Terms
+from host_tools.provisioning.kit import Kit
 from node.policy.rules import COUNT_MAX, Policy, Stream
 
 
@@ -87,15 +88,15 @@ class Report:
         }
 
 
-def check(policy: Policy, terms: Terms) -> Report:
-    """Of a policy that load() gave: what is refused, it has refused."""
+def check(policy: Policy, terms: Terms, kit: Kit | None = None) -> Report:
+    """Of a policy that load() gave, with this kit: what is refused, it has refused."""
     return Report(
         policy.id,
         policy.version,
         [_stream(stream, terms) for stream in policy.streams],
         dict(budget.envelopes_a_day(policy)),
         budget.epsilon_by_quantity(policy),
-        warnings(policy, terms),
+        warnings(policy, terms) + (unknown_kit(policy) if kit is None else []),
     )
 
 
@@ -116,7 +117,7 @@ def _stream(stream: Stream, terms: Terms) -> StreamReport:
         budget.epsilon(stream) if has else None,
         budget.epsilon_a_day(stream) if has else None,
         budget.noise_within(stream, 0.5) if has else None,
-        budget.noise_within(stream, 0.95) if has else None,
+        budget.noise_within(stream, budget.MOSTLY) if has else None,
     )
 
 
@@ -157,7 +158,8 @@ def _noise(stream: Stream, terms: Terms) -> list[str]:
         return []
     text = terms.streams[stream.number].unit[terms.languages[0]]
     half, most = (
-        amount(stream.quantity, budget.noise_within(stream, share)) for share in (0.5, 0.95)
+        amount(stream.quantity, budget.noise_within(stream, share))
+        for share in (0.5, budget.MOSTLY)
     )
     return [
         f"Each value has noise: epsilon = {decimal(budget.epsilon(stream))} a release, "

@@ -58,7 +58,7 @@ def compile_fields(
     today: datetime.date | None = None,
 ) -> Compiled:  # fmt: skip
     """As compile_policy, of the fields that TOML in `path` holds, or would hold."""
-    table = Table(f"{path}:", fields, KEYS, lines.of())
+    table = Table(f"{path}: the policy", fields, KEYS, lines.of())
     head = [_name(table, "id"), table.take_int("version", 1, VERSION_MAX)]
     name = _name(table, "kit")
     if kit is not None and name != kit.name:

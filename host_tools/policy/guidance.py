@@ -6,6 +6,7 @@ compiled.
 """
 
 import dataclasses
+import difflib
 from fractions import Fraction
 
 from host_tools.policy import budget
@@ -13,6 +14,7 @@ from host_tools.policy.figures import amount, decimal, duration, each, what_leav
 from host_tools.policy.noise_fields import noisy
 from host_tools.policy.stream_fields import is_counted
 from host_tools.policy.terms import Terms
+from host_tools.provisioning.kit import kit_names
 from node.policy.rules import DAY_S, Policy, Stream
 
 K_USUAL, K_FLOOR = 10, 5
@@ -49,6 +51,19 @@ def warnings(policy: Policy, terms: Terms) -> list[Warning]:
         found += _overlaps(policy, stream) + _related(policy, stream)
         found += _retention(stream, terms)
     return found + _epsilon(policy) + _place(terms)
+
+
+def unknown_kit(policy: Policy) -> list[Warning]:
+    """Of a kit that nobody showed, and whose name is nearly that of one that comes with Lamppost:
+    a node of another kit takes no policy for it."""
+    near = difflib.get_close_matches(policy.kit, kit_names(), 1, 0.75)
+    if policy.kit in kit_names() or not near:
+        return []
+    return [Warning(
+        "unknown-kit", None, f"no kit {policy.kit!r} comes with Lamppost, but {near[0]!r} does",
+        "a node takes only a policy that is for its own kit",
+        f'write kit = "{near[0]}", or give your own kit with --kit',
+    )]  # fmt: skip
 
 
 def _counted(stream: Stream) -> list[Warning]:

@@ -38,7 +38,6 @@ def notice(
     return _template().render(
         pages=pages,
         url=url,
-        switch=" / ".join(page.phrases.take("page", "languages") for page in pages),
         code=(lambda title: _qr_code(url, title)) if url else None,
         style=Markup(style),
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

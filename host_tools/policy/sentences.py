@@ -8,18 +8,17 @@ stands in _SENSES; a kit with a sensor that is missing there gets no notice.
 
 import dataclasses
 import datetime
-import math
-from fractions import Fraction
 from pathlib import Path
 
 from host_tools.errors import ToolError
+from host_tools.policy import budget
 from host_tools.policy.load import load
 from host_tools.policy.phrases import Phrases
 from host_tools.policy.terms import StreamTerms, Terms
 from host_tools.provisioning.kit import Kit, load_kit
 from node.pipeline.health import HEALTH
 from node.pipeline.reading import QUANTITIES
-from node.policy.rules import DAY_S, Policy, Stream
+from node.policy.rules import Policy, Stream
 
 # part: what it senses and keeps to itself, as phrases of [never]. None of them is a camera, hears
 # sound, or reads an identifier: what the notice says of every kit rests on that.
@@ -32,7 +31,8 @@ _SENSES = {
     "ld2450": ("positions",),
     "loop_detector": ("drives",),
 }
-_MOSTLY = 0.95  # of what is drawn: "in 19 of 20 cases"
+# What is itself one reading.
+_SINGLE = ("min", "max", "last")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,19 +135,9 @@ def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
     )
 
 
-def noise_limit(noise: tuple) -> int:
-    """The least x ≥ 1 for which the noise lies from −x to x with the probability _MOSTLY. Beyond x
-    lies, of a discrete Laplace of scale t, 2 e^(−(x + 1) / t) / (1 + e^(−1 / t))."""
-    sensitivity, numerator, denominator = noise
-    scale = sensitivity * denominator / numerator
-    beyond = (1 - _MOSTLY) * (1 + math.exp(-1 / scale)) / 2
-    return max(1, math.ceil(-scale * math.log(beyond) - 1))
-
-
-def day_epsilon(stream: Stream) -> Fraction:
-    """What a day of this stream costs: each value that leaves with noise costs its epsilon."""
-    noisy = [statistic for statistic in stream.statistics if statistic != "count"]
-    return Fraction(*stream.noise[1:]) * (DAY_S // stream.window_s) * len(noisy)
+def noise_limit(stream: Stream) -> int:
+    """What the noise mostly stays within, in the quantity's scale; never told as less than 1."""
+    return max(1, budget.noise_within(stream, budget.MOSTLY))
 
 
 def _stream_words(
@@ -169,7 +159,7 @@ def _stream_words(
         interval_s=interval_s,
         name=phrases.quantity(stream.quantity),
         facts=[(kind, sentences) for kind, sentences in facts if sentences],
-        noise_limit=noise_limit(stream.noise) if stream.noise else None,
+        noise_limit=noise_limit(stream) if stream.noise else None,
     )
 
 
@@ -213,35 +203,56 @@ def _withheld(phrases: Phrases, policy: Policy, stream: Stream) -> list[str]:
 def _noise(phrases: Phrases, stream: Stream, terms: StreamTerms) -> list[str]:
     if not stream.noise:
         return []
-    limit = noise_limit(stream.noise)
-    low, high = (phrases.value(stream.quantity, value) for value in (-limit, limit))
+    high = phrases.value(stream.quantity, noise_limit(stream))
     return [
-        phrases.say("stream", "noise", low=low, high=high),
+        phrases.say("stream", "noise", high=high),
         phrases.say(
             "stream", "epsilon", unit=terms.unit[phrases.language],
-            value=Fraction(*stream.noise[1:]), day=day_epsilon(stream),
+            value=budget.epsilon(stream), day=budget.epsilon_a_day(stream),
         ),
     ]  # fmt: skip
 
 
 def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[str]:
     """The whole in a few lines, for who walks past."""
-    of_world = [one for one in streams if not one.is_health]
-    windows = sorted({one.stream.window_s for one in of_world or streams})
-    every = [phrases.every(window_s) for window_s in windows]
+    every = [phrases.every(window_s) for window_s in sorted({s.stream.window_s for s in streams})]
     said = [
         phrases.say("short", "leaves", names=phrases.list(_names(phrases, streams))),
         phrases.say("short", "aggregates", windows=phrases.list(_lower(text) for text in every)),
+        *_short_k(phrases, streams, "k"),
     ]
-    for k in sorted({one.stream.k for one in streams if one.stream.k}):
-        said.append(phrases.say("short", "k", k=phrases.number(k)))
-    noisy = list(dict.fromkeys(one.name for one in streams if one.stream.noise))
+    noisy = _which(phrases, streams, lambda stream: bool(stream.noise))
     if noisy:
-        said.append(phrases.say("short", "noise", names=phrases.list(noisy)))
+        said.append(phrases.say("short", "noise", names=noisy))
+        said += _short_k(phrases, streams, "k_noisy")
     said.append(phrases.take("short", "never"))
     days = max(terms.streams[one.stream.number].retention_days for one in streams)
     said.append(phrases.say("short", "kept", days=phrases.days(days)))
     return said
+
+
+def _short_k(phrases: Phrases, streams: list[StreamWords], key: str) -> list[str]:
+    """One sentence for each k, of the streams with noise or of those without."""
+    noisy = key == "k_noisy"
+    found = sorted({s.stream.k for s in streams if s.stream.k and bool(s.stream.noise) == noisy})
+    return [
+        phrases.say("short", key, k=phrases.number(k), names=_which(
+            phrases, streams, lambda one, k=k: one.k == k and bool(one.noise) == noisy
+        ))
+        for k in found
+    ]  # fmt: skip
+
+
+def _which(phrases: Phrases, streams: list[StreamWords], holds) -> str:
+    """The names of the streams for which it holds, as one text; with their windows where it does
+    not hold for another stream of that name."""
+    others = {one.name for one in streams if not holds(one.stream)}
+    names = [
+        f"{one.name} ({_lower(phrases.every(one.stream.window_s))})"
+        if one.name in others else one.name
+        for one in streams if holds(one.stream)
+    ]  # fmt: skip
+    return phrases.list(dict.fromkeys(names))
 
 
 def _names(phrases: Phrases, streams: list[StreamWords]) -> list[str]:
@@ -270,7 +281,9 @@ def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, l
     silent = [quantity for quantity in intervals_s if quantity not in named]
     said = []
     if all(stream.window_s > intervals_s[stream.quantity] for stream in policy.streams):
-        said.append(("readings", phrases.take("never", "readings"), []))
+        single = any(set(_SINGLE) & set(stream.statistics) for stream in policy.streams)
+        key = "readings_but" if single else "readings"
+        said.append((key, phrases.take("never", key), []))
     for key, of_health in (("unnamed", False), ("unnamed_health", True)):
         names = [quantity for quantity in silent if (quantity in HEALTH) == of_health]
         if names:

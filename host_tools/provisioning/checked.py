@@ -10,8 +10,9 @@ from host_tools.errors import ToolError
 
 _FILE = re.compile(r"^(.*?):(?= |$)")  # what a place begins with
 _NAMES = {
-    str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table",
-    datetime.date: "a day, without quotes: 2027-12-31",
+    str: 'text in quotes: "…"', int: "a whole number without quotes or point: 900",
+    bool: "true or false, without quotes", list: "a list in brackets: […]",
+    dict: "a table: keys with values", datetime.date: "a day, without quotes: 2027-12-31",
 }  # fmt: skip
 
 
@@ -56,7 +57,7 @@ class Table:
         if type(value) is not kind:
             raise self.wrong(f"has {key} = {shown(value)}", f"{key} is {_NAMES[kind]}")
         if kind in (str, list) and not value:
-            raise self.wrong(f"has an empty {key}", f"fill in {key}")
+            raise self.wrong(f"has an empty {key}", f"fill in {key}, which is {_NAMES[kind]}")
         return value
 
     def take_list(self, key: str, kind: type) -> list:

@@ -72,7 +72,7 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     path = _kit_path(str(name_or_path))
     data = _read_json(path)
     keys = ("kit", "title", "policy", "outbox_kib", "sensors")
-    table = Table(f"{path}:", data, keys)
+    table = Table(f"{path}: the kit", data, keys)
     name = table.take("kit", str)
     table.take("title", str, "")
     table.take_int("outbox_kib", *_OUTBOX_KIB)
@@ -93,7 +93,9 @@ def _kit_path(text: str) -> Path:
     if path.is_dir():
         path = path / "kit.json"
     if not path.is_file():
-        hint = f"{suggestion(text, kit_names())}; or give the path of a folder with a kit.json"
+        hint = suggestion(text, kit_names())
+        hint += " Or" if hint.endswith("?") else "; or"
+        hint += " give the path of a folder with a kit.json"
         raise ToolError(f"there is no kit {text!r}", hint)
     return path
 

@@ -34,27 +34,45 @@ STATISTICS = {
 }  # fmt: skip
 PATTERNS = {
     "en": {
-        "sent": r"(?:(Once) a|Every ?([\d.,]*)) (second|minute|hour|day)s?: (.+?) of that time\.",
+        "sent": r"(?:(Once) a|Every ?([\d.,]*)) (second|minute|hour|day)s?: "
+                r"(.+?) of that period\.",
         "measured": r"is measured every ?([\d.,]*) (second|minute|hour)s?\.",
         "step": r"Rounded to steps of (.+?)\.(?: |$)",
         "low": r"Values below (.+?) are sent as \1\.",
         "high": r"Values above (.+?) are sent as \1\.",
         "k": r"Counts (?:that are )?under ([\d,]+) (?:after that )?are not sent\.",
-        "noise": r"in 19 of 20 cases one between −(.+?) and (.+?)\.",
+        "noise": r"in 19 of 20 cases at most (.+?) more or less\.",
         "epsilon": r"epsilon ([\d/]+) a value, ([\d/]+) a day",
     },
     "de": {
         "sent": r"(?:(Einmal) am|Jede|Alle ([\d.,]+)) (Sekunde|Minute|Stunde|Tag)[en]*: "
-                r"(.+?) dieser Zeit\.",
+                r"(.+?) in diesem Zeitraum\.",
         "measured": r"Gemessen wird (?:jede|alle) ?([\d.,]*) ?(Sekunde|Minute|Stunde)n?\.",
-        "step": r"Gerundet auf Schritte von (.+?)\.(?: |$)",
-        "low": r"Werte unter (.+?) werden als \1 gesendet\.",
-        "high": r"Werte über (.+?) werden als \1 gesendet\.",
+        "step": r"Schrittweite: (.+?)\.(?: |$)",
+        "low": r"Werte kleiner als (.+?) werden als \1 gesendet\.",
+        "high": r"Werte größer als (.+?) werden als \1 gesendet\.",
         "k": r"Zählungen(?:, die danach)? unter ([\d.]+) (?:liegen, )?werden nicht gesendet\.",
-        "noise": r"in 19 von 20 Fällen eine zwischen −(.+?) und (.+?)\.",
+        "noise": r"in 19 von 20 Fällen höchstens (.+?) mehr oder weniger\.",
         "epsilon": r"Epsilon ([\d/]+) je Wert, ([\d/]+) am Tag",
     },
 }  # fmt: skip
+
+
+# What is said in short of all counts: without noise, with it, and of what has noise.
+SHORT = {
+    "en": {
+        "k": r"Counts under ([\d,]+) are not sent: (.+)\.",
+        "k_noisy": r"With the random number added, counts under ([\d,]+) are not sent: (.+)\.",
+        "noise": r"A (random number) is added to: (.+)\.",
+    },
+    "de": {
+        "k": r"Zählungen unter ([\d.]+) werden nicht gesendet: (.+)\.",
+        "k_noisy": r"Liegt die Zählung mit der Zufallszahl unter ([\d.]+), "
+                   r"wird sie nicht gesendet: (.+)\.",
+        "noise": r"Eine (Zufallszahl) wird addiert bei: (.+)\.",
+    },
+}  # fmt: skip
+SINGLE = {"min", "max", "last"}  # each is one reading
 
 
 @dataclasses.dataclass
@@ -87,14 +105,12 @@ def promise(text: str, language: str, quantity: str) -> Promise:
     """Reads the sentences of one stream back."""
     found = {name: re.search(pattern, text) for name, pattern in PATTERNS[language].items()}
 
-    def of(name: str, group: int = 1):
-        return amount(found[name][group], language, quantity) if found[name] else None
+    def of(name: str):
+        return amount(found[name][1], language, quantity) if found[name] else None
 
     _, number, unit, statistics = found["sent"].groups()
     measured, measured_unit = found["measured"].groups()
     names = re.split(r", | and | und ", statistics)
-    if found["noise"]:
-        assert of("noise") == of("noise", 2)
     return Promise(
         int(number or 1) * UNITS_S[unit], int(measured or 1) * UNITS_S[measured_unit],
         [STATISTICS[name] for name in names], of("step"), of("low"), of("high"),
@@ -271,6 +287,90 @@ def test_what_the_page_says_never_leaves_is_in_no_record(run):
     for quantity in never:
         other[quantity] = [(t, QUANTITIES[quantity][3]) for t, _ in readings[quantity]]
     assert released(policy, kit.intervals_s(), other) == records
+
+
+def told_in_short(page: str, language: str) -> dict:
+    """{kind of SHORT: {name of a stream: k}} from the few lines at the top."""
+    article = found(parse(page), "article", lang=language)[0]
+    lines = [text_of(line) for line in found(found(article, **{"class": "short"})[0], "li")]
+    told = {kind: {} for kind in SHORT[language]}
+    for line in lines:
+        for kind, pattern in SHORT[language].items():
+            if match := re.fullmatch(pattern, line):
+                k = None if kind == "noise" else int(match[1])
+                told[kind].update(dict.fromkeys(re.split(r", | and | und ", match[2]), k))
+    return told
+
+
+def heading(page: str, language: str, number: int) -> str:
+    article = found(parse(page), "article", lang=language)[0]
+    return text_of(found(found(article, data_stream=str(number))[0], "h3")[0])
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_short_lines_say_of_each_stream_what_the_node_withholds(run, language):
+    policy, terms, kit, readings, records = run
+    page = notice(policy, terms, kit)
+    short = told_in_short(page, language)
+    named = {}
+    for number, (quantity, said) in told_by_page(page, language).items():
+        name = heading(page, language, number)
+        name = next((n for kind in short.values() for n in kind if n.lower() == name.lower()), "")
+        named[number] = name
+        assert (name in short["noise"]) == (said.noise is not None)
+        assert short["k"].get(name) == (said.k if said.noise is None else None)
+        assert short["k_noisy"].get(name) == (said.k if said.noise is not None else None)
+        few = [  # what the node does with windows of fewer
+            None in values for instant_s, (of, _, *values) in records if of == number
+            and sum(v for t, v in readings[quantity]
+                    if instant_s - said.window_s < t <= instant_s) < (said.k or 0)
+        ]  # fmt: skip
+        assert name not in short["k"] or (few and all(few))
+        assert (name in short["k_noisy"]) <= (not all(few))  # noise may lift some
+    every = {name for kind in short.values() for name in kind}
+    assert every <= set(named.values())
+
+
+def test_streams_of_one_quantity_are_told_apart_where_k_or_noise_differs():
+    page = notice(*made(
+        stream(1, k=10), stream(2, window_s=3600), stream(3, window_s=86_400, k=12),
+        stream(4, "people_rightward", 3600, k=10, noise=[1, 1, 24]),
+        stream(5, "people_leftward", 3600),
+    ))  # fmt: skip
+    assert told_in_short(page, "en") == {
+        "k": {"vehicles (every 15 minutes)": 10, "vehicles (once a day)": 12},
+        "k_noisy": {"people walking to the right": 10},
+        "noise": {"people walking to the right": None},
+    }
+    assert told_in_short(page, "de")["k_noisy"] == {"Fußverkehr nach rechts": 10}
+
+
+def test_the_page_says_that_single_readings_leave_where_they_do(run):
+    """A lowest, highest or last value is one of the readings."""
+    policy, terms, kit, _, records = run
+    page = notice(policy, terms, kit)
+    told = {n: said for n, (_, said) in told_by_page(page, "en").items()}
+    leaves = any(SINGLE & set(told[record[0]].statistics) for _, record in records)
+    for language in ("en", "de"):
+        article = found(parse(page), "article", lang=language)[0]
+        said = {element.get("data-never") for element in found(article, data_never=True)}
+        assert ("readings_but" in said, "readings" in said) == (leaves, not leaves)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "statistics", "key"),
+    [
+        ("vehicles", ["sum"], "readings"),
+        ("vehicles", ["sum", "max"], "readings_but"),
+        ("vehicles", ["min"], "readings_but"),
+        ("resets_power", ["last"], "readings_but"),
+        ("resets_power", ["mean"], "readings"),
+    ],
+)
+def test_one_statistic_is_enough_for_a_reading_to_leave(quantity, statistics, key):
+    page = parse(notice(*made(stream(1), stream(2, quantity, 3600, statistics))))
+    said = {element.get("data-never") for element in found(page, data_never=True)}
+    assert said & {"readings", "readings_but"} == {key}
 
 
 def test_the_chain_claims_thresholds_and_noise_when_the_node_has_them(run):

@@ -121,6 +121,76 @@ def test_a_failed_command_leaves_no_file(tmp_path, lamppost, key):
     assert lamppost("compile", TRAFFIC)[0] == 2  # no -o
 
 
+@pytest.fixture
+def mine(tmp_path):
+    """A policy of one's own, in a folder with much that must not be written over."""
+    (tmp_path / "keys").mkdir()
+    for name in ("keys/seed", "keys/state", "keys/policy.key", "notes.txt"):
+        (tmp_path / name).write_text(f"what {name} held")
+    path = tmp_path / "p.toml"
+    path.write_text(TRAFFIC.read_text())
+    for suffix in (".html", ".json", ".policy", ".cbor"):  # other names of the policy
+        (tmp_path / f"linked{suffix}").symlink_to(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("verb", "suffix"),
+    [("notice", ".html"), ("datachain", ".json"), ("compile", ".cbor"), ("signed", ".policy")],
+)
+def test_no_verb_writes_over_what_it_is_made_from_or_over_a_key(
+    lamppost, mine, key, verb, suffix
+):
+    args = ("compile", "--key", key) if verb == "signed" else (verb,)
+    folder = mine.parent
+    held = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for target in ("p.toml", f"linked{suffix}"):
+        code, out, err = lamppost(*args, mine, "-o", folder / target)
+        assert (code, out) == (1, "") and f"{target} is the policy itself" in err
+        assert "hint: give another name with -o" in err
+    for target in ("keys/seed", "keys/state", "keys/policy.key", "notes.txt", "new.odd"):
+        code, out, err = lamppost(*args, mine, "-o", folder / target)
+        assert (code, out) == (1, "") and f"does not end in {suffix}" in err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == held
+    assert lamppost(*args, mine, "-o", folder / f"new{suffix}")[0] == 0
+
+
+def test_a_data_chain_is_not_written_over_the_kit(lamppost, tmp_path):
+    kit = tmp_path / "kit.json"
+    kit.write_text(TRAFFIC.with_name("kit.json").read_text())
+    (tmp_path / "policy.toml").write_text(TRAFFIC.read_text())
+    before = kit.read_text()
+    code, _, err = lamppost("datachain", TRAFFIC, "--kit", tmp_path, "-o", kit)
+    assert code == 1 and "kit.json is the kit itself" in err and kit.read_text() == before
+
+
+def test_another_published_policy_is_not_written_over(lamppost, tmp_path, key):
+    target = tmp_path / "a.policy"
+    assert lamppost("compile", TRAFFIC, "--key", key, "-o", target)[0] == 0
+    before = target.read_bytes()
+    left = json.loads(lamppost("compile", TRAFFIC, "--key", key, "-o", target, "--json")[1])
+    other = tmp_path / "other.toml"
+    text = TRAFFIC.read_text().replace("version = 1", "version = 9")
+    other.write_text(text.replace('id = "traffic-street"', 'id = "other"'))
+    for path, args in ((other, ("--key", key)), (other, ()), (TRAFFIC, ())):
+        code, out, err = lamppost("compile", path, *args, "-o", target)
+        assert (code, out, target.read_bytes()) == (1, "", before)
+        assert ("is the policy 'traffic-street', and this is 'other'" in err) == bool(args)
+    again = json.loads(lamppost("compile", TRAFFIC, "--key", key, "-o", target, "--json")[1])
+    assert again["remaining"] == left["remaining"]
+    code, _, err = lamppost("compile", target, "--key", key, "-o", tmp_path / "b.policy")
+    assert code == 1 and "a.policy is published already" in err and "give its TOML file" in err
+
+
+@pytest.mark.parametrize("target", ["no/such/folder/a.policy", "file/a.policy", "/proc/a.policy"])
+def test_no_signature_is_spent_on_what_cannot_be_written(lamppost, tmp_path, key, target):
+    (tmp_path / "file").write_text("no folder")
+    state = (key / "state").read_bytes()
+    code, out, err = lamppost("compile", TRAFFIC, "--key", key, "-o", tmp_path / target)
+    assert (code, out) == (1, "") and "hint: take a path that can be written" in err
+    assert (key / "state").read_bytes() == state
+
+
 def test_check(lamppost, tmp_path):
     code, out, _ = lamppost("check", TRAFFIC, "--kit", "traffic")
     told = " ".join(out.split())
@@ -129,7 +199,7 @@ def test_check(lamppost, tmp_path):
     assert "warning: stream 1: k without noise is no differential privacy" in told
     assert "why: " in told and "mend: " in told
     code, out, err = lamppost("check", TRAFFIC, "--strict")
-    assert code == 1 and "1 warning" in err
+    assert code == 1 and "policy.toml: 1 warning\n" in err
     code, out, _ = lamppost("check", TRAFFIC, "--json")
     assert json.loads(out)["warnings"][0]["code"] == "k-is-not-dp"
     assert lamppost("check", load_kit("air").policy_path, "--strict")[0] == 0
@@ -186,6 +256,32 @@ def test_the_old_one_may_have_ended(lamppost, tmp_path, other):
     for args in (("diff", other, ended), ("check", ended)):
         code, _, err = lamppost(*args)
         assert code == 1 and "has ended" in err
+
+
+def test_a_kit_that_is_nearly_one_of_ours_is_warned_of(lamppost, tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text(TRAFFIC.read_text().replace('kit = "traffic"', 'kit = "trafic"'))
+    code, out, _ = lamppost("check", path)
+    told = " ".join(out.split())
+    assert code == 0 and "no kit 'trafic' comes with Lamppost, but 'traffic' does" in told
+    assert 'write kit = "traffic"' in told
+    code, _, err = lamppost("compile", path, "-o", tmp_path / "p.cbor")
+    assert code == 0 and "warning: no kit 'trafic'" in err
+    assert lamppost("compile", TRAFFIC, "-o", tmp_path / "q.cbor")[2] == ""
+    path.write_text(TRAFFIC.read_text().replace('kit = "traffic"', 'kit = "harbour"'))
+    assert "unknown-kit" not in lamppost("check", path, "--json")[1]  # a kit of their own
+    code, _, err = lamppost("check", TRAFFIC, "--kit", "trafic")
+    assert code == 1 and "did you mean traffic? Or give the path of a folder" in err
+
+
+def test_a_message_names_what_it_is_about(lamppost, tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text(TRAFFIC.read_text().replace("valid_until = 2030", "valid_until = 2025"))
+    _, _, err = lamppost("check", path)
+    assert "p.toml: line 8: the policy has valid_until = 2025-12-31" in err
+    path.write_text(TRAFFIC.read_text().replace("version = 1", 'version = "1"'))
+    _, _, err = lamppost("check", path)
+    assert "the policy has version = '1'" in err and "without quotes" in err
 
 
 def test_each_verb_is_there(lamppost):

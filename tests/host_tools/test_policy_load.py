@@ -15,6 +15,7 @@ from host_tools.provisioning.kit import load_kit
 from node.crypto import lms
 
 TRAFFIC = load_kit("traffic").policy_path
+OUT = {"notice": "out.html", "datachain": "out.json"}
 VERBS = ("check", "show", "notice", "datachain", "diff")
 
 
@@ -36,8 +37,8 @@ def signed(tmp_path_factory, compiled):
 @pytest.fixture
 def lamppost(tmp_path, capsys):
     def call(verb, path, *args):
-        if verb in ("notice", "datachain"):
-            args = (*args, "-o", tmp_path / "out")
+        if verb in OUT:
+            args = (*args, "-o", tmp_path / OUT[verb])
         old = (TRAFFIC,) if verb == "diff" else ()
         code = run(["policy", verb, *map(str, (*old, path, *args))])
         out, err = capsys.readouterr()
@@ -104,7 +105,7 @@ def test_what_compile_refuses_is_refused_when_published(tmp_path, lamppost, comp
     code, out, err = lamppost(verb, forged(tmp_path, compiled, change))
     assert (code, out) == (1, "")
     assert words in err and "hint: " in err
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("out.*"))
 
 
 def test_what_has_ended_is_refused_but_shown(tmp_path, lamppost, compiled):

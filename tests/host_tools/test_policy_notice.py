@@ -91,10 +91,13 @@ def test_each_language_is_one_article_and_the_switch_needs_no_script(page):
     tree = parse(page)
     articles = found(tree, "article")
     assert [article.get("lang") for article in articles] == ["en", "de"]
-    links = found(found(tree, "nav")[0], "a")
-    assert [(a.get("href"), a.get("lang"), text_of(a)) for a in links] == [
-        ("#en", "en", "English"), ("#de", "de", "Deutsch"),
-    ]  # fmt: skip
+    for article in articles:  # each with the switch, which marks the language that one reads
+        links = found(found(article, "nav")[0], "a")
+        assert [(a.get("href"), a.get("lang"), text_of(a)) for a in links] == [
+            ("#en", "en", "English"), ("#de", "de", "Deutsch"),
+        ]  # fmt: skip
+        marked = [a.get("lang") for a in links if a.get("aria-current") == "true"]
+        assert marked == [article.get("lang")]
     assert ":target" in page
 
 
@@ -113,6 +116,26 @@ def test_the_page_names_the_policy_so_that_records_can_be_compared():
         assert article.get("data-digest") == policy.digest.hex()
         assert str(policy.version) in text and "2030" in text
         assert terms.controller_contact in text
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=str)
+def test_the_sign_says_who_answers_why_and_who_gets_it_in_large_letters(path):
+    policy, terms, kit = inputs(path)
+    page = notice(policy, terms, kit)
+    tree = parse(page)
+    for article in found(tree, "article"):
+        language = article.get("lang")
+        foot = found(found(article, **{"class": "foot"})[0], "dd")
+        large = [text_of(e) for e in foot if "ask" in e.get("class", "").split()]
+        assert large[:2] == [terms.controller_name[language], terms.controller_contact]
+        for of in terms.streams.values():
+            assert Phrases(language).purpose(of.purpose) in large[2]
+            assert all(text[language] in large[3] for text in of.recipients)
+    style = found(tree, "style")[0].text
+    on_screen, printed = style.split("@media print {")
+    assert ".sign { display: none; }" in on_screen and ".sign" not in printed
+    size = re.search(r"\.ask \{ font-size: (\d+)pt;", printed)
+    assert int(size[1]) >= 14
 
 
 def test_the_qr_code_is_that_of_the_address():
@@ -344,5 +367,6 @@ def test_a_failed_command_leaves_no_file(tmp_path, capsys):
     for args in (["--lang", "fr"], ["--url", "http://x"], ["--kit", "traffic"], ["--kit", "none"]):
         assert cli.run(["policy", "notice", str(POLICIES[0]), "-o", str(target), *args]) == 1
         assert "hint:" in capsys.readouterr().err
-    assert cli.run(["policy", "notice", str(POLICIES[0]), "-o", str(tmp_path / "no" / "x")]) == 1
+    target = tmp_path / "no" / "notice.html"
+    assert cli.run(["policy", "notice", str(POLICIES[0]), "-o", str(target)]) == 1
     assert not list(tmp_path.iterdir())

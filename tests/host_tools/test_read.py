@@ -287,6 +287,14 @@ def test_retention_has_no_since(lamppost, path):
     refused(lamppost("read", "--store", path, "--retention", "--since", "1d"), 2, "--since")
 
 
+@pytest.mark.parametrize("two", [
+    ("--retention", "--events"), ("--events", "--refused"), ("--refused", "--retention"),
+])  # fmt: skip
+def test_two_answers_at_once_are_refused(lamppost, path, two):
+    code, out, err = lamppost("read", "--store", path, *two)
+    assert (code, out) == (2, "") and "do not go together" in err
+
+
 def test_the_newest_store_is_read(lamppost, path):
     stores_folder().mkdir(parents=True)
     for name, age_s in (("old", 100), ("new", 10), ("older", 1000)):

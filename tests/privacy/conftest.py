@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tools.attacks.run import built_in
+from host_tools.attacks.built_in import built_in
 
 ROOT = Path(__file__).parents[2]
 RECORDINGS = Path(os.environ.get("LAMPPOST_RECORDINGS", ROOT.parent / "shared" / "data"))

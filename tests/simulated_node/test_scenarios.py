@@ -73,11 +73,12 @@ FAULT = SMALL + '[[fault]]\nat = "10m"\n'
 @pytest.mark.parametrize(
     ("text", "says", "hint"),
     [
-        ("title = 'a'", "s.toml: has no for", "add for"),
-        (SMALL + "kit = ['air']", "s.toml: has 'kit'", "did you mean kits?"),
-        (SMALL.replace("1h", "soon"), "s.toml: has for = 'soon'", "90s, 2h30m, 3d"),
-        (SMALL.replace("1h", "0s"), "s.toml: has a for that cannot be", "1s to 400d"),
-        (SMALL + "broker = 'amqp'", "s.toml: has broker 'amqp'", "known: embedded, mosquitto"),
+        ("title = 'a'", "s.toml: the scenario has no for", "add for"),
+        (SMALL + "kit = ['air']", "s.toml: the scenario has 'kit'", "did you mean kits?"),
+        (SMALL.replace("1h", "soon"), "s.toml: the scenario has for = 'soon'", "90s, 2h30m, 3d"),
+        (SMALL.replace("1h", "0s"), "s.toml: the scenario has a for that cannot be", "1s to 400d"),
+        (SMALL + "broker = 'amqp'", "s.toml: the scenario has broker 'amqp'",
+         "known: embedded, mosquitto"),
         (FAULT + "what = 'borker'", "fault 1 has what 'borker'", "did you mean broker?"),
         (FAULT + "what = 'broker'\nhow = 'killed'", "fault 1 (broker) has no for", '"0s"'),
         (FAULT + "what = 'broker'\nhow = 'kiled'\nfor = '1s'", "has how 'kiled'", "killed"),

@@ -4,7 +4,9 @@
 import os
 from pathlib import Path
 
-from host_tools.attacks.run import ATTACKS, LONG, built_in
+from host_tools.attacks.built_in import built_in
+from host_tools.attacks.questions import ATTACKS
+from host_tools.attacks.run import LONG
 from host_tools.attacks.run import run as attack
 
 ROOT = Path(__file__).parents[2]

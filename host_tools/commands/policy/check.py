@@ -22,9 +22,11 @@ def check(path, kit, key, strict, as_json):
     Exit code 1 when it is refused, or with --strict when there is a warning.
     """
     from host_tools.policy.check import check as check_policy
+    from host_tools.policy.figures import count
     from host_tools.policy.load import load, optional_kit
 
-    report = check_policy(*load(path, optional_kit(kit), key=key))
+    found = optional_kit(kit)
+    report = check_policy(*load(path, found, key=key), found)
     remark(key, path)
     if as_json:
         console.result_json({
@@ -33,8 +35,8 @@ def check(path, kit, key, strict, as_json):
     else:
         _show(path, report)
     if strict and report.warnings:
-        message = f"{path}: {len(report.warnings)} warnings"
-        raise ToolError(message, "mend them, or leave out --strict")
+        message = f"{path}: {count(len(report.warnings), 'warning')}"
+        raise ToolError(message, "mend what it says, or leave out --strict")
 
 
 def _show(path: Path, report):

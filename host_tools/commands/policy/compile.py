@@ -6,6 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.errors import ToolError
 
 
 @click.command()
@@ -14,7 +15,7 @@ from host_tools import console
 @click.option("--key", metavar="DIR", type=click.Path(path_type=Path),
               help="Sign it with the key in this folder.")  # fmt: skip
 @click.option("-o", "--output", "target", metavar="OUT", type=click.Path(path_type=Path),
-              required=True, help="The file to write: *.policy when signed.")  # fmt: skip
+              required=True, help="The file to write: *.policy, or unsigned *.cbor.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def compile(path, kit, key, target, as_json):
     """Check a policy, sign it, and write the file to publish.
@@ -24,10 +25,15 @@ def compile(path, kit, key, target, as_json):
     A key signs one policy as a version of its id for its kit, and no lower one after it.
     """
     from host_tools.policy.compile_policy import compile_policy
+    from host_tools.policy.guidance import unknown_kit
     from host_tools.policy.load import optional_kit
-    from host_tools.policy.release import release, write_rules
+    from host_tools.policy.release import check_output, release, write_rules
+    from host_tools.policy.signed import SUFFIX
     from node.policy.rules import Policy
 
+    if path.suffix == SUFFIX:
+        raise ToolError(f"{path} is published already", "give its TOML file")
+    check_output(target, path, key is not None)
     compiled = compile_policy(path, optional_kit(kit))
     policy = Policy(compiled.rules)
     told = {
@@ -38,6 +44,8 @@ def compile(path, kit, key, target, as_json):
         write_rules(target, compiled)
     else:
         told["signed"], told["remaining"] = True, release(target, compiled, key)
+    for warning in unknown_kit(policy) if kit is None else []:
+        console.note(f"warning: {warning.what}; {warning.mend}")
     if as_json:
         console.result_json(told)
         return

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_tools import console
 from host_tools.commands.policy.signature import key_option, remark
+from host_tools.commands.policy.written import write
 
 
 @click.command()
@@ -21,16 +21,9 @@ def datachain(path, kit, key, target, as_json):
     """Write the notice as a DTPR device datachain: JSON, in all languages of the policy."""
     from host_tools.policy.datachain import datachain as make
     from host_tools.policy.sentences import read_inputs
-    from host_tools.public_file import write_public
 
     policy, terms, found = read_inputs(path, kit, key)
     remark(key, path)
     chain = make(policy, terms, found)
-    write_public(target, json.dumps(chain, ensure_ascii=False, indent=2).encode() + b"\n")
-    if as_json:
-        console.result_json({
-            "file": str(target), "id": policy.id, "version": policy.version,
-            "digest": policy.digest.hex(), "signature_checked": key is not None,
-        })  # fmt: skip
-        return
-    console.result(f"{target}: {policy.id} version {policy.version}")
+    data = json.dumps(chain, ensure_ascii=False, indent=2).encode() + b"\n"
+    write(target, ".json", data, path, found, policy, key, as_json)

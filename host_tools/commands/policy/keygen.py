@@ -14,8 +14,10 @@ from host_tools import console
 def keygen(folder, as_json):
     """Make a key that signs policies, in a new folder.
 
-    Its policy.key is for the nodes. The seed is secret. It signs 1,024 times, on this machine, for
-    this user: what was used up is noted twice, in the folder and beside it.
+    Its policy.key is for the nodes. The seed is secret: who has it can sign. The key signs 1,024
+    times, on this machine, for this user: what is used up is noted twice, as state in the folder
+    and in lamppost/signers of your state folder; where one is an older copy nothing is signed.
+    Before you move or copy a key, read host_tools/provisioning/README.md.
     """
     from host_tools.policy.signed import PUBLIC_KEY, make_key
 

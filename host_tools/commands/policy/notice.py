@@ -5,8 +5,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_tools import console
 from host_tools.commands.policy.signature import key_option, remark
+from host_tools.commands.policy.written import write
 
 
 @click.command()
@@ -28,16 +28,8 @@ def notice(path, kit, key, languages, url, target, as_json):
     """
     from host_tools.policy.notice import notice as make
     from host_tools.policy.sentences import read_inputs
-    from host_tools.public_file import write_public
 
     policy, terms, found = read_inputs(path, kit, key)
     remark(key, path)
     page = make(policy, terms, found, list(dict.fromkeys(languages)) or None, url)
-    write_public(target, page.encode())
-    if as_json:
-        console.result_json({
-            "file": str(target), "id": policy.id, "version": policy.version,
-            "digest": policy.digest.hex(), "signature_checked": key is not None,
-        })  # fmt: skip
-        return
-    console.result(f"{target}: {policy.id} version {policy.version}")
+    write(target, ".html", page.encode(), path, found, policy, key, as_json)
