@@ -160,11 +160,13 @@ def build(watchdog):
     def confirm(utc_s: int, age_ms):
         clock.confirm(utc_s, age_ms)
         day = utc_s // DAY_S - config["day0"]
-        if day > keys.epoch:
-            minimiser.keep_released()  # what was sealed before cannot be opened, to tell it
-        keys.step_to(day)
-        if clock.is_held():
-            renewal.on_sure(clock.utc_ms() // 1000)
+        try:
+            if day > keys.epoch:
+                minimiser.keep_released()  # what was sealed before cannot be opened, to tell it
+            keys.step_to(day)
+        finally:
+            if clock.is_held():
+                renewal.on_sure(clock.utc_ms() // 1000)
 
     publisher = Publisher(
         node_id, outbox, link,

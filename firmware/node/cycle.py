@@ -134,6 +134,7 @@ class Node:
         if self._offset_ms:
             while minimiser.next_instant_s * 1000 <= now_ms:
                 self._release()
+            self._renew_policy(now_ms // 1000)
             next_ms = min(next_ms, minimiser.next_instant_s * 1000)
         self._keep()
         return next_ms - now_ms
@@ -165,6 +166,8 @@ class Node:
     def _release(self):
         instant_s = self.minimiser.next_instant_s
         records = self.minimiser.close(self.clock.kept_s(), self.clock.is_held())
+        if records is None and self.renewal.is_late(instant_s):
+            records = []  # its receipt makes the time sure
         if records is not None:
             self._seal(records, instant_s if records else None)
         self._renew_policy(instant_s)
@@ -174,13 +177,13 @@ class Node:
         windows have closed (now_s, Unix time); or later, when the time was not sure then."""
         if not self.renewal.is_due(now_s):
             return
+        self.minimiser.keep_released()  # what was sealed under the one before tells it no more
         try:
-            policy = self.renewal.take_next()
+            policy = self.renewal.take_next(now_s)
         except PolicyError as err:
             say("policy", err)
             return
         say("policy", "version " + str(policy.version) + " is in force")
-        self.minimiser.keep_released()  # what was sealed under the one before tells it no more
         self.minimiser.use(policy, now_s)
         self.sealer.use(policy)
 
@@ -278,7 +281,8 @@ class Node:
             self._drop(err)
             return
         say("link", "connected")
-        if self.clock.confirmed_s is None and not self._hello_sent:
+        is_asked = self.clock.confirmed_s is None or not self.clock.is_held()
+        if is_asked and not self._hello_sent:
             self.minimiser.keep_released()
             self._seal([], None)
             self._hello_sent = self._keep() > 0

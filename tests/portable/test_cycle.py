@@ -220,7 +220,10 @@ class Renewal:
     def is_due(self, instant_s):
         return self.at_s is not None and instant_s >= self.at_s
 
-    def take_next(self):
+    def is_late(self, instant_s):
+        return self.at_s is not None and instant_s > self.at_s
+
+    def take_next(self, now_s):
         if self.following is None:
             raise PolicyError(1, "gone")
         self.at_s = None

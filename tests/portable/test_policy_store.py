@@ -266,7 +266,7 @@ class TestRenewal(unittest.TestCase):
         self.assertFalse(self.renewal.needs_start())
         self.assertEqual(self.due(), [False, False, True])
         self.assertEqual(self.first.until_s, MIDNIGHT_S)  # nothing leaves under it after that
-        self.assertEqual(self.renewal.take_next().version, 2)
+        self.assertEqual(self.renewal.take_next(MIDNIGHT_S).version, 2)
         self.assertFalse(self.renewal.is_due(MIDNIGHT_S))
 
     def test_a_forged_time_puts_no_policy_off_and_brings_none_forward(self):
@@ -290,13 +290,13 @@ class TestRenewal(unittest.TestCase):
         data = flash_file.read("/data/policy.next")
         flash_file.replace("/data/policy.next", data[:40] + b"x" + data[41:])
         with self.assertRaises(PolicyError):
-            self.renewal.take_next()
+            self.renewal.take_next(MIDNIGHT_S)
         self.assertFalse(self.renewal.is_due(MIDNIGHT_S + 300))
         self.assertEqual(self.first.until_s, MIDNIGHT_S)
         self.send(TWO, MIDNIGHT_S + 300)
         self.assertEqual(self.first.until_s, MIDNIGHT_S)
         self.assertTrue(self.renewal.is_due(MIDNIGHT_S + 86_400))
-        self.assertEqual(self.renewal.take_next().version, 2)
+        self.assertEqual(self.renewal.take_next(MIDNIGHT_S).version, 2)
 
     def test_why_one_was_refused_is_told(self):
         self.renewal.load()

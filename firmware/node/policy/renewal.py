@@ -6,6 +6,7 @@ from node import forget
 from node.errors import PolicyError
 
 _NOT_KEPT = 8  # README.md here lists why a policy is refused
+_FAILURES_MAX = 3
 
 
 class Renewal:
@@ -18,6 +19,7 @@ class Renewal:
         self._policy = None  # in force
         self._until_s = 0  # its own end
         self._is_sure = False  # a receipt has bounded the time
+        self._failures = 0
         self.refused = 0
 
     def load(self):
@@ -30,13 +32,21 @@ class Renewal:
     def take_part(self, arguments: list, now_s: int):
         """Takes a part of a policy; PolicyError says why not. now_s: Unix time; before a receipt
         bounds it, it may be forged, and a policy waits so that nobody can put it off."""
-        sure = self._is_sure or not self._policy.version
-        self._await(self._work("take_part", arguments, now_s if sure else None))
+        self._await(self._work("take_part", arguments, now_s if self._accepts(now_s) else None))
 
     def on_sure(self, now_s: int):
         """A receipt bounds the time: takes what came whole before, once in a power-up."""
         if not self._is_sure:
             self._is_sure = True
+            self._accept_arrived(now_s)
+
+    def _accepts(self, now_s: int) -> bool:
+        """Not before the time is sure, nor in the place of one that is due and not yet taken."""
+        is_due = self._at_s is not None and now_s >= self._at_s
+        return not self._policy.version or (self._is_sure and not is_due)
+
+    def _accept_arrived(self, now_s: int):
+        if self._accepts(now_s):
             self._await(self._work("accept_arrived", now_s))
 
     def _use(self, policy):
@@ -51,23 +61,36 @@ class Renewal:
     def is_due(self, instant_s: int) -> bool:
         """Whether the next policy takes effect at this instant, or has before. Not by a time that
         may be forged: then nothing is released until it is sure."""
-        return self._is_sure and self._at_s is not None and instant_s >= self._at_s
+        is_known = self._is_sure and self._at_s is not None and self._policy.version
+        return bool(is_known) and instant_s >= self._at_s
 
-    def take_next(self):
+    def is_late(self, instant_s: int) -> bool:
+        """Whether the next policy should have taken effect before, and has not."""
+        return self._at_s is not None and instant_s > self._at_s
+
+    def take_next(self, now_s: int):
         """The next policy, which is in force now; PolicyError, and the one before has ended."""
         try:
             policy = self._work("take_next")
         except PolicyError as err:
             if err.args[0] != _NOT_KEPT:  # it is damaged, and may come again
                 self._at_s, self._until_s = None, self._policy.until_s
+            else:
+                self._failures += 1
             raise
         self._at_s = None
         self._use(policy)
+        try:
+            self._accept_arrived(now_s)
+        except PolicyError:
+            pass  # why is noted
         return policy
 
     def needs_start(self) -> bool:
-        """Whether a policy was accepted by a node that has none: it starts anew with it."""
-        return self._at_s is not None and not self._policy.version
+        """Whether a policy was accepted by a node that has none, or cannot be read when it is due,
+        for want of memory or by the flash: a new start mends both."""
+        has_none = self._at_s is not None and not self._policy.version
+        return has_none or self._failures >= _FAILURES_MAX
 
     def _work(self, verb: str, *arguments):
         try:

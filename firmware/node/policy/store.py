@@ -123,6 +123,9 @@ class PolicyStore:
         head = _beginning(_PART, _PART_HEAD)
         if len(head) < _PART_HEAD or _have(head) < int.from_bytes(head[_TAG:], "big"):
             return None
+        if head[:_TAG] == _tag(_NEXT):
+            flash_file.remove(_PART)  # a power cut came between
+            return None
         return self._accept(head[:_TAG], now_s)
 
     def _has(self, tag: bytes, offset: int) -> bool:
@@ -171,7 +174,10 @@ class PolicyStore:
             os.rename(_NEW, _NEXT)
         finally:
             flash_file.remove(_PART)
-        self._keys.note_policy(policy.version)
+        try:
+            self._keys.note_policy(policy.version)
+        except (OSError, MemoryError) as err:  # it is accepted; the next start notes it
+            say("policy", err)
         return at_s
 
     def _read(self, path: str, head: int):
