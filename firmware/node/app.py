@@ -37,9 +37,12 @@ def _config(name: str):
 
 
 def _driver_maker(entry: dict, hardware: Hardware):
+    # Not `entry` itself: what make() names stays in the heap.
+    part, bus, options = entry["part"], entry["bus"], entry.get("options", {})
+
     def make():
-        driver = driver_class(entry["part"])
-        return driver(hardware.bus(entry["bus"], driver), **entry.get("options", {}))
+        driver = driver_class(part)
+        return driver(hardware.bus(bus, driver), **options)
 
     return make
 
@@ -143,7 +146,7 @@ def build(watchdog):
     )
     if keys.missing():
         say("keys", "missing, so it must be provisioned again: " + ", ".join(keys.missing()))
-    node_id, broker = config["node"], config["broker"]
+    node_id, broker, day0 = config["node"], config["broker"], config["day0"]
     wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
     wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
     series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
@@ -159,7 +162,7 @@ def build(watchdog):
 
     def confirm(utc_s: int, age_ms):
         clock.confirm(utc_s, age_ms)
-        day = utc_s // DAY_S - config["day0"]
+        day = utc_s // DAY_S - day0
         try:
             if day > keys.epoch:
                 minimiser.keep_released()  # what was sealed before cannot be opened, to tell it

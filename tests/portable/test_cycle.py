@@ -576,6 +576,15 @@ class TestCycle(unittest.TestCase):
         told = [(records[0][0], at_s) for records, at_s in kept[-2:]]
         self.assertEqual(told, [(7, first), (7, first + 300)])
 
+    def test_until_a_late_policy_takes_effect_the_store_hears_and_is_told_nothing(self):
+        self.run_until(500_000)
+        self.renewal.is_due = lambda instant_s: False  # the time is not sure
+        self.renewal.at_s = NOON_MS // 1000 + 300
+        self.node.minimiser.use(Policy(rules(stream(1), days=(0, 1))), NOON_MS // 1000 + 500)
+        before = len(self.outbox.kept)
+        self.run_until(1_600_000)
+        self.assertEqual(self.outbox.kept[before:], [([], None)] * 4)
+
     def test_noise_is_drawn_in_no_step_that_releases_and_moves_none(self):
         drawn, minimiser = [], self.node.minimiser
         minimiser.draw_ahead = lambda: drawn.append(1)

@@ -144,6 +144,10 @@ class TestPolicyStore(unittest.TestCase):
         self.assertEqual(self.store.accept_arrived(NOW_S), MIDNIGHT_S)
         self.assertEqual(self.in_force(), (1, MIDNIGHT_S, 0))
         self.assertIsNone(self.store.accept_arrived(NOW_S))
+        tag = parts(TWO)[0][0]  # a cut left what had arrived beside what was accepted
+        flash_file.replace("/data/policy.part", tag + len(TWO).to_bytes(4, "big") + TWO)
+        self.assertIsNone(self.store.accept_arrived(NOW_S))
+        self.assertFalse("policy.part" in flash_file.names("/data"))
         self.store.take_part(parts(LATER)[0], NOW_S)
         self.assertIsNone(self.store.accept_arrived(NOW_S))
 
@@ -297,6 +301,48 @@ class TestRenewal(unittest.TestCase):
         self.assertEqual(self.first.until_s, MIDNIGHT_S)
         self.assertTrue(self.renewal.is_due(MIDNIGHT_S + 86_400))
         self.assertEqual(self.renewal.take_next(MIDNIGHT_S).version, 2)
+
+    def test_one_that_comes_when_another_is_due_waits_until_that_is_taken(self):
+        for is_sure in (True, False):  # before a receipt, or in the step that releases
+            self.setUp()
+            self.load()
+            self.renewal.on_sure(NOW_S)
+            self.send(TWO)
+            if not is_sure:
+                self.renewal = Renewal(Keys(), "air", {"co2_ppm": 30})
+                self.load()
+            self.send(LATER, MIDNIGHT_S)
+            self.renewal.on_sure(MIDNIGHT_S + 5)
+            self.assertEqual((self.first.until_s, self.due()[2]), (MIDNIGHT_S, True))
+            self.assertEqual(self.renewal.take_next(MIDNIGHT_S + 5).version, 2)
+            self.assertFalse(self.renewal.is_due(20_523 * 86_400 - 1))
+            self.assertTrue(self.renewal.is_due(20_523 * 86_400))
+
+    def test_one_whose_version_could_not_be_noted_is_awaited_all_the_same(self):
+        keys = Keys()
+        self.renewal = Renewal(keys, "air", {"co2_ppm": 30})
+        self.load()
+        self.renewal.on_sure(NOW_S)
+
+        def note_policy(version):
+            raise OSError(5)
+
+        keys.note_policy = note_policy
+        self.send(TWO)
+        self.assertEqual((self.first.until_s, self.due()[2]), (MIDNIGHT_S, True))
+
+    def test_a_node_whose_flash_does_not_give_the_next_one_starts_anew(self):
+        self.load()
+        self.renewal.on_sure(NOW_S)
+        self.send(TWO)
+        flash_file.remove("/data/policy.next")
+        flash_file.make_folder("/data/policy.next")
+        for _ in range(3):
+            self.assertFalse(self.renewal.needs_start())
+            with self.assertRaises(PolicyError):
+                self.renewal.take_next(MIDNIGHT_S)
+            self.assertTrue(self.renewal.is_due(MIDNIGHT_S))
+        self.assertTrue(self.renewal.needs_start())
 
     def test_why_one_was_refused_is_told(self):
         self.renewal.load()

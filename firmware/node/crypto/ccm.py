@@ -47,8 +47,9 @@ def _check(nonce: bytes, aad: bytes, length: int):
 def encrypt(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
     """Ciphertext and tag: len(plaintext) + 16 bytes. `aad` must not be empty."""
     _check(nonce, aad, len(plaintext))
+    tag = _tag(key, nonce, aad, plaintext)  # first: the heap has no room for its blocks and these
     stream = _key_stream(key, nonce, len(plaintext))
-    tag = _xor(_tag(key, nonce, aad, plaintext), stream[:_TAG])
+    tag = _xor(tag, stream[:_TAG])
     return _xor(plaintext, stream[_TAG : _TAG + len(plaintext)]) + tag
 
 

@@ -36,6 +36,7 @@ from node.link.tls_check import REASONS
 _TCP_NODELAY = (6, 1, 1)  # level IPPROTO_TCP, option, on: the same numbers on Linux and lwIP
 _ROUNDS = 8  # reads in one poll(): a broker that never pauses must not hold the node
 _SLICE_MS = 100
+_SEND_FIRST = 256
 
 
 def _octets(text):
@@ -59,7 +60,8 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self._max_in_flight = max_in_flight
         self._connect_ms = connect_ms
         self._answer_ms = answer_ms
-        self._tx = bytearray(send_size)
+        self._send_max = send_size
+        self._tx = bytearray(min(send_size, _SEND_FIRST))  # what a policy sends is far shorter
         self._rx = bytearray(receive_size)
         self._rx_view = memoryview(self._rx)
         self._start = self._end = 0  # of the bytes in _rx that are not yet parsed
@@ -240,9 +242,11 @@ class MQTTClient(umqtt.simple.MQTTClient):
 
     def _pack_head(self, first, size) -> int:
         """Type, flags and remaining length (§2.2); returns the size, or where the rest starts."""
-        tx = self._tx
-        if size + 3 > len(tx):
+        if size + 3 > self._send_max:
             raise ValueError("too long")
+        if size + 3 > len(self._tx):
+            self._tx = bytearray(min(self._send_max, 2 * (size + 3)))
+        tx = self._tx
         tx[0] = first
         if size < 128:
             tx[1] = size
