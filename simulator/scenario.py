@@ -7,13 +7,13 @@ be right. The format is described in scenarios/README.md.
 
 import dataclasses
 import random
-import tomllib
 from pathlib import Path
 
 from host_tools.errors import ToolError
 from host_tools.heap_size import FORM, is_heap
 from host_tools.provisioning.checked import Table, suggestion
 from host_tools.times import parse_instant
+from host_tools.toml_file import read_toml
 from simulator.durations import parse_duration
 from simulator.expectations import read_expect
 from simulator.fault_kinds import KINDS
@@ -85,7 +85,7 @@ def find_scenario(name_or_path: str) -> Path:
 
 def load_scenario(path: Path, seed: int | None = None, interpreter: str | None = None) -> Scenario:
     """The scenario in a file; `seed` and `interpreter` replace what it says."""
-    table = Table(f"{path.name}: the scenario", _read(path), _KEYS)
+    table = Table(f"{path.name}: the scenario", read_toml(path, "a scenario")[0], _KEYS)
     for_ms = _time(table, "for")
     if not 0 < for_ms <= _LONGEST_MS:
         raise table.wrong("has a for that cannot be", "a scenario runs 1s to 400d")
@@ -123,17 +123,6 @@ def _heap(table: Table) -> str:
     if not is_heap(text):
         raise table.wrong(f"has heap {text!r}", FORM)
     return text
-
-
-def _read(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_bytes().decode())
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "check the path") from err
-    except UnicodeDecodeError as err:
-        raise ToolError(f"{path} is not UTF-8 text", "a scenario is TOML") from err
-    except tomllib.TOMLDecodeError as err:
-        raise ToolError(f"{path}: {err}", "it must be TOML: see https://toml.io") from err
 
 
 def _time(table: Table, key: str, *default) -> int:

@@ -8,13 +8,11 @@ line that names file, stream, field and what would be right.
 import dataclasses
 import datetime
 import re
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 
 import cbor2
 
-from host_tools.errors import ToolError
 from host_tools.policy import stream_fields, together
 from host_tools.policy.lines import Lines
 from host_tools.policy.names import NAME
@@ -23,6 +21,7 @@ from host_tools.policy.terms import StreamTerms, Terms
 from host_tools.policy.texts import Texts, read_contact
 from host_tools.provisioning.checked import Table
 from host_tools.provisioning.kit import Kit
+from host_tools.toml_file import read_toml
 from node.policy.rules import Policy
 
 KEYS = (
@@ -50,7 +49,8 @@ def compile_policy(
     """ToolError names file, stream and mend. With `kit`, also against it; today: the day by which
     the policy must not have ended, by default the present one (UTC)."""
     path = Path(path)
-    return compile_fields(path, *_read(path), kit, today)
+    fields, text = read_toml(path, "a policy", Decimal)
+    return compile_fields(path, fields, Lines(text), kit, today)
 
 
 def compile_fields(
@@ -72,20 +72,6 @@ def compile_fields(
     if len(rules) > RULES_MAX or Policy(rules).padded_length(0) > PLAINTEXT_MAX:
         raise table.wrong("has more streams than one message can carry", "take some out")
     return Compiled(rules, terms.encode())
-
-
-def _read(path: Path) -> tuple[dict, Lines]:
-    try:
-        text = path.read_bytes().decode()
-        return tomllib.loads(text, parse_float=Decimal), Lines(text)
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "check the path") from err
-    except UnicodeDecodeError as err:
-        raise ToolError(f"{path} is not UTF-8 text", "a policy is TOML") from err
-    except RecursionError as err:
-        raise ToolError(f"{path} is nested too deep", "see https://toml.io") from err
-    except tomllib.TOMLDecodeError as err:
-        raise ToolError(f"{path}: {err}", "it must be TOML: see https://toml.io") from err
 
 
 def _name(table: Table, key: str) -> str:

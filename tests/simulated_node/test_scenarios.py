@@ -153,6 +153,12 @@ def test_list_names_them_all():
     assert [one["name"] for one in listed] == NAMES
 
 
+def test_one_that_is_nested_too_deep_is_told(tmp_path):
+    (tmp_path / "deep.toml").write_text("kits = " + "[" * 9000 + "]" * 9000)
+    with pytest.raises(ToolError, match="nested too deep"):
+        load_scenario(tmp_path / "deep.toml")
+
+
 def test_an_unknown_name_is_suggested():
     done = sim("power-cut")
     assert done.returncode == 1
