@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from simulator.chips.registry import chip_class
+from simulator.chips.registry import PARTS, chip_class
 from simulator.hal.bench import MARK
 from simulator.nvs_answers import NvsAnswers
 from simulator.world.flash import PowerCut
@@ -66,7 +66,7 @@ class NodeProcess:
         self._start_s = 0
         self.nvs_cut = None  # (after, torn): strikes also after a power-up, and then is over
         # A kit's node is told only what its chips sense: its heap is small.
-        parts = {entry["part"] for entry in kit["sensors"]}
+        parts = {entry["part"] for entry in kit["sensors"] if entry["part"] in PARTS}
         self._senses = {name for part in parts for name in chip_class(part).SENSES}
         self._command = command
         self._environment = environment

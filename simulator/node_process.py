@@ -26,11 +26,14 @@ _MICROPYTHON = sys.implementation.name == "micropython"
 
 def _wire(kit: dict, board: dict):
     """Puts the kit's chips onto the board's buses."""
-    from simulator.chips.registry import chip_class
+    from simulator.chips.registry import PARTS, chip_class
 
     for entry in kit["sensors"]:
         options = entry.get("options", {})
-        bus = board["buses"][entry["bus"]]
+        bus = board["buses"].get(entry["bus"])
+        if bus is None or entry["part"] not in PARTS:  # nobody could fit it
+            bench.chips.append(None)
+            continue
         chip = chip_class(entry["part"])(bench.signals, **options)
         bench.chips.append(chip)
         if bus["kind"] == "i2c":
@@ -39,8 +42,11 @@ def _wire(kit: dict, board: dict):
             bench.i2c[bus["id"]].attach(options.get("address", chip.ADDRESS), chip)
         elif bus["kind"] == "uart":
             bench.uart[bus["id"]] = chip
-        else:
+        elif bus["kind"] == "counter":
             bench.counters[bus["pin"]] = chip
+        else:
+            bench.wired[bus["kind"], bus.get("pin", bus.get("id"))] = chip
+            chip.board_bus = bus
         if bench.now_ms:
             chip.power_on(bench.now_ms)
 

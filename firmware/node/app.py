@@ -14,8 +14,7 @@ from node.device.clock import Clock
 from node.device.hardware import Hardware
 from node.device.keys import Keys
 from node.device.log import say
-from node.drivers.registry import driver_class
-from node.errors import LamppostError, OutboxError
+from node.errors import MISFIT, LamppostError, OutboxError, SensorFault
 from node.policy.renewal import Renewal
 from node.policy.rules import DAY_S
 
@@ -36,15 +35,24 @@ def _config(name: str):
     return flash_file.read_json(flash_file.CONFIG + name + ".json")
 
 
-def _driver_maker(entry: dict, hardware: Hardware):
+def _make_sensor(entry: dict, hardware: Hardware):
     # Not `entry` itself: what make() names stays in the heap.
     part, bus, options = entry["part"], entry["bus"], entry.get("options", {})
+    name = entry.get("driver")
 
     def make():
-        driver = driver_class(part)
-        return driver(hardware.bus(bus, driver), **options)
+        if name is None:
+            raise SensorFault(MISFIT)
+        driver = getattr(__import__("node.drivers." + part, None, None, (name,)), name)
+        return driver(hardware.bus(bus, driver, options), **options)
 
-    return make
+    if entry.get("watches"):
+        from node.pipeline.watch import WatchingSensor
+
+        return WatchingSensor(entry, make)
+    from node.pipeline.sample import Sensor
+
+    return Sensor(entry, make)
 
 
 def _read_certificates():
@@ -114,7 +122,10 @@ def _load_policy(keys, boots, kit: dict):
     signature takes heap."""
     from node.pipeline.reading import intervals_s
 
-    renewal = Renewal(keys, kit["kit"], intervals_s(kit))
+    intervals = intervals_s(kit)
+    for name in intervals:  # MicroPython keeps a name of an attribute once, whoever reads it later
+        hasattr(kit, name)
+    renewal = Renewal(keys, kit["kit"], intervals)
     return renewal, _open_data(keys, boots, renewal.load)
 
 
@@ -133,7 +144,6 @@ def build(watchdog):
     from node.pipeline.minimise import Minimiser
     from node.pipeline.outbox import Outbox
     from node.pipeline.publish import Publisher
-    from node.pipeline.sample import Sensor
     from node.pipeline.seal import Sealer
 
     config = _config("config")
@@ -179,10 +189,7 @@ def build(watchdog):
     )  # fmt: skip
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
-    sensors = [
-        Sensor(entry, _driver_maker(entry, hardware), reading.ranges(entry["quantities"]))
-        for entry in kit["sensors"]
-    ]
+    sensors = [_make_sensor(entry, hardware) for entry in kit["sensors"]]
     if boots.is_safe():
         say("app", "safe state: only its health is measured")
         sensors = []
@@ -212,13 +219,13 @@ def build(watchdog):
 
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
-    global build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
+    global build, _config, _load_policy, _make_sensor, _read_certificates, _open_data
     global _read_released
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
         _forget()
-        del build, _config, _load_policy, _driver_maker, _read_certificates, _open_data
+        del build, _config, _load_policy, _make_sensor, _read_certificates, _open_data
         del _read_released
         while not node.over():
             node.rest(node.step())

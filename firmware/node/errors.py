@@ -47,3 +47,5 @@ FRAME = "frame"
 CHIP_ID = "chip id"
 RANGE = "range"
 SILENT = "silent"
+FROZEN = "frozen"  # the same again and again, where it cannot be
+MISFIT = "misfit"  # the kit does not fit: `lamppost boards check` says why

@@ -26,7 +26,7 @@ from host_tools.collector.store_file import StoreFile
 from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import is_node_id
 from host_tools.times import iso
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from node.policy.rules import DAY_S
 
 # A hostile node or broker must not fill the disk.

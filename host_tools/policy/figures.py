@@ -3,7 +3,7 @@
 
 from fractions import Fraction
 
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 
 _ONE = {"vehicles": "vehicle", "people": "person"}
 STATISTICS = {

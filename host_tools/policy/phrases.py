@@ -13,7 +13,7 @@ from babel.lists import format_list
 from babel.numbers import format_decimal
 
 from host_tools.errors import ToolError
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 
 _FOLDER = Path(__file__).parent / "phrases"
 _UNITS_S = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from host_tools.policy import compile_policy, noise_fields, stream_fields, texts
 from host_tools.policy.dpv import LEGAL_BASES, PURPOSES
 from host_tools.policy.names import NAME
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from node.policy.form import STATISTICS
 from node.policy.rules import DAY_S
 

@@ -2,8 +2,8 @@
 """Says in the words of one language what a policy lets out and what never leaves: the page and the
 data chain are both made from this, so they say the same.
 
-Each sentence is made from the rules, the terms or the kit alone. What the page claims of a sensor
-stands in _SENSES; a kit with a sensor that is missing there gets no notice.
+Each sentence is made from the rules, the terms or the kit alone. What a sensor senses and keeps to
+itself stands beside its part in node/drivers/registry.py.
 """
 
 import dataclasses
@@ -16,21 +16,13 @@ from host_tools.policy.load import load
 from host_tools.policy.phrases import Phrases
 from host_tools.policy.terms import StreamTerms, Terms
 from host_tools.provisioning.kit import Kit, load_kit
+from node.drivers.registry import PARTS
 from node.pipeline.health import HEALTH
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from node.policy.rules import Policy, Stream
 
-# part: what it senses and keeps to itself, as phrases of [never]. None of them is a camera, hears
-# sound, or reads an identifier: what the notice says of every kit rests on that.
-_SENSES = {
-    "bme280": (),
-    "scd41": (),
-    "pms5003": (),
-    "pzem004t": (),
-    "s0_meter": (),
-    "ld2450": ("positions",),
-    "loop_detector": ("drives",),
-}
+# Said of every kit; but of one whose sensor hears sound or an identifier, only the second of each.
+_ALWAYS = {"images": ("sound", "images_alone"), "identity": ("addresses", "identity_else")}
 # What is itself one reading.
 _SINGLE = ("min", "max", "last")
 
@@ -272,10 +264,6 @@ def _lower(text: str) -> str:
 
 
 def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, list[str]]]:
-    unknown = [entry["part"] for entry in kit.data["sensors"] if entry["part"] not in _SENSES]
-    if unknown:
-        message = f"the notice does not know what {unknown[0]} senses beside its quantities"
-        raise ToolError(message, f"add it to _SENSES in {__file__}")
     named = {stream.quantity for stream in policy.streams}
     intervals_s = kit.intervals_s()
     silent = [quantity for quantity in intervals_s if quantity not in named]
@@ -289,8 +277,9 @@ def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, l
         if names:
             text = phrases.list(phrases.quantity(quantity) for quantity in names)
             said.append((key, phrases.say("never", key, names=text), names))
-    senses = [key for entry in kit.data["sensors"] for key in _SENSES[entry["part"]]]
-    for key in [*dict.fromkeys(senses), "images", "identity", "else"]:
+    senses = [key for entry in kit.data["sensors"] for key in PARTS[entry["part"]][1]]
+    always = [but if sensed in senses else key for key, (sensed, but) in _ALWAYS.items()]
+    for key in [*dict.fromkeys(senses), *always, "else"]:
         said.append((key, phrases.take("never", key), []))
     return said
 

@@ -9,7 +9,7 @@ from host_tools.policy.noise_fields import Noise, read_noise
 from host_tools.policy.terms import StreamTerms
 from host_tools.policy.texts import Texts
 from host_tools.provisioning.checked import Table
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from node.policy.form import STATISTICS
 from node.policy.rules import DAY_S
 
@@ -20,7 +20,7 @@ KEYS = (
     *SHARED_KEYS,
 )  # fmt: skip
 WINDOWS_S = (60, 300, 600, 900, 1800, 3600, 86_400)  # that are proposed
-COUNTED = ("vehicles", "people")  # units of what k can be asked of
+COUNTED = ("vehicles", "people", "devices")  # units of what k can be asked of
 RETENTION_MAX_DAYS = 36_500
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from host_tools.errors import ToolError
 from host_tools.provisioning.checked import Table, suggestion
 from node.drivers.registry import PARTS
-from node.pipeline.reading import QUANTITIES, intervals_s
+from node.pipeline.quantities import QUANTITIES
+from node.pipeline.reading import intervals_s
 
 _DAY_S = 86_400
 _OUTBOX_KIB = (16, 768)  # LittleFS itself, and what else lies in the 1 MiB, need the rest
@@ -29,6 +30,26 @@ class Kit:
     def intervals_s(self) -> dict[str, int]:
         """{quantity: how often it is measured}, the node's health included."""
         return intervals_s(self.data)
+
+
+def node_kit(data: dict) -> dict:
+    """kit.json as a node has it: each sensor also names its driver's class, whether it has to be
+    watched, and the physical ranges of what is used of it. What does not fit gets no driver: the
+    node reports that sensor as a fault."""
+    sensors, used = [], _Used()
+    for entry in data["sensors"]:
+        known = [name for name in entry["quantities"] if name in QUANTITIES]
+        more = {"ranges": {name: QUANTITIES[name][2:] for name in known}}
+        try:
+            _check_sensor("", entry, None, used)
+            driver = _Driver(entry["part"])
+            more["driver"] = driver.name
+            if driver.watches:
+                more["watches"] = True
+        except ToolError:
+            pass
+        sensors.append({**entry, **more})
+    return {**data, "sensors": sensors}
 
 
 def _boards_folder() -> Path:
@@ -163,15 +184,18 @@ class _Driver:
         self.part = part
         folder = Path(importlib.util.find_spec("node").submodule_search_locations[0])
         tree = ast.parse((folder / "drivers" / f"{part}.py").read_bytes())
+        self.name = PARTS[part][0]
         self._class = next(
             item for item in tree.body
-            if isinstance(item, ast.ClassDef) and item.name == PARTS[part]
+            if isinstance(item, ast.ClassDef) and item.name == self.name
         )  # fmt: skip
         self.bus = self._value("BUS")
         self.quantities = self._value("QUANTITIES")
         self.interval_s = self._value("INTERVAL_S")
         self.addresses = self._value("ADDRESSES") if self.bus == "i2c" else ()
-        init = next(item for item in self._class.body if getattr(item, "name", "") == "__init__")
+        methods = {item.name: item for item in self._class.body if hasattr(item, "name")}
+        self.watches = "poll" in methods
+        init = methods["__init__"]
         self.options = tuple(argument.arg for argument in init.args.args[2:])
 
     def _value(self, name: str):

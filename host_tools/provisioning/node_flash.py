@@ -13,6 +13,7 @@ from littlefs import LittleFS
 from host_tools.errors import ToolError
 from host_tools.policy.signed import check_signature, rules_of
 from host_tools.provisioning.certificates import Identity
+from host_tools.provisioning.kit import node_kit
 from host_tools.provisioning.nvs_image import nvs_image
 from host_tools.provisioning.ticket import Ticket
 
@@ -46,7 +47,7 @@ def make_node(
     files = {
         "config.json": json.dumps(config).encode(),
         "board.json": json.dumps(board).encode(),
-        "kit.json": json.dumps(kit).encode(),
+        "kit.json": json.dumps(node_kit(kit)).encode(),
         "policy": policy,
         "policy.key": policy_key,
         "ca.der": ca_der,

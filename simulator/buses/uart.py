@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One UART with a chip at its other end: the transfers of machine.UART, with a bounded buffer.
 
-A chip has `plugged`, `BAUD`, `receive(now_ms, data)` and `transmit(now_ms) -> bytes`. What the
+A chip has `plugged`, `wire`, `BAUD`, `receive(now_ms, data)` and `transmit(now_ms) -> bytes`. What the
 chip sends collects in a receive buffer of `rxbuf` bytes; when it is full, the newest bytes are
-lost, as on an ESP32. At another baud rate than the chip's, bytes arrive garbled.
+lost, as on an ESP32. At another baud rate than the chip's, bytes arrive garbled. What a chip may
+do to the line itself is in wire_faults.py.
 """
 
 
@@ -30,6 +31,10 @@ class UartLine:
         if not self._talks():
             return
         sent = self._chip.transmit(self._now_ms())
+        if sent and self._chip.wire:
+            from simulator.buses import wire_faults
+
+            sent = wire_faults.damage(self._chip, sent)
         if sent:
             room = self._limit - len(self._rx)
             self.lost_bytes += max(0, len(sent) - room)

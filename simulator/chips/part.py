@@ -3,7 +3,10 @@
 
 
 class Part:
-    """A subclass says what it SENSES, and has power_on(now_ms). fault: None, or what to play."""
+    """A subclass says what it SENSES, and has power_on(now_ms). fault: None, or what to play;
+    wire: None, or what it does to its bus (buses/wire_faults.py)."""
+
+    wire = None
 
     def __init__(self, signals):
         self._signals = signals

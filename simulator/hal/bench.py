@@ -56,6 +56,7 @@ class Bench:
         self.i2c = {}  # peripheral id: I2CBus
         self.uart = {}  # peripheral id: chip
         self.counters = {}  # pin: chip
+        self.wired = {}  # (kind, pin or peripheral id): chip, of the kinds that few kits have
         self.pin_levels = {}  # pin: 0 or 1, as driven from outside
         self.pins = {}  # pin: machine.Pin look-alike with an irq
         self.analog_uv = {}  # pin: microvolts

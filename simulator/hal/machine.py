@@ -32,12 +32,15 @@ class Pin:
 
     def init(self, mode=-1, pull=-1, *, value=None, drive=None, hold=None):
         if value is not None:
-            bench.pin_levels[self.id] = 1 if value else 0
+            self.value(value)
         elif pull == self.PULL_UP and self.id not in bench.pin_levels:
             bench.pin_levels[self.id] = 1
 
     def value(self, x=None):
         if x is None:
+            chip = bench.wired.get(("input", self.id))
+            if chip is not None and chip.plugged:
+                return chip.level(bench.now_ms)
             return bench.pin_levels.get(self.id, 0)
         drive(self.id, 1 if x else 0)
 
@@ -65,25 +68,15 @@ def drive(pin: int, level: int):
         waiting._handler(waiting)
 
 
-class I2C:
+def I2C(id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
     """A hardware I2C bus of the bench."""
-
-    def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
-        bus = bench.i2c.get(id)
-        if bus is None:
-            bus = bench.i2c[id] = I2CBus(bench.now)
-        self._bus = bus
-        for name in (
-            "scan",
-            "readfrom",
-            "readfrom_into",
-            "writeto",
-            "writevto",
-            "readfrom_mem",
-            "readfrom_mem_into",
-            "writeto_mem",
-        ):
-            setattr(self, name, getattr(bus, name))
+    bus = bench.i2c.get(id)
+    if bus is None:
+        bus = bench.i2c[id] = I2CBus(bench.now)
+    bus.pins = scl.id, sda.id
+    for pin in bus.pins:  # pulled up
+        bench.pin_levels[pin] = 1
+    return bus
 
 
 class UART(UartLine):

@@ -5,11 +5,9 @@ from simulator.hal.bench import bench
 from simulator.hal.machine import I2C, Pin
 
 
-class SoftI2C(I2C):
+def SoftI2C(scl, sda, *, freq=400_000, timeout=50_000):
     """The same on any two pins; the bench knows it by its SCL pin."""
-
-    def __init__(self, scl, sda, *, freq=400_000, timeout=50_000):
-        I2C.__init__(self, scl.id, scl=scl, sda=sda, freq=freq)
+    return I2C(scl.id, scl=scl, sda=sda, freq=freq)
 
 
 class ADC:
@@ -26,7 +24,12 @@ class ADC:
         self._atten = atten
 
     def read_uv(self) -> int:
-        return min(bench.analog_uv.get(self._pin, 0), self._FULL_SCALE_UV[self._atten])
+        chip = bench.wired.get(("adc", self._pin))
+        if chip is not None:
+            at_pin_uv = chip.pin_uv(bench.now_ms) if chip.plugged else 0
+        else:
+            at_pin_uv = bench.analog_uv.get(self._pin, 0)
+        return min(at_pin_uv, self._FULL_SCALE_UV[self._atten])
 
     def read_u16(self) -> int:
         return self.read_uv() * 65_535 // self._FULL_SCALE_UV[self._atten]

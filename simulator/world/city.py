@@ -18,6 +18,8 @@ MINUTE_MS = 60_000
 MOODS = {"quiet": 0.0, "normal": 1.0, "busy": 2.5}
 _PEAK_VEHICLES_PER_HOUR = 700
 _PEAK_PEOPLE_PER_HOUR = 300
+_PEAK_DOOR_PER_HOUR = 120
+_PEAK_LEAKS_PER_HOUR = 0.2
 _QUIET_DAY_S = 12 * 3600
 _MIN_GAP_MS = 1000
 
@@ -30,14 +32,25 @@ def spread(random: Random, count: int, span_ms: int) -> list[int]:
 
 
 def vehicle(time_ms: int, random: Random) -> list[int]:
-    """One vehicle that crosses the loop at `time_ms`."""
-    return [time_ms]
+    """One vehicle that crosses the loop at `time_ms`: [ms, direction, mm/s]; direction 1 comes
+    nearer to a radar, −1 goes away from it."""
+    return [time_ms, random.choice((1, -1)), random.randint(6000, 17_000)]
 
 
 def person(time_ms: int, random: Random) -> list[int]:
     """One person who crosses x = 0 at `time_ms`: [ms, direction, mm/s, mm from the radar]."""
     direction = random.choice((1, -1))
     return [time_ms, direction, random.randint(600, 2000), random.randint(1000, 5000)]
+
+
+def door(time_ms: int, random: Random) -> list[int]:
+    """One person who goes through a door: [ms, 1 in or −1 out, how long it stays open in ms]."""
+    return [time_ms, random.choice((1, -1)), random.randint(2000, 9000)]
+
+
+def leak(time_ms: int, random: Random) -> list[int]:
+    """Water where it should be dry: [ms, for how long in ms]."""
+    return [time_ms, random.randint(300_000, 3_600_000)]
 
 
 def _hump(hour: float, peak: float, width: float) -> float:
@@ -83,7 +96,7 @@ class City:
         first = (self._start_ms + from_ms) // MINUTE_MS
         last = -(-(self._start_ms + to_ms) // MINUTE_MS)
         levels: dict[str, list] = {}
-        events: dict[str, list] = {"vehicles": [], "people": []}
+        events: dict[str, list] = {"vehicles": [], "people": [], "door": [], "leaks": []}
         for minute in range(first, last + 1):
             at_ms = minute * MINUTE_MS - self._start_ms
             for name, value in self._levels(node_index, minute).items():
@@ -149,6 +162,34 @@ class City:
             "power_mw": round(power * 1e6),
             "power_factor_permille": round(factor),
             "frequency_mhz": round(frequency),
+            **self._more(node_index, second, hour, bustle, jitter, pm2_5),
+        }
+
+    def _more(self, node_index: int, second: int, hour: float, bustle: float, jitter: tuple,
+              pm2_5: float) -> dict[str, int]:  # fmt: skip
+        """What few kits measure: gases, the sun, street lights, water, noise."""
+        sun = max(0.0, math.cos(2 * math.pi * (hour - 12) / 24)) ** 1.3
+        sun *= 0.6 + 0.4 * self._drift("cloud", second, 1800)
+        slow = self._drift("water", second, 6 * 3600)
+        lit = 1.0 if hour < 6 or hour > 18 else 0.0
+        dc_current = 4000 * lit + 6 * jitter[2]
+        return {
+            "pm4_0_ngm3": round(pm2_5 * 1.2 * 1000),
+            "voc_index_tenths": round(1000 + 900 * bustle + 20 * jitter[3]),
+            "nox_index_tenths": round(10 + 900 * bustle + 5 * abs(jitter[4])),
+            "voc_raw_ticks": round(30_000 - 1800 * bustle + 10 * jitter[3]),
+            "nox_raw_ticks": round(16_000 + 900 * bustle + 10 * jitter[4]),
+            "pv_power_mw": round(6e6 * sun),
+            "dc_voltage_mv": round(24_000 + 900 * sun - 300 * lit + 10 * jitter[1]),
+            "dc_current_ma": round(dc_current - 2500 * sun),
+            "battery_mv": round(12_600 + 700 * sun - 400 * lit + 5 * jitter[1]),
+            "solar_mv": round(21_000 * min(1.0, 3 * sun) + 50 * abs(jitter[2])),
+            "water_temperature_mc": round(1000 * (12 + 3 * slow) + 30 * jitter[5]),
+            "water_level_mm": round(1200 + 350 * slow + 2 * jitter[6]),
+            "ph_milli": round(7600 + 300 * slow + 10 * jitter[7]),
+            "dissolved_oxygen_ugl": round(9300 - 900 * slow + 30 * jitter[0]),
+            "conductivity_nscm": round(420_000 + 60_000 * slow + 1500 * jitter[1]),
+            "sound_mdb": round(44_000 + 24_000 * bustle + 1500 * jitter[2]),
         }
 
     def _power_kw(self, node_index: int, second: int, hour: float) -> float:
@@ -171,6 +212,8 @@ class City:
         for name, per_hour, make in (
             ("vehicles", _PEAK_VEHICLES_PER_HOUR, vehicle),
             ("people", _PEAK_PEOPLE_PER_HOUR, person),
+            ("door", _PEAK_DOOR_PER_HOUR, door),
+            ("leaks", _PEAK_LEAKS_PER_HOUR, leak),
         ):
             random = Random(f"{self._seed} {node_index} {name} {minute}")
             count = min(40, _poisson(random, per_hour * bustle / 60))

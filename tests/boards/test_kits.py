@@ -9,7 +9,8 @@ import pytest
 import boards
 from host_tools.policy.compile_policy import compile_policy
 from node.drivers.registry import PARTS, driver_class
-from node.pipeline.reading import QUANTITIES, intervals_s
+from node.pipeline.quantities import QUANTITIES
+from node.pipeline.reading import intervals_s
 from node.policy.rules import Policy
 from simulator.chips.registry import chip_class
 
@@ -47,7 +48,7 @@ def test_a_kit_fits_a_board(kit, board):
         if driver.BUS != "i2c":  # one part on a line of its own
             assert entry["bus"] not in used
         used[entry["bus"]] = bus
-    lines = ("scl", "sda", "tx", "rx", "pin")
+    lines = ("scl", "sda", "tx", "rx", "pin", "sck", "ws", "sd")
     pins = [bus[line] for bus in used.values() for line in lines if line in bus]
     assert len(pins) == len(set(pins))
 
@@ -75,7 +76,7 @@ def test_a_policy_names_what_its_kit_measures(path):
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_has_driver_chip_test_and_quantities(part):
     driver, chip = driver_class(part), chip_class(part)
-    assert driver.__name__ == chip.__name__ == PARTS[part]
+    assert driver.__name__ == chip.__name__ == PARTS[part][0]
     assert set(driver.QUANTITIES) <= set(QUANTITIES)
     assert driver.SETTLE_MS >= 0
     assert 1 <= driver.INTERVAL_S[0] <= driver.INTERVAL_S[1]

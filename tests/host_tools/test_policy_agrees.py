@@ -15,7 +15,7 @@ import pytest
 from host_tools.policy.datachain import datachain
 from host_tools.policy.notice import notice
 from node.pipeline.minimise import Minimiser
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from node.policy.rules import Policy
 from tests.host_tools.notice_fixture import POLICIES, found, inputs, made, parse, stream, text_of
 

@@ -15,7 +15,7 @@ from host_tools.policy import datachain as datachain_module
 from host_tools.policy.datachain import datachain
 from host_tools.policy.dpv import PURPOSES
 from node.pipeline.health import HEALTH
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from tests.host_tools.notice_fixture import POLICIES, inputs, made, stream
 
 # DTPR v1: elements of the device categories that fit sensors of a street.

@@ -18,10 +18,10 @@ from host_tools.policy import phrases as phrases_module
 from host_tools.policy.dpv import LEGAL_BASES, PURPOSES
 from host_tools.policy.notice import notice
 from host_tools.policy.phrases import Phrases, languages
-from host_tools.policy.sentences import _SENSES, words
+from host_tools.policy.sentences import _ALWAYS, words
 from node.drivers.registry import PARTS
 from node.pipeline.health import HEALTH
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 from node.policy.form import STATISTICS
 from tests.host_tools.notice_fixture import (
     HTML,
@@ -256,10 +256,9 @@ def test_a_language_has_words_for_all_that_can_be_said(language):
         assert phrases.purpose(term) != term
     for term in LEGAL_BASES:
         assert phrases.legal_basis(term) != term
-    assert set(_SENSES) == set(PARTS)
-    for keys in _SENSES.values():
-        for key in keys:
-            assert phrases.take("never", key)
+    senses = [key for _, keys in PARTS.values() for key in keys]
+    for key in (*senses, *_ALWAYS, *[key for keys in _ALWAYS.values() for key in keys]):
+        assert phrases.take("never", key)
 
 
 def test_numbers_are_sentences_of_their_language():
@@ -329,10 +328,14 @@ def test_only_a_kit_with_radar_speaks_of_radar():
         assert ("positions" in keys) == ("ld2450" in path.with_name("kit.json").read_text())
 
 
-def test_a_sensor_of_which_nothing_is_known_gets_no_notice(monkeypatch):
-    monkeypatch.delitem(_SENSES, "ld2450")
-    with pytest.raises(ToolError, match="ld2450"):
-        notice(*made(stream()))
+@pytest.mark.parametrize(
+    ("sensed", "said", "not_said"),
+    [("sound", "images_alone", "images"), ("addresses", "identity_else", "identity")],
+)
+def test_a_kit_that_hears_does_not_say_that_it_cannot(monkeypatch, sensed, said, not_said):
+    monkeypatch.setitem(PARTS, "ld2450", ("LD2450", (sensed,)))
+    keys = [key for key, _, _ in words(*made(stream()), "en").never]
+    assert sensed in keys and said in keys and not_said not in keys
 
 
 def test_a_quantity_that_the_kit_does_not_measure_gets_no_notice():

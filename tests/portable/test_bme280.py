@@ -5,7 +5,7 @@ import unittest
 
 from node.drivers.bme280 import BME280
 from node.errors import CHIP_ID, FRAME, RANGE, SILENT, SensorFault
-from node.pipeline.reading import in_range
+from node.pipeline.quantities import in_range
 from simulator.buses.i2c import I2CBus
 from simulator.buses.signals import Signals
 from simulator.chips.bme280 import BME280 as Chip

@@ -4,7 +4,7 @@
 import unittest
 
 from node.pipeline.early import LIMIT, Early
-from node.pipeline.reading import QUANTITIES
+from node.pipeline.quantities import QUANTITIES
 
 
 class TestEarly(unittest.TestCase):

@@ -5,7 +5,7 @@ import unittest
 
 from node.drivers.pms5003 import PMS5003
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
-from node.pipeline.reading import in_range
+from node.pipeline.quantities import in_range
 from simulator.buses.signals import Signals
 from simulator.buses.uart import UartLine
 from simulator.chips.pms5003 import PMS5003 as Chip

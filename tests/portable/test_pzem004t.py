@@ -6,7 +6,7 @@ from binascii import unhexlify
 
 from node.drivers.pzem004t import PZEM004T
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
-from node.pipeline.reading import in_range
+from node.pipeline.quantities import in_range
 from simulator.buses.signals import Signals
 from simulator.buses.uart import UartLine
 from simulator.chips.modbus_rtu import with_crc
@@ -37,6 +37,7 @@ class Answering:
 
     BAUD = 9600
     plugged = True
+    wire = None
 
     def __init__(self, answer):
         self.answer = answer

@@ -25,6 +25,7 @@ class Edges:
     """A chip of which a test says the edges."""
 
     plugged = True
+    wire = None
 
     def __init__(self):
         self.count = 0

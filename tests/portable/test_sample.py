@@ -4,10 +4,9 @@
 import unittest
 
 from node.errors import CHECKSUM, SensorFault
-from node.pipeline.reading import ranges
 from node.pipeline.sample import Sensor
 
-ENTRY = {"part": "part", "interval_s": 10, "quantities": ["co2_ppm"]}
+ENTRY = {"part": "part", "interval_s": 10, "ranges": {"co2_ppm": [350, 40_000]}}
 NOON_MS = 1_800_014_400_000
 
 
@@ -45,7 +44,7 @@ class Bench:
 class TestSensor(unittest.TestCase):
     def setUp(self):
         self.bench = Bench()
-        self.sensor = Sensor(ENTRY, self.bench.make, ranges(ENTRY["quantities"]))
+        self.sensor = Sensor(ENTRY, self.bench.make)
 
     def run_until(self, from_ms, to_ms):
         """Steps at the times that the sensor asks for; returns [(time, readings), ...]."""

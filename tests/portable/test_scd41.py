@@ -6,7 +6,7 @@ import unittest
 from node.drivers.scd41 import SCD41
 from node.drivers.sensirion import crc8, words
 from node.errors import CHECKSUM, SILENT, SensorFault
-from node.pipeline.reading import in_range
+from node.pipeline.quantities import in_range
 from simulator.buses.i2c import I2CBus
 from simulator.buses.signals import Signals
 from simulator.chips.scd41 import SCD41 as Chip

@@ -32,11 +32,16 @@ LEAVES = {"forget", "errors", "cbor"}
 # Modules of the board, and the only files that may touch them.
 ONLY = {
     "time": ["device/clock.py"],
-    "machine": ["device/clock.py", "device/hardware.py", "device/power.py"],
+    "machine": [
+        "device/clock.py", "device/hardware.py", "device/hardware_more.py",
+        "device/i2c_recovery.py", "device/power.py",
+    ],
     "esp32": [
-        "device/boots.py", "device/hardware.py", "device/keys.py", "device/nvs_scrub.py",
+        "device/boots.py", "device/hardware_more.py", "device/keys.py", "device/nvs_scrub.py",
         "device/storage.py",
     ],
+    "onewire": ["device/hardware_more.py"],
+    "bluetooth": ["device/hardware_more.py"],
     "vfs": ["device/storage.py"],
     "network": ["link/wifi.py"],
     "tls": ["link/tls_context.py"],

@@ -35,6 +35,7 @@ def fresh_bench():
 class Talker:
     BAUD = 9600
     plugged = True
+    wire = None
 
     def __init__(self):
         self.sent = b""

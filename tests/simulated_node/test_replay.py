@@ -149,7 +149,7 @@ def test_counts_become_as_many_events_in_their_hour(make):
             found = sum(hour * HOUR_MS < ms <= (hour + 1) * HOUR_MS for ms in times)
             assert found == (counts[hour % 24] or 0), hour
     assert all(direction in (1, -1) for _, direction, _, _ in events["people"])
-    days = [[ms % DAY_MS for (ms,) in events["vehicles"] if ms // DAY_MS == d] for d in (0, 1)]
+    days = [[ms % DAY_MS for ms, _, _ in events["vehicles"] if ms // DAY_MS == d] for d in (0, 1)]
     assert days[0] != days[1]
 
 

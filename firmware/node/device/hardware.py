@@ -1,44 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""The only maker of Pin, I2C, UART and PCNT: from a board's description to its buses."""
+"""The only maker of Pin, I2C, UART and PCNT: from a board's description to its buses. Kinds of
+buses that few kits have are in hardware_more.py."""
 
-import esp32
 import machine
-
-COUNTER_MAX = 32_767  # a hardware counter of the ESP32 has 16 bits and resets to 0 here
-_COUNTER_FILTER = 1023  # 80 MHz ticks: pulses under 12.8 µs are noise
 
 
 class Hardware:
     """board: the content of board.json, whose `buses` name pins and peripheral numbers; names: of
-    the buses that are used. KeyError when the board lacks one."""
+    the buses that are used."""
 
     def __init__(self, board: dict, names):
-        self._buses = {name: board["buses"][name] for name in names}
+        buses = board["buses"]
+        self._buses = {name: buses[name] for name in names if name in buses}
         self._made = {}
 
-    def bus(self, name: str, driver):
+    def bus(self, name: str, driver, options: dict):
         """The bus `name` as the driver class needs it, made once. KeyError: no such bus."""
-        made = self._made.get(name)
+        bus, made = self._buses[name], self._made.get(name)
         if made is None:
-            made = self._made[name] = self._make(self._buses[name], driver)
+            made = self._made[name] = self._make(bus, driver, options)
+        elif bus["kind"] == "i2c" and not machine.Pin(bus["sda"]).value():
+            from node.device import i2c_recovery
+
+            i2c_recovery.free(bus["scl"], bus["sda"])
+            self._make(bus, driver, options)  # the peripheral of that number, set up again
         return made
 
-    def _make(self, bus: dict, driver):
+    def _make(self, bus: dict, driver, options: dict):
         if bus["kind"] == "i2c":
             scl, sda = machine.Pin(bus["scl"]), machine.Pin(bus["sda"])
             return machine.I2C(bus["id"], scl=scl, sda=sda, freq=bus["frequency_hz"])
         if bus["kind"] == "uart":
+            baud = options.get("baud", driver.BAUD)
             return machine.UART(
-                bus["id"], baudrate=driver.BAUD, tx=bus["tx"], rx=bus["rx"], rxbuf=driver.RXBUF
+                bus["id"], baudrate=baud, tx=bus["tx"], rx=bus["rx"], rxbuf=driver.RXBUF
             )
-        counter = esp32.PCNT(
-            bus["id"],
-            pin=machine.Pin(bus["pin"], machine.Pin.IN),
-            rising=esp32.PCNT.INCREMENT,
-            falling=esp32.PCNT.IGNORE,
-            filter=_COUNTER_FILTER,
-            min=0,
-            max=COUNTER_MAX,
-        )
-        counter.start()
-        return counter
+        from node.device import hardware_more
+
+        return hardware_more.make(bus, driver)

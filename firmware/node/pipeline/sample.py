@@ -12,12 +12,12 @@ from node.errors import RANGE, SensorFault
 
 class Sensor:
     """entry: one of the kit's sensors; make_driver: makes its driver, or raises as the driver;
-    ranges: {quantity: (lowest, highest)} of its readings."""
+    what of its readings is used is in its "ranges", {quantity: [lowest, highest]}."""
 
-    def __init__(self, entry: dict, make_driver, ranges: dict):
+    def __init__(self, entry: dict, make_driver):
         self.part = entry["part"]
         self.interval_s = entry["interval_s"]
-        self._ranges = ranges
+        self._ranges = entry["ranges"]
         self.samples = 0
         self.faults = 0
         self._make_driver = make_driver
@@ -54,11 +54,14 @@ class Sensor:
             self._read_ms = None
             return self._take(now_ms)
         except Exception as err:
-            self.faults += 1
-            self._driver = self._read_ms = None
-            # SensorFault carries one of the reasons in errors.py, OSError a number: no reading.
-            say(self.part, err.args[0] if isinstance(err, (SensorFault, OSError)) else type(err))
+            self._fail(err)
             return []
+
+    def _fail(self, err: Exception):
+        self.faults += 1
+        self._driver = self._read_ms = None
+        # SensorFault carries one of the reasons in errors.py, OSError a number: no reading.
+        say(self.part, err.args[0] if isinstance(err, (SensorFault, OSError)) else type(err))
 
     def _start(self, now_ms: int) -> int:
         if self._driver is None:
@@ -68,11 +71,14 @@ class Sensor:
 
     def _take(self, now_ms: int) -> list:
         values = self._driver.read()
+        if isinstance(values, int):  # it needs so many ms more
+            self._read_ms = now_ms + values
+            return []
         if values is None or now_ms < self._settled_ms:
             return []
         readings = []
         for quantity, value in zip(self._driver.QUANTITIES, values):
-            if quantity in self._ranges:
+            if quantity in self._ranges and value is not None:
                 low, high = self._ranges[quantity]
                 if not low <= value <= high:
                     raise SensorFault(RANGE)

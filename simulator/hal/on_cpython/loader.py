@@ -21,6 +21,8 @@ LOOK_ALIKES = {
     "machine": "simulator.hal.machine",
     "network": "simulator.hal.network",
     "esp32": "simulator.hal.esp32",
+    "onewire": "simulator.hal.onewire",
+    "bluetooth": "simulator.hal.bluetooth",
     "os": _HERE + "os",
     "uos": _HERE + "os",
     "socket": _HERE + "socket",
