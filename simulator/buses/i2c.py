@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """An I2C bus with chips on it: the transfers of machine.I2C, answered by chip models.
 
-A chip has `plugged`, `wire`, `write(now_ms, data)` and `read(now_ms, n)`. An address that nobody answers,
-or a chip that does not acknowledge, gives OSError(19) (ENODEV), as on an ESP32. What a chip may do
-to the bus itself is in wire_faults.py.
+A chip has `plugged`, `wire`, `write(now_ms, data)` and `read(now_ms, n)`. An address that nobody
+answers, or a chip that does not acknowledge, gives OSError(19) (ENODEV), as on an ESP32. What a
+chip may do to the bus itself is in wire_faults.py.
 """
 
 _ENODEV = 19

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One UART with a chip at its other end: the transfers of machine.UART, with a bounded buffer.
 
-A chip has `plugged`, `wire`, `BAUD`, `receive(now_ms, data)` and `transmit(now_ms) -> bytes`. What the
-chip sends collects in a receive buffer of `rxbuf` bytes; when it is full, the newest bytes are
+A chip has `plugged`, `wire`, `BAUD`, `receive(now_ms, data)` and `transmit(now_ms) -> bytes`. What
+the chip sends collects in a receive buffer of `rxbuf` bytes; when it is full, the newest bytes are
 lost, as on an ESP32. At another baud rate than the chip's, bytes arrive garbled. What a chip may
 do to the line itself is in wire_faults.py.
 """
