@@ -19,6 +19,8 @@ VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
     "collect": "Fill a store with what nodes send, and send them receipts.",
     "read": "Show what a collector has stored.",
+    "boards": "Say which kits fit which boards, and why others do not.",
+    "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }

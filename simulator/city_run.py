@@ -19,7 +19,7 @@ from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.firmware import firmware_root
-from host_tools.provisioning.kit import Kit, kit_names, load_board, load_kit
+from host_tools.provisioning.kit import Kit, load_board, load_kit
 from host_tools.state_folder import SUFFIX, stores_folder
 from host_tools.umqtt_source import umqtt_path
 from node.policy.rules import Policy
@@ -30,6 +30,7 @@ from simulator.world.city import City
 from simulator.world.replay import Replay
 
 BOARD = "esp32-devkitc"
+USUAL_KITS = ("air", "energy", "traffic")
 _HOUR_S = 3600
 _DRAIN_PATIENCE_S = 30
 _EARLIEST_S, _LATEST_S = 1_577_836_800, 2_082_758_400  # 2020 to 2036, where SNTP's era ends
@@ -57,9 +58,9 @@ class Plan:
 
 
 def choose_kits(names: tuple, count: int | None) -> list[Kit]:
-    """The kit of each node: those named, or all, again and again up to `count`."""
+    """The kit of each node: those named, or the usual ones, again and again up to `count`."""
     board = load_board(BOARD)
-    kits = [load_kit(name, board) for name in names or kit_names()]
+    kits = [load_kit(name, board) for name in names or USUAL_KITS]
     return [kits[i % len(kits)] for i in range(count or len(kits))]
 
 

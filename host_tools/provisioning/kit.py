@@ -2,14 +2,16 @@
 """Loads a board and a kit, by name or by path, and checks that they fit: nothing is found out on a
 ladder."""
 
-import ast
 import dataclasses
 import importlib.util
 import json
 from pathlib import Path
 
 from host_tools.errors import ToolError
+from host_tools.provisioning.board_check import check_board, check_fit
 from host_tools.provisioning.checked import Table, suggestion
+from host_tools.provisioning.driver_facts import DriverFacts
+from host_tools.provisioning.json_lines import JsonLines
 from node.drivers.registry import PARTS
 from node.pipeline.quantities import QUANTITIES
 from node.pipeline.reading import intervals_s
@@ -42,7 +44,7 @@ def node_kit(data: dict) -> dict:
         more = {"ranges": {name: QUANTITIES[name][2:] for name in known}}
         try:
             _check_sensor("", entry, None, used)
-            driver = _Driver(entry["part"])
+            driver = DriverFacts(entry["part"])
             more["driver"] = driver.name
             if driver.watches:
                 more["watches"] = True
@@ -61,9 +63,11 @@ def _names(folder: Path, file: str) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{file}"))
 
 
-def _read_json(path: Path):
+def _read_json(path: Path) -> tuple:
+    """(what is in the file, the lines where it stands)"""
     try:
-        return json.loads(path.read_bytes())
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text), JsonLines(text)
     except json.JSONDecodeError as err:
         message = f"{path}: line {err.lineno}: {err.msg}"
         raise ToolError(message, "it must be JSON") from err
@@ -80,44 +84,52 @@ def kit_names() -> list[str]:
     return _names(_boards_folder() / "kits", "kit.json")
 
 
-def load_board(name: str) -> dict:
-    """The content of a board's board.json."""
-    names = _names(_boards_folder(), "board.json")
-    if name not in names:
-        raise ToolError(f"there is no board {name!r}", suggestion(name, names))
-    return _read_json(_boards_folder() / name / "board.json")
+def board_names() -> list[str]:
+    """The boards that come with Lamppost."""
+    return _names(_boards_folder(), "board.json")
+
+
+def load_board(name_or_path: str | Path) -> dict:
+    """The content of a board's board.json, by the board's name or by a path; checked."""
+    path = _path_of(str(name_or_path), "board", _boards_folder(), board_names())
+    return check_board(path, *_read_json(path))
 
 
 def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     """A kit by name, or by the path of its folder or kit.json; checked, also against `board`."""
-    path = _kit_path(str(name_or_path))
-    data = _read_json(path)
+    path = _path_of(str(name_or_path), "kit", _boards_folder() / "kits", kit_names())
+    data, lines = _read_json(path)
     keys = ("kit", "title", "policy", "outbox_kib", "sensors")
-    table = Table(f"{path}: the kit", data, keys)
+    table = Table(f"{path}: the kit", data, keys, lines.of())
     name = table.take("kit", str)
     table.take("title", str, "")
     table.take_int("outbox_kib", *_OUTBOX_KIB)
     buses = None if board is None else board["buses"]
     used = _Used()
     for index, fields in enumerate(table.take("sensors", list), 1):
-        _check_sensor(f"{path}: sensor {index}", fields, buses, used)
+        place = f"{path}: sensor {index}"
+        _check_sensor(place, fields, buses, used, lines.of("sensors", index))
+    if board is not None:
+        check_fit(path, data, board)
     policy_path = path.parent / table.take("policy", str)
     if not policy_path.is_file():
         raise table.wrong(f"names {policy_path.name}, which is not there", "write the policy")
     return Kit(name, path, data, policy_path)
 
 
-def _kit_path(text: str) -> Path:
-    if text in kit_names():
-        return _boards_folder() / "kits" / text / "kit.json"
+def _path_of(text: str, what: str, folder: Path, names: list[str]) -> Path:
+    """The JSON file of a board or kit, by name or by the path of its folder or of the file."""
+    file = what + ".json"
+    if text in names:
+        return folder / text / file
     path = Path(text)
     if path.is_dir():
-        path = path / "kit.json"
+        path = path / file
     if not path.is_file():
-        hint = suggestion(text, kit_names())
+        hint = suggestion(text, names)
         hint += " Or" if hint.endswith("?") else "; or"
-        hint += " give the path of a folder with a kit.json"
-        raise ToolError(f"there is no kit {text!r}", hint)
+        hint += f" give the path of a folder with a {file}"
+        raise ToolError(f"there is no {what} {text!r}", hint)
     return path
 
 
@@ -127,11 +139,11 @@ class _Used:
     lines: dict = dataclasses.field(default_factory=dict)  # bus, and address on I2C: part
 
 
-def _check_sensor(place: str, fields, buses: dict | None, used: _Used):
-    table = Table(place, fields, ("part", "bus", "interval_s", "options", "quantities"))
+def _check_sensor(place: str, fields, buses: dict | None, used: _Used, lines=None):
+    table = Table(place, fields, ("part", "bus", "interval_s", "options", "quantities"), lines)
     part = table.take_known("part", PARTS)
     table.place = place = f"{place} ({part})"
-    driver = _Driver(part)
+    driver = DriverFacts(part)
     interval_s = table.take_int("interval_s", 1, _DAY_S)
     if _DAY_S % interval_s:
         raise table.wrong(f"has interval_s = {interval_s}, which does not divide a day", "30, 60")
@@ -156,14 +168,15 @@ def _check_sensor(place: str, fields, buses: dict | None, used: _Used):
     _check_bus(table, driver, options, buses, used)
 
 
-def _check_bus(table: Table, driver: "_Driver", options: dict, buses: dict | None, used: _Used):
+def _check_bus(table: Table, driver: DriverFacts, options: dict, buses: dict | None, used: _Used):
     bus = table.take("bus", str)
     if buses is not None:
-        table.expect_known("the bus", bus, buses)
+        fitting = ", ".join(name for name in buses if buses[name]["kind"] == driver.bus)
+        hint = f"it needs {driver.bus}: {fitting or 'this board has none'}"
+        if bus not in buses:
+            raise table.wrong(f"has the bus {bus!r}, which the board lacks", hint)
         kind = buses[bus]["kind"]
         if kind != driver.bus:
-            fitting = ", ".join(name for name in buses if buses[name]["kind"] == driver.bus)
-            hint = f"it needs {driver.bus}: {fitting or 'this board has none'}"
             raise table.wrong(f"is on {bus}, which is {kind}", hint)
     line = bus
     if driver.bus == "i2c":
@@ -175,34 +188,3 @@ def _check_bus(table: Table, driver: "_Driver", options: dict, buses: dict | Non
     if line in used.lines:
         raise table.wrong(f"shares {bus} with {used.lines[line]}", "give it a bus of its own")
     used.lines[line] = driver.part
-
-
-class _Driver:
-    """What a driver's source says of itself. It is read, not run: drivers are for boards."""
-
-    def __init__(self, part: str):
-        self.part = part
-        folder = Path(importlib.util.find_spec("node").submodule_search_locations[0])
-        tree = ast.parse((folder / "drivers" / f"{part}.py").read_bytes())
-        self.name = PARTS[part][0]
-        self._class = next(
-            item for item in tree.body
-            if isinstance(item, ast.ClassDef) and item.name == self.name
-        )  # fmt: skip
-        self.bus = self._value("BUS")
-        self.quantities = self._value("QUANTITIES")
-        self.interval_s = self._value("INTERVAL_S")
-        self.addresses = self._value("ADDRESSES") if self.bus == "i2c" else ()
-        methods = {item.name: item for item in self._class.body if hasattr(item, "name")}
-        self.watches = "poll" in methods
-        init = methods["__init__"]
-        self.options = tuple(argument.arg for argument in init.args.args[2:])
-
-    def _value(self, name: str):
-        for item in self._class.body:
-            if isinstance(item, ast.Assign) and item.targets[0].id == name:
-                return ast.literal_eval(item.value)
-        raise AttributeError(f"{self.part} has no {name}")
-
-    def measures(self) -> str:
-        return ", ".join(self.quantities)

@@ -6,6 +6,8 @@ one sample of each and no filter: it sleeps between measurements. Errors: OSErro
 CHIP_ID, FRAME (it lost its settings: its power was gone), SILENT (not ready in time).
 Source: BST-BME280-DS002 1.6, section 4.2.3 (compensation), chapter 5 (registers), 9.1 (times).
 
+Wiring: VIN 3.3 V; GND; SCL scl; SDA sda. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V).
+
     sensor = BME280(i2c, address=0x76)
     wait_ms = sensor.start()
     ...

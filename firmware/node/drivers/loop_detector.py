@@ -5,6 +5,8 @@ Bus: pulse counter; one pulse for each vehicle, to ground. Range: up to 32,766 v
 samples. A loop that is broken cannot be told from an empty street: no errors. No new hardware: the
 detectors of traffic lights have this output. Source: the detector's manual.
 
+Wiring: OUT pin; COM GND. With: 1 × resistor 10 kΩ (OUT to 3.3 V).
+
     loop = LoopDetector(counter)
     loop.start()
     ...

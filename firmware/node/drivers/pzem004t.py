@@ -6,6 +6,9 @@ the mains are gone. 80–260 V, 0–100 A, 0–23 kW, 45–65 Hz; steps of 0.1 V
 0.1 Hz, 0.01. It measures once a second. Errors: SensorFault SILENT, FRAME, CHECKSUM.
 Source: PZEM-004T V3.0 user manual, section 2.3. Versions 1 and 2 speak another protocol.
 
+Wiring: 5V 3.3 V; RX tx; TX rx; GND; L mains phase; N mains neutral; CT its transformer, around the
+phase. With: an electrician.
+
     meter = PZEM004T(uart)
     wait_ms = meter.start()
     ...

@@ -5,6 +5,8 @@ Bus: pulse counter; a dry contact to ground, pulses of at least 30 ms. Range: up
 between two samples. What a pulse is worth is printed on the meter (impulses per kWh). A cut cable
 cannot be told from a load of zero: no errors. Source: IEC 62053-31.
 
+Wiring: S0+ pin; S0- GND. With: 1 × resistor 10 kΩ (S0+ to 3.3 V).
+
     meter = S0Meter(counter, pulses_per_kwh=1000)
     meter.start()
     ...

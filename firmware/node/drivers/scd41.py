@@ -6,6 +6,8 @@ it every 30 s (at least 10). 400–5000 ppm, −10…60 °C, 0–100 %. Its self
 air once a week. Errors: OSError; SensorFault CHECKSUM, or SILENT when it has stopped measuring.
 Source: SCD4x datasheet 1.3 (the divisor 65535: current datasheet and Sensirion's own driver).
 
+Wiring: VDD 3.3 V; GND; SCL scl; SDA sda. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V).
+
     sensor = SCD41(i2c)
     wait_ms = sensor.start()
     ...
