@@ -13,7 +13,7 @@ from host_tools.provisioning.firmware import compile_tree, firmware_sources
 
 _NODE_BYTES = 70 * 1024  # without drivers: tests.bench heap, less the drivers of the air kit
 _PER_MPY_BYTE = 2.0
-_PER_DRIVER_BYTES = 1024  # its object, buffers, the readings under way
+_PER_DRIVER_BYTES = 4096  # its object, buffers, the readings under way
 
 
 def heap_need_kib(kit: dict) -> int:

@@ -12,29 +12,34 @@ _WIDTH = _PART_X + _PART_W + 30
 _COLOURS = {"power": "#c0392b", "ground": "#222222", "note": "#888888"}
 _SIGNALS = ("#1f6fb2", "#2e8b57", "#8e44ad", "#b8860b", "#c2185b", "#00838f")
 _LINE_CHARS = 110
+_TITLE_CHARS = 36
 
 
 def drawing(kit: dict, board: dict, wires: list[Wire], notes: list[str]) -> str:
     """The SVG's text."""
     boxes, y = [], _TOP
     body, at = [], 0
-    colours = {}
+    colours, drawn = {}, set()  # what a bus needs once is drawn once
     for entry in kit["sensors"]:
         wiring = part_wiring(entry["part"])
         count, top = len(wiring.pins), y
+        y += 16 * (len(_folded(wiring.title.partition(": ")[0], _TITLE_CHARS)) - 1)
         for wire in wires[at : at + count]:
             body.append(_row(wire, y + 44, colours))
             y += _ROW
         at += count
         y += 44
-        extras = ["+ " + extra for extra in wiring.extras]
+        extras = [e for e in wiring.extras if (entry["bus"], e) not in drawn]
+        drawn |= {(entry["bus"], extra) for extra in extras}
         for extra in extras:
-            for line in _folded(extra, 52):
+            for line in _folded("+ " + extra, 52):
                 body.append(_text(_PART_X + 12, y + 6, line, 11, "#555555"))
                 y += 16
         boxes.append(_box(_PART_X, top, _PART_W, y - top + 4))
-        title = wiring.title.partition(": ")
+        title = _folded(wiring.title.partition(": ")[0], _TITLE_CHARS)
         body.append(_text(_PART_X + 12, top + 22, title[0], 14, "#111111", bold=True))
+        if title[1:]:
+            body.append(_text(_PART_X + 12, top + 38, title[1], 14, "#111111", bold=True))
         y += _GAP
     bottom = y - _GAP + 12
     boxes.insert(0, _box(_BOARD_X, _TOP - 12, _BOARD_W, bottom - _TOP + 20))

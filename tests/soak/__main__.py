@@ -14,7 +14,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import attack, cuts, down, month, noise, nonces, outage, policy
+from tests.soak import attack, cuts, down, month, noise, nonces, outage, policy, sensors
 from tests.soak import time as forged_time
 
 PARTS = {
@@ -27,6 +27,7 @@ PARTS = {
     "noise": noise.run,
     "policy": policy.run,
     "attack": attack.run,
+    "sensors": sensors.run,
 }
 
 
