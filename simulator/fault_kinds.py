@@ -10,7 +10,8 @@ from simulator.world.flash import TORN
 
 _OFF_MS = 10_000  # how long a board is off while somebody holds its flash
 _RANGE_MAX = 1_000_000
-_FAULTS = ("checksum", "chip_id", "range", "refused", "short")
+_FAULTS = ("checksum", "chip_id", "frozen", "range", "refused", "short")
+WIRE_FAULTS = ("stretch", "stuck", "loses", "brown-out")  # see buses/wire_faults.py
 _OFFSETS = "2000, 1970, 2100, nothing, or an offset such as +1h, -2d"
 
 
@@ -129,7 +130,9 @@ KINDS = {
     "resend": Kind({"from": _number(1, 2**32 - 1, 1)}, silences=False),
     "sntp": Kind({"says": _says}, lasts="may"),
     "sensor": Kind(
-        {"part": _text(), "how": _choice("unplugged", *_FAULTS)}, lasts="may", silences=False
+        {"part": _text(), "how": _choice("unplugged", *_FAULTS, *WIRE_FAULTS)},
+        lasts="may",
+        silences=False,
     ),
     "flash_full": Kind({"free_kib": _number(0, 1024), **_off}, lasts="may", silences=False),
     "policy": Kind(

@@ -17,6 +17,7 @@ from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
 from host_tools.policy.compile_policy import Compiled, compile_policy
 from host_tools.provisioning.command import policy_parts, resend
+from simulator.fault_kinds import WIRE_FAULTS
 from simulator.node_image import Image, write_policy
 from simulator.scenario import Fault
 from simulator.scenario_city import ScenarioCity
@@ -182,8 +183,9 @@ class Faults:
 
     def _sensor(self, fault: Fault, nodes: list):
         part, how = fault.arguments["part"], fault.arguments["how"]
-        begin = {"plugged": False} if how == "unplugged" else {"fault": how}
-        over = {"plugged": True} if how == "unplugged" else {"fault": None}
+        name = "wire" if how in WIRE_FAULTS else "fault"
+        begin = {"plugged": False} if how == "unplugged" else {name: how}
+        over = {"plugged": True} if how == "unplugged" else {name: None}
         places = []
         for node in nodes:
             parts = [entry["part"] for entry in node.kit["sensors"]]

@@ -45,8 +45,10 @@ def check_board(path: Path, data, lines: JsonLines) -> dict:
 
 
 def _keys(bus) -> tuple:
-    pins = PINS.get(bus.get("kind"), ()) if isinstance(bus, dict) else ()
-    return ("kind", "id", "frequency_hz", "divider", *pins)
+    kind = bus.get("kind") if isinstance(bus, dict) else None
+    every = {pin for pins in PINS.values() for pin in pins}  # an unknown kind is told first
+    known = PINS[kind] if isinstance(kind, str) and kind in PINS else sorted(every)
+    return ("kind", "id", "frequency_hz", "divider", *known)
 
 
 def _check_bus(table: Table, chip: Chip, taken: dict):

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The wiring that drivers tell: whole, drawn, listed, and what to buy for it."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from host_tools.cli import run
+from host_tools.provisioning.board_check import PINS
+from host_tools.provisioning.driver_facts import DriverFacts
+from host_tools.provisioning.kit import board_names, kit_names, load_board, load_kit
+from host_tools.provisioning.wiring import materials, part_wiring, wires
+from host_tools.provisioning.wiring_svg import drawing
+from node.drivers.registry import PARTS
+
+SVG = "{http://www.w3.org/2000/svg}"
+# Lines that a part may do without: it only listens, or only speaks.
+SPARE = {"tx", "rx"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_driver_tells_its_wiring(part):
+    told = part_wiring(part)
+    goals = [goal for _, goal in told.pins]
+    lines = set(PINS[DriverFacts(part).bus])
+    assert lines - SPARE <= set(goals), "a line of its bus goes nowhere"
+    assert not lines or lines & set(goals)
+    assert set(goals) & {"scl", "sda", "tx", "rx", "pin", "sck", "ws", "sd"} <= lines
+    assert told.title and len(told.title) < 120
+
+
+@pytest.mark.parametrize("kit", kit_names())
+def test_each_kit_is_drawn(kit):
+    board = load_board("esp32-devkitc")
+    data = load_kit(kit, board).data
+    found = wires(data, board)
+    tree = ElementTree.fromstring(drawing(data, board, found, ["a note & more"]))
+    texts = [element.text for element in tree.iter(f"{SVG}text")]
+    for wire in found:
+        assert wire.part_pin in texts
+        assert any(wire.board_pin in text for text in texts)
+    drawn = list(tree.iter(f"{SVG}path"))
+    assert len(drawn) == sum(wire.board_pin.startswith(("GPIO", "GND", "3.3 V", "5 V"))
+                             for wire in found)  # fmt: skip
+    assert "• a note & more" in texts
+
+
+def test_the_wires_of_the_air_kit():
+    board = load_board("esp32-devkitc")
+    found = {(w.part, w.part_pin): w.board_pin for w in wires(load_kit("air").data, board)}
+    assert found["bme280", "SCL"] == "GPIO 22" and found["scd41", "SDA"] == "GPIO 21"
+    assert found["pms5003", "RX"] == "GPIO 17" and found["pms5003", "TX"] == "GPIO 16"
+    assert found["pms5003", "VCC"] == "5 V"
+
+
+def test_what_a_bus_needs_once_is_bought_once():
+    board = load_board("esp32-devkitc")
+    bill = materials(load_kit("air").data, board)
+    assert [count for count, what in bill if "4.7 kΩ" in what] == [2]
+    assert (1, "board esp32-devkitc") in bill
+
+
+def test_the_command(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for board in board_names():
+        assert run(["kit", "wiring", "air", "--board", board]) == 0
+        assert (tmp_path / f"air-{board}.svg").is_file()
+    assert "GPIO 22" in capsys.readouterr().out
+    assert run(["kit", "wiring", "air", "--json", "-o", "x.svg"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["drawing"] == "x.svg" and len(told["wires"]) == 13
+    assert run(["kit", "wiring", "air", "-o", "x.png"]) == 1
+    assert run(["kit", "wiring", "aire"]) == 1
+    assert "did you mean air" in capsys.readouterr().err
