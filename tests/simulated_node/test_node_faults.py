@@ -2,6 +2,8 @@
 """A whole node when something fails: the others go on, nothing wrong leaves, it comes back."""
 
 import contextlib
+import copy
+import dataclasses
 import sqlite3
 
 import pytest
@@ -135,3 +137,43 @@ def test_without_a_policy_nothing_leaves(tmp_path, name):
         assert any("nothing leaves" in line for line in node.log)
 
     with_damaged(tmp_path / "city", name, check)
+
+
+def test_what_does_not_fit_is_a_fault_that_is_reported(tmp_path):
+    """A kit that nobody checked: an unknown part, a bus that the board lacks, two chips at one
+    address, a rate that the part cannot do. The others measure on."""
+    (kit,) = choose_kits(("air",), None)
+    data = copy.deepcopy(kit.data)
+    data["sensors"] += [
+        {"part": "scd14", "bus": "i2c0", "interval_s": 30, "quantities": ["voc_raw_ticks"]},
+        {"part": "pms5003", "bus": "uart9", "interval_s": 30, "quantities": ["pm2_5_ngm3"]},
+        {"part": "scd41", "bus": "i2c0", "interval_s": 30, "quantities": ["humidity_mpct"]},
+        {"part": "ld2450", "bus": "uart2", "interval_s": 300, "quantities": ["people_leftward"]},
+        {"part": "bme280", "bus": "uart2", "interval_s": 30, "quantities": ["pressure_pa"]},
+    ]
+    plan = Plan(
+        kits=[dataclasses.replace(kit, data=data)], for_s=1800, folder=tmp_path / "city",
+        start=START_S,
+    )  # fmt: skip
+    with CityRun(plan) as city:
+        city.start()
+        lines = []
+        city.nodes[0].on_line = lines.append
+        assert city.run(), city.trouble()
+        (node,) = city.account()["nodes"]
+    assert node["faults"] >= 4 * 55 and node["opened"] == node["envelopes"] > 0
+    said = {line.partition(": ")[0] for line in lines if "misfit" in line or "KeyError" in line}
+    assert {"scd14", "pms5003", "scd41", "ld2450", "bme280"} == said, said
+    assert not any("cannot go on" in line for line in lines)
+
+
+def test_a_bus_that_a_chip_holds_is_freed(tmp_path):
+    """SDA held low: every chip on it fails, and nine clocks bring all of them back."""
+    changes = {HOUR_MS // 2: {SCD41: {"wire": "stuck"}}}
+    node, values = run_air(tmp_path / "city", 1, changes)
+    assert 1 <= node["faults"] <= 4
+    for quantity in ("co2_ppm", "temperature_mc", "pm2_5_ngm3"):
+        mean = values[quantity, "mean"]
+        missing = [at for at in range(300, 3600, 300) if mean[at] is None]
+        # The SCD41 measures for half a minute after it was started anew.
+        assert missing == ([1800] if quantity == "co2_ppm" else []), quantity
