@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""A city in which every kit hangs once: nothing is lost, no sensor is at fault, and each stream
+that its policy names has values."""
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from host_tools.errors import ToolError
+from host_tools.micropython_path import micropython_path
+from host_tools.policy.compile_policy import compile_policy
+from host_tools.provisioning.kit import kit_names
+from node.policy.rules import Policy
+from simulator.city_run import CityRun, Plan, choose_kits
+
+START_S = 1_790_578_800  # a Monday, 07:00 UTC
+HOURS = 2
+HEALTH = 240  # streams from this number on tell of the node itself
+
+
+def closing(kit) -> set:
+    """The quantities of the streams whose windows end within the run."""
+    policy = Policy(compile_policy(kit.policy_path, kit).rules)
+    return {s.quantity for s in policy.streams if s.window_s <= 3600 and s.number < HEALTH}
+
+
+@pytest.mark.parametrize("interpreter", ["cpython", "micropython"])
+def test_every_kit_in_one_city(tmp_path, interpreter):
+    if interpreter == "micropython":
+        try:
+            micropython_path()
+        except ToolError as err:
+            pytest.skip(str(err))
+    kits = choose_kits(tuple(kit_names()), None)
+    plan = Plan(
+        kits=kits, for_s=HOURS * 3600, folder=tmp_path / "city", start=START_S,
+        interpreter=interpreter, heap="192k",
+    )  # fmt: skip
+    with CityRun(plan) as city:
+        city.start()
+        names = {node.node_id: kit for node, kit in zip(city.nodes, kits, strict=True)}
+        assert city.run(), city.trouble()
+        account = city.account()
+        logs = {names[node.node_id].name: list(node.log) for node in city.nodes}
+    assert account["lost"] == 0
+    for node in account["nodes"]:
+        assert node["faults"] == 0, (node["kit"], logs[node["kit"]])
+        assert node["opened"] == node["receipted"] == node["envelopes"], node["kit"]
+    with contextlib.closing(sqlite3.connect(account["store"])) as db:
+        rows = db.execute("SELECT DISTINCT node, quantity FROM value WHERE value IS NOT NULL")
+        seen = {}
+        for node, quantity in rows.fetchall():
+            seen.setdefault(node, set()).add(quantity)
+    for node, kit in names.items():
+        # What is counted may be withheld; all else is told.
+        counted = {q for q in closing(kit) if q.startswith(("vehicle", "people", "ble"))}
+        missing = closing(kit) - counted - seen.get(node, set())
+        assert not missing, (kit.name, missing)
