@@ -45,8 +45,8 @@ def to_float32(value: int, by: int) -> int:
 
 
 class Eastron(Part):
-    """A subclass has SUPPLY_MIN_MV, REGISTERS (how many) and _registers(): {register: (value,
-    what it is divided by)}."""
+    """A subclass has BAUD (as it comes from the factory), SUPPLY_MIN_MV, REGISTERS (how many)
+    and _registers(): {register: (value, what it is divided by)}."""
 
     SENSES = (
         "voltage_mv", "power_mw", "power_factor_permille", "frequency_mhz", "pv_power_mw",

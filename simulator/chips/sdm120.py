@@ -8,10 +8,11 @@ from simulator.chips.eastron import Eastron, current
 
 
 class SDM120(Eastron):
+    BAUD = 2400
     SUPPLY_MIN_MV = 161_000
     REGISTERS = 0x0160
 
-    def __init__(self, signals, address: int = 1, baud: int = 2400):
+    def __init__(self, signals, address: int = 1, baud: int = BAUD):
         Eastron.__init__(self, signals, address, baud)
 
     def _registers(self, voltage_mv, net_mw, factor, frequency_mhz, current_ma) -> dict:

@@ -13,10 +13,11 @@ _SHARE_PERCENT = (40, 35, 25)
 
 
 class SDM630(Eastron):
+    BAUD = 9600
     SUPPLY_MIN_MV = 100_000
     REGISTERS = 0x0180
 
-    def __init__(self, signals, address: int = 1, baud: int = 9600):
+    def __init__(self, signals, address: int = 1, baud: int = BAUD):
         Eastron.__init__(self, signals, address, baud)
 
     def _registers(self, voltage_mv, net_mw, factor, frequency_mhz, current_ma) -> dict:

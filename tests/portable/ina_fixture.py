@@ -62,7 +62,8 @@ def fuzz_monitor(driver_class, good, count, seed):
 
 
 class MonitorTest:
-    """A mixin; a subclass sets Driver, Chip and LOST, a register that a power cut changes."""
+    """A mixin; a subclass sets Driver, Chip, LOST (a register that a power cut changes),
+    SETTINGS (of the conversion) and COMMON_CALIBRATION (options)."""
 
     def setUp(self):
         self.wire()
@@ -167,6 +168,18 @@ class MonitorTest:
         self.bus.writeto(0x40, bytes((self.LOST, 0x12, 0x34)))
         self.assertEqual(failure(lambda: self.next_sample(driver)), FRAME)
         self.recovers()
+
+    def test_settings_alone_were_lost(self):
+        # With this shunt the INA228's calibration is the one that it powers up with.
+        options = self.COMMON_CALIBRATION
+        self.wire(**options)
+        driver = self.Driver(self.bus, **options)
+        self.sample(driver)
+        register = self.SETTINGS
+        self.bus.writeto(0x40, bytes((register,)) + self.chip.RESET[register].to_bytes(2, "big"))
+        self.assertEqual(failure(lambda: self.next_sample(driver)), FRAME)
+        driver = self.Driver(self.bus, **options)
+        self.near(self.sample(driver), 24_000, 4000)
 
     def test_soft_reset(self):
         driver = self.recovers()

@@ -27,7 +27,8 @@ def fuzz(count, seed):
 
 class TestINA226(MonitorTest, unittest.TestCase):
     Driver, Chip = INA226, Chip
-    LOST = 0x05
+    LOST, SETTINGS = 0x05, 0x00
+    COMMON_CALIBRATION = {}
 
     def test_datasheet_example(self):
         """SBOS547 (June 2011), table 1, page 16: 10 A through 2 mΩ, 11.98 V, step 1 mA."""

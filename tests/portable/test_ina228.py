@@ -28,7 +28,8 @@ def fuzz(count, seed):
 
 class TestINA228(MonitorTest, unittest.TestCase):
     Driver, Chip = INA228, Chip
-    LOST = 0x02
+    LOST, SETTINGS = 0x02, 0x01
+    COMMON_CALIBRATION = {"shunt_uohm": 16_384}
 
     def test_datasheet_example(self):
         """SLYS021A, section 8.2, table 8-4: 6 A through 16.2 mΩ, 48 V, for an hour."""
@@ -91,6 +92,30 @@ class TestINA228(MonitorTest, unittest.TestCase):
         self.set(24_000, -1500)  # it has no sign
         self.now_ms += 100_000
         self.assertTrue(abs(driver.read()[3] - 1000) <= 1)
+
+    def test_parts_of_an_mwh_are_not_lost(self):
+        driver = INA228(self.bus)
+        self.set(12_000, 130)  # 1.56 W: 0.433 mWh a second
+        self.sample(driver)
+        total = 0
+        for _ in range(600):
+            self.now_ms += 1000
+            self.signals.extend(self.now_ms + 1000, {}, {})
+            total += driver.read()[3]
+        self.assertEqual(total, 260)
+
+    def test_a_long_time(self):
+        """Half of the register's range at once."""
+        bus = Registers(dict(WELL))
+        driver = INA228(bus, shunt_uohm=16_200, max_current_ma=10_000)
+        results = []
+        for energy in (2**40 - 7, 2**39 - 7, 3):
+            bus.registers[0x01], bus.registers[0x0B] = WELL[0x01], WELL[0x0B]
+            bus.registers[0x09] = energy.to_bytes(5, "big")
+            results.append(driver.read()[3])
+        half_mwh = 2**39 * 10 // 1024 // 36  # steps of 1/1024 J, and 3.6 J to an mWh
+        self.assertEqual(results[:2], [None, half_mwh])
+        self.assertTrue(abs(results[2] - half_mwh) <= 1)
 
     def test_energy_passes_40_bits(self):
         driver = INA228(self.bus)
