@@ -2,8 +2,8 @@
 """What Eastron's meters share: two blocks of input registers, two registers to a float32 with its
 high word first, and energy since the sample before. No bus of its own.
 
-A still reading shows that it hangs: the voltage of the mains is not the same, to all its digits,
-31 times in a row. Source: the maker's tables of input registers (function 0x04), the same for its
+A still reading shows that it hangs: voltage and frequency of the mains are not the same, to all
+their digits, 31 times in a row. Source: the maker's tables of input registers (function 0x04), the same for its
 meters where they measure the same; a request is for at most 30 values.
 """
 
@@ -27,8 +27,11 @@ class Eastron:
             raise SensorFault(MISFIT)
         self._blocks = [InputRegisters(uart, address, *block) for block in (first, second)]
         self._wait_ms = [block.line_ms(baud) + _PAUSE_MS for block in self._blocks]
-        self._first = bytearray(2 * first[1])
-        self._before = bytearray(2 * first[1])
+        size = 2 * first[1], 2 * second[1]
+        self._data = bytearray(size[0] + size[1])
+        self._before = bytearray(size[0] + size[1])
+        view = memoryview(self._data)
+        self._parts = view[: size[0]], view[size[0] :]
         self._same = 0
         self._block = 0  # which answer is awaited
         self._totals = None  # import and export of the sample before
@@ -43,15 +46,15 @@ class Eastron:
 
     def read(self):
         """The ms to wait for the second block, then the values."""
-        answer = memoryview(self._blocks[self._block].answer())[3:-3]
+        answer = self._blocks[self._block].answer()
+        self._parts[self._block][:] = memoryview(answer)[3:-3]
         if not self._block:
-            self._first[:] = answer
             return self._ask(1)
-        values = self._values(self._first, answer)
-        self._same = self._same + 1 if self._first == self._before else 0
+        values = self._values(*self._parts)
+        self._same = self._same + 1 if self._data == self._before else 0
         if self._same >= _SAME_MAX:
             raise SensorFault(FROZEN)
-        self._before[:] = self._first
+        self._before[:] = self._data
         return values
 
     def _since(self, totals: tuple) -> tuple:
