@@ -3,8 +3,8 @@
 high word first, and energy since the sample before. No bus of its own.
 
 A still reading shows that it hangs: voltage and frequency of the mains are not the same, to all
-their digits, 31 times in a row. Source: the maker's tables of input registers (function 0x04), the same for its
-meters where they measure the same; a request is for at most 30 values.
+their digits, 31 times in a row. Source: the maker's tables of input registers (function 0x04), the
+same for its meters where they measure the same; a request is for at most 30 values.
 """
 
 from struct import unpack_from
