@@ -41,8 +41,8 @@ class SerialPort:
     def in_waiting(self) -> int:
         return self._line.any()
 
-    def write(self, data: bytes) -> int:
-        return self._line.write(data)
+    def write(self, data) -> int:
+        return self._line.write(bytes(data))  # a list of numbers is taken as well
 
     def read(self, size: int = 1) -> bytes:
         """Waits for `size` bytes, or until the timeout is over."""
@@ -50,6 +50,13 @@ class SerialPort:
         while self._line.any() < size and self._clock.now_ms < end_ms:
             self._clock.now_ms += 1
         return self._line.read(size) or b""
+
+    def readline(self) -> bytes:
+        """Waits for the end of a line, or until the timeout is over."""
+        line = b""
+        while not line.endswith(b"\n") and (byte := self.read(1)):
+            line += byte
+        return line
 
     def flush(self):
         pass
@@ -59,3 +66,5 @@ class SerialPort:
 
     def reset_output_buffer(self):
         pass
+
+    flushInput, flushOutput = reset_input_buffer, reset_output_buffer

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""IEEE 754 single-precision numbers, as parts send them, into integers: a board's own floats would
-round a second time. Source: IEEE 754-2008, section 3.4 (binary32)."""
+"""IEEE 754 single-precision numbers as scaled integers, without a float."""
 
 from node.errors import FRAME, SensorFault
 
 
 def to_scaled(bits: int, scale: int) -> int:
-    """The number whose 32 bits are `bits`, times `scale`, rounded half away from zero.
+    """The float32 of the word `bits`, times `scale`: exact, and halves go away from zero.
 
-    Raises SensorFault FRAME for what is not a number, and for infinity.
+    Infinity and what is not a number are a FRAME fault.
     """
     exponent = bits >> 23 & 0xFF
-    value = bits & 0x7FFFFF
     if exponent == 0xFF:
         raise SensorFault(FRAME)
+    size = bits & 0x7FFFFF
     if exponent:
-        value |= 0x800000
+        size |= 0x800000
+    size *= scale
+    shift = max(exponent, 1) - 150  # the fraction's 23 bits, and the bias of 127
+    if shift >= 0:
+        size <<= shift
     else:
-        exponent = 1  # subnormal
-    value *= scale
-    if exponent >= 150:
-        value <<= exponent - 150
-    else:
-        value = (value + (1 << 149 - exponent)) >> 150 - exponent
-    return -value if bits >> 31 else value
+        size = (size + (1 << -shift - 1)) >> -shift
+    return -size if bits >> 31 & 1 else size
