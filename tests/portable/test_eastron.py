@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""node/drivers/float32.py: the bits of known numbers, and back from the chips' own encoder."""
+"""The numbers of Eastron's meters: node/drivers/float32.py with known ones, and with the encoder of
+simulator/chips/eastron.py."""
 
 import unittest
 
