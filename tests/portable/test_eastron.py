@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The numbers of Eastron's meters: node/drivers/float32.py with known ones, and with the encoder of
-simulator/chips/eastron.py."""
+"""The numbers of Eastron's meters: known ones for node/drivers/float32.py, and there and back with
+the encoder of simulator/chips/eastron.py."""
 
 import unittest
 
