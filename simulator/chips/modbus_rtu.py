@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Modbus RTU, slave side: takes requests off the line, sends answers a byte at a time."""
 
-_SILENCE_MS = 4  # 3.5 characters at 9600 baud end a frame
-
 
 def with_crc(data: bytes) -> bytes:
     """`data` and its CRC-16/MODBUS, low byte first."""
@@ -25,6 +23,7 @@ class Slave:
         self._baud = baud
         self._delay_ms = delay_ms
         self._answer = answer
+        self._silence_ms = -(-35_000 // baud)  # 3.5 characters of 10 bits end a frame
         self.clear()
 
     def clear(self):
@@ -35,7 +34,7 @@ class Slave:
 
     def receive(self, now_ms: int, data: bytes, damage=None):
         """damage: function from the whole answer to what goes onto the line instead."""
-        if now_ms - self._heard_ms > _SILENCE_MS:
+        if now_ms - self._heard_ms > self._silence_ms:
             self._heard = b""
         self._heard_ms = now_ms
         heard = self._heard = self._heard + data

@@ -17,6 +17,31 @@ FRAMES = (
     # Answers of real meters: Tasmota issue 9687 (90.950 A), and a published reading at 225.9 V.
     "01041404d0634600" + "0190fc00001dea0002025800210000" + "d4bb",
     "f8041408d3002300000005000000020000" + "01f500060000" + "f8be",
+    # Eastron SDM320Y user manual, page 42: asked for a voltage, and its answer
+    "010400000002" + "71cb",
+    "01040443663334" + "1b38",
+    # A real SDM630, as logged in solaredge_meterproxy issue 16
+    "050460"
+    + "00" * 16
+    + "44a37614"
+    + "44916e76"
+    + "440979ba"
+    + "43d21a3d"
+    + "43a8ca9f"
+    + "00" * 12
+    + "440979ba"
+    + "43d21a3d"
+    + "43a8ca9f"
+    + "3c343958"
+    + "3c8b4395"
+    + "00000000"
+    + "4403772b"
+    + "4310b8d4"
+    + "43f66b85"
+    + "440377df"
+    + "4310bd2f"
+    + "43f66b85"
+    + "52ce",
 )
 
 
@@ -89,6 +114,11 @@ class TestInputRegisters(unittest.TestCase):
         InputRegisters(wire, 0xF8, 0, 10).request()
         self.assertEqual(wire.written, unhexlify("f8040000000a" + "6464"))
 
+    def test_time_on_the_line(self):
+        registers = InputRegisters(Wire(), 0x11, 0x0108, 2)  # 8 bytes, and 9 back
+        self.assertTrue(71 <= registers.line_ms(2400) <= 76)
+        self.assertTrue(18 <= registers.line_ms(9600) <= 20)
+
     def test_answer(self):
         self.assertEqual(self.ask(self.GOOD)[3:7], b"\x12\x34\x56\x78")
 
@@ -149,8 +179,9 @@ class TestSlave(unittest.TestCase):
         self.assertEqual(self.slave.transmit(1000), b"")
 
     def test_a_request_may_come_in_pieces_but_not_with_a_pause(self):
-        for pause_ms, heard in ((4, 1), (5, 0)):
-            self.setUp()
+        for baud, pause_ms, heard in ((9600, 4, 1), (9600, 5, 0), (2400, 15, 1), (2400, 16, 0)):
+            self.heard = []
+            self.slave = Slave(baud, 30, self.answer)
             self.slave.receive(100, self.REQUEST[:3])
             self.slave.receive(100 + pause_ms, self.REQUEST[3:])
             self.assertEqual(len(self.heard), heard)

@@ -33,6 +33,10 @@ class InputRegisters:
         self._request = request + crc16(request).to_bytes(2, "little")
         self._answer = bytearray(5 + 2 * count + 1)  # one more byte shows an answer too long
 
+    def line_ms(self, baud: int) -> int:
+        """How long the request and its answer are on the line, 10 bits a byte."""
+        return (len(self._request) + len(self._answer)) * 10_000 // baud + 1
+
     def request(self):
         """Sends the request; what is still in the receive buffer belongs to an older one."""
         while self._uart.any():

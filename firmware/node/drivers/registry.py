@@ -12,6 +12,10 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
     "loop_detector": ("LoopDetector", ("drives",)),
+    "sdm120": ("SDM120", ()),
+    "sdm630": ("SDM630", ()),
+    "ina226": ("INA226", ()),
+    "ina228": ("INA228", ()),
 }
 
 
