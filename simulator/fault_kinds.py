@@ -10,7 +10,7 @@ from simulator.world.flash import TORN
 
 _OFF_MS = 10_000  # how long a board is off while somebody holds its flash
 _RANGE_MAX = 1_000_000
-_FAULTS = ("checksum", "chip_id", "frozen", "range", "refused", "short")
+_FAULTS = ("checksum", "chip_id", "frozen", "nan", "overflow", "range", "refused", "short")
 WIRE_FAULTS = ("stretch", "stuck", "loses", "brown-out")  # see buses/wire_faults.py
 _OFFSETS = "2000, 1970, 2100, nothing, or an offset such as +1h, -2d"
 

@@ -22,12 +22,19 @@ EPSILON_DAY_MAX = Fraction(1)
 PLACE_FINE_M = 10
 RETENTION_LONG_DAYS = 730
 # What tells of the appliances behind a meter.
-LOAD = ("energy_mwh", "energy_total_mwh", "power_mw", "current_ma", "power_factor_permille")
+LOAD = (
+    "energy_mwh", "energy_total_mwh", "power_mw", "current_ma", "power_factor_permille",
+    "net_power_mw", "energy_export_mwh", "energy_import_total_mwh", "energy_export_total_mwh",
+    "current_l1_ma", "current_l2_ma", "current_l3_ma", "gas_dm3",
+)  # fmt: skip
 # Quantities of which one nearly tells the other.
 RELATED = (
-    ("energy_mwh", "energy_total_mwh", "power_mw", "current_ma"),
-    ("pm1_0_ngm3", "pm2_5_ngm3", "pm10_ngm3"),
-)
+    ("energy_mwh", "energy_total_mwh", "power_mw", "current_ma", "net_power_mw",
+     "energy_import_total_mwh", "current_l1_ma", "current_l2_ma", "current_l3_ma"),
+    ("energy_export_mwh", "energy_export_total_mwh", "net_power_mw"),
+    ("dc_power_mw", "dc_current_ma", "dc_energy_mwh"),
+    ("pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3"),
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

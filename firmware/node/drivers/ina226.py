@@ -8,6 +8,10 @@ shows one that has stopped. Errors: OSError; SensorFault CHIP_ID, FRAME (its pow
 moment: calibration lost), FROZEN, RANGE (overflow), MISFIT (shunt_uohm · max_current_ma is more
 than it can measure). Source: datasheet SBOS547, sections 6.5.1, 6.5.2 and 7.1.
 
+Wiring: VS 3.3 V; GND; SCL scl; SDA sda; IN+ supply side of the shunt; IN- load side of the shunt;
+VBUS load side of the shunt. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V); 1 × shunt of the
+kit's shunt_uohm.
+
     monitor = INA226(i2c, shunt_uohm=10_000, max_current_ma=8000)
     wait_ms = monitor.start()
     ...

@@ -11,6 +11,10 @@ FRAME (its power was gone for a moment: calibration lost), FROZEN, RANGE (overfl
 its own memory), MISFIT (shunt_uohm · max_current_ma is more than it can measure).
 Source: datasheet SLYS021, sections 7.6 and 8.1.2.
 
+Wiring: VS 3.3 V; GND; SCL scl; SDA sda; IN+ supply side of the shunt; IN- load side of the shunt;
+VBUS load side of the shunt. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V); 1 × shunt of the
+kit's shunt_uohm.
+
     monitor = INA228(i2c, shunt_uohm=15_000, max_current_ma=10_000)
     wait_ms = monitor.start()
     ...

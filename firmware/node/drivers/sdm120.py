@@ -9,6 +9,10 @@ first sample, and when the meter was exchanged or set back. Errors: SensorFault 
 CHECKSUM, FROZEN (eastron.py), MISFIT (address or baud).
 Source: Eastron SDM120/SDM230-Modbus protocol, "input registers".
 
+Wiring: RO rx; DI tx; VCC 3.3 V; GND; A terminal A of the meter; B terminal B of the meter. With: 1
+× RS-485 transceiver with automatic direction, 3.3 V (its pins are the ones above); 1 × resistor
+120 Ω (A to B at the far end of a long line); an electrician.
+
     meter = SDM120(uart, address=1)
     wait_ms = meter.start()
     ...
