@@ -226,9 +226,9 @@ class Telegrams:
         """An element is complete, and with it perhaps lists."""
         depth, want = self._depth, self._want
         at = self._at[depth]
-        if depth and at == 0:
-            self._entry = depth if want == _CODE else 0
-            self._code, self._unit, self._scaler = self._number if want else 0, None, 0
+        if want == _CODE:
+            self._entry, self._code = depth, self._number
+            self._unit, self._scaler = None, 0
         elif want == _NUMBER:
             if at == _UNIT:
                 self._unit = self._number
