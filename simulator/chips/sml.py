@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An electricity meter's optical head: an SML telegram each 2 s, as one with its PIN entered sends.
+"""An electricity meter's optical head: an SML telegram each 2 s, as when its PIN was entered.
 
 Senses power_mw (the load) and pv_power_mw (what a roof feeds in); silent in a gap of the load. Its
 registers count in steps of 0.1 Wh and outlive a power cut. A telegram has the three messages of a

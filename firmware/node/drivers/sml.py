@@ -25,6 +25,7 @@ _WAIT_MS = const(1000)  # less than the buffer holds
 _WAITS = const(12)
 _CHUNK = const(64)
 _SAME = const(20)
+_NOTHING = bytes(_CHUNK)
 
 
 class SML:
@@ -64,6 +65,7 @@ class SML:
                 break
             self._heard = 1
             good += telegrams.feed(self._chunk, size)
+        self._chunk[:] = _NOTHING  # the meter's id may have come last
         if good:
             return self._values(telegrams)
         self._waits += 1

@@ -28,8 +28,8 @@ _ENTRY_FIELDS = const(6)  # at least
 _UNIT, _SCALER, _VALUE = const(3), const(4), const(5)
 _WH, _W = const(30), const(27)  # DLMS units
 _OBIS = b"\x01\x00\x00\x00\x00\xff"  # 1-0:C.D.E*255
-_IMPORT, _EXPORT, _POWER = const(0x010800), const(0x020800), const(0x100700)
-_TARIFFS = const(8)
+_POWER = const(0x100700)  # C.D.E; energy is 1.8.E and 2.8.E, E = 0 or the tariff
+_ENERGY, _TARIFFS = const(8), const(8)
 _EXPONENT_MAX = const(12)
 
 
@@ -216,9 +216,9 @@ class Telegrams:
             pass
         elif at == 0 and kind == _OCTETS and length == 6 and self._size[depth] >= _ENTRY_FIELDS:
             self._want = _CODE
-        elif depth == self._entry and _UNIT <= at <= _VALUE and 1 <= length <= 8:
-            if kind == _SIGNED or kind == _UNSIGNED:
-                self._want, self._signed = _NUMBER, kind == _SIGNED
+        elif depth == self._entry and _UNIT <= at <= _VALUE and kind in (_SIGNED, _UNSIGNED):
+            self._want = _NUMBER if 1 <= length <= 8 else 0
+            self._signed = kind == _SIGNED
         if not length:
             self._done()
 
@@ -255,10 +255,12 @@ class Telegrams:
         if power and self._power_unsigned and self._bytes == 2:
             value &= 0xFFFF
         value = value * 10**exponent if exponent >= 0 else value // 10**-exponent
-        direction = 0 if code >> 8 == _IMPORT >> 8 else 1
+        direction = (code >> 16) - 1
         if power:
             self._found[2] = value
-        elif code == _IMPORT or code == _EXPORT:
+        elif not 0 <= direction <= 1 or code >> 8 & 0xFF != _ENERGY:
+            pass  # something else in Wh
+        elif code & 0xFF == 0:
             self._found[direction] = value
-        elif code >> 8 in (_IMPORT >> 8, _EXPORT >> 8) and code & 0xFF <= _TARIFFS:
+        elif code & 0xFF <= _TARIFFS:
             self._tariffs[direction] = value + (self._tariffs[direction] or 0)
