@@ -16,7 +16,7 @@ from simulator.chips.part import Part
 _PERIOD_MS = 2000
 _STEP_MS = 10_000  # of the integral: the world's levels change by the minute
 _MWMS_PER_STEP = 360_000_000  # 0.1 Wh in mW·ms
-_MOST_TELEGRAMS = 20  # more than any receive buffer holds
+_MOST_TELEGRAMS = 4  # more than the receive buffer holds
 _SERVER_ID = b"\x0a\x01SIM\x00\x12\x34\x56\x78"
 _ESCAPE = b"\x1b\x1b\x1b\x1b"
 _ENERGY_STATUS = b"\x65\x00\x1c\x01\x04"

@@ -8,6 +8,7 @@ PARTS = {
     "bme280": ("BME280", ()),
     "scd41": ("SCD41", ()),
     "pms5003": ("PMS5003", ()),
+    "sds011": ("SDS011", ()),
     "pzem004t": ("PZEM004T", ()),
     "s0_meter": ("S0Meter", ()),
     "sml": ("SML", ("meter",)),

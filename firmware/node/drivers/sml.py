@@ -21,8 +21,8 @@ from micropython import const
 from node.drivers.sml_telegram import Telegrams
 from node.errors import CHECKSUM, FRAME, FROZEN, SILENT, SensorFault
 
-_WAIT_MS = const(1000)  # less than the buffer holds
-_WAITS = const(12)
+_WAIT_MS = const(500)  # less than the buffer holds
+_WAITS = const(24)
 _CHUNK = const(64)
 _SAME = const(20)
 _NOTHING = bytes(_CHUNK)
@@ -32,7 +32,7 @@ class SML:
     BUS = "uart"
     INTERVAL_S = (15, 3600)
     BAUD = 9600
-    RXBUF = 2048
+    RXBUF = 1024
     SETTLE_MS = 0
     QUANTITIES = (
         "energy_import_total_mwh",
