@@ -131,7 +131,7 @@ def fuzz(count, seed):
         try:
             while isinstance(driver.read(), int):
                 waits += 1
-                if waits > 20:
+                if waits > 30:
                     raise AssertionError("it waits for ever")
         except SensorFault:
             pass
@@ -391,7 +391,7 @@ class TestFaults(Bench):
         self.chip.fault = "checksum"
         driver = SML(self.line)
         self.now += driver.start() + 3000
-        self.assertEqual(driver.read(), 1000)
+        self.assertEqual(driver.read(), 500)
         self.chip.fault = None
         self.now += 3000
         self.assertEqual(driver.read()[4], 1_000_000)

@@ -111,7 +111,7 @@ def test_recordings_through_the_driver(recordings):
         for _ in range(3):
             meter.start()
             values = 0
-            for _ in range(12):
+            for _ in range(24):
                 line.wait()
                 values = meter.read()
                 if isinstance(values, tuple):
@@ -130,7 +130,7 @@ class Repeating:
         self._data, self._come, self._read = data * 40, 0, 0
 
     def wait(self):
-        self._come += 960
+        self._come += 480
 
     def read(self):
         self._read = self._come
