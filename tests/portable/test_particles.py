@@ -194,7 +194,7 @@ class TestDuty(Bench):
         self.close(seen[0][1])
 
     def test_it_loses_its_power_while_it_sleeps(self):
-        """It then wakes by itself, in whatever mode: the next sample still tells, and it sleeps."""
+        """Back in whatever mode, the next sample still tells, and sends it to sleep."""
         self.run_for(300_000)
         self.air.plugged = False
         self.air.plugged = True
