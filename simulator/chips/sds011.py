@@ -2,8 +2,8 @@
 """Nova Fitness SDS011: frames, commands and states of its control protocol V1.3.
 
 Senses pm2_5_ngm3 and pm10_ngm3; silent in a gap of either. Whether it reports by itself (each
-second) or when asked, its working period and its sleep outlive a power cut. Asleep it hears nothing
-but the command to work. Until its fan has run for 30 s it tells too little; what it tells sways by
+second) or when asked, its working period and its sleep outlive a power cut. Asleep, it hears only
+the command to work. Until its fan has run for 30 s it tells too little; what it tells sways by
 a step. Not modelled: another id.
 
 Faults: "checksum"; "short" (frames end after 6 bytes); "range" (0xFFFF); "frozen" (the same two
