@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+from host_tools.provisioning.kit import split_options
 from simulator.chips.registry import PARTS, chip_class
 from simulator.hal.bench import MARK
 from simulator.nvs_answers import NvsAnswers
@@ -31,6 +32,16 @@ _HANG_S = 120  # real time
 _LOG_LINES = 200
 _TOLD = ("hosts", "silent")  # of what the access point has; the radio is at this end
 _COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting", "unsealed")
+
+
+def _with_chips(kit: dict) -> dict:
+    """The kit as a node process takes it: each sensor names the class of its chip, as a list of
+    all chips would cost heap there, and has the options of the chip alone."""
+    sensors = [
+        {**entry, "chip": PARTS[entry["part"]][0]} if entry["part"] in PARTS else entry
+        for entry in split_options(kit)["sensors"]
+    ]
+    return {**kit, "sensors": sensors}
 
 
 class NodeProcess:
@@ -101,7 +112,7 @@ class NodeProcess:
             self.pending_chips[index] = {**self.pending_chips.get(index, {}), **changes}
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         first["nvs_blocks"] = self.nvs.blocks
-        self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
+        self._write(json.dumps({**first, "kit": _with_chips(self.kit), "board": self.board}))
         thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
         thread.start()
 

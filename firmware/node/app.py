@@ -35,7 +35,7 @@ def _config(name: str):
     return flash_file.read_json(flash_file.CONFIG + name + ".json")
 
 
-def _make_sensor(entry: dict, hardware: Hardware):
+def _make_sensor(entry: dict, hardware: Hardware, humidity: list):
     # Not `entry` itself: what make() names stays in the heap.
     part, bus, options = entry["part"], entry["bus"], entry.get("options", {})
     name = entry.get("driver")
@@ -46,6 +46,10 @@ def _make_sensor(entry: dict, hardware: Hardware):
         driver = getattr(__import__("node.drivers." + part, None, None, (name,)), name)
         return driver(hardware.bus(bus, driver, options), **options)
 
+    if "particles" in entry or "humid" in entry:
+        from node.pipeline import particles
+
+        return particles.make(entry, make, humidity)
     if entry.get("watches"):
         from node.pipeline.watch import WatchingSensor
 
@@ -189,7 +193,8 @@ def build(watchdog):
     )  # fmt: skip
     link.set_callback(publisher.on_message)
     link.on_puback = publisher.on_puback
-    sensors = [_make_sensor(entry, hardware) for entry in kit["sensors"]]
+    humidity = [None]  # the newest, for sensors that ask for it
+    sensors = [_make_sensor(entry, hardware, humidity) for entry in kit["sensors"]]
     if boots.is_safe():
         say("app", "safe state: only its health is measured")
         sensors = []

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from node.drivers.registry import PARTS
 
+# Options of optical particle sensors on a UART, for pipeline/particles.py and not their drivers.
+PARTICLE_OPTIONS = ("slope_permille", "intercept_ngm3", "correction", "duty")
+
 
 class DriverFacts:
     """part: one of the registry. name: of its class; watches: it has poll(); options: names of
@@ -29,6 +32,8 @@ class DriverFacts:
         self.watches = "poll" in methods
         init = methods["__init__"].args
         self.options = tuple(argument.arg for argument in init.args[2:])
+        if self.bus == "uart" and "pm2_5_ngm3" in self.quantities:
+            self.options += PARTICLE_OPTIONS
 
     def _collect(self, classes: dict, name: str, methods: dict):
         """Values and methods of the class and of those that it derives from, its own last."""

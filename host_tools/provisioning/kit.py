@@ -10,13 +10,15 @@ from pathlib import Path
 from host_tools.errors import ToolError
 from host_tools.provisioning.board_check import check_board, check_fit
 from host_tools.provisioning.checked import Table, suggestion
-from host_tools.provisioning.driver_facts import DriverFacts
+from host_tools.provisioning.driver_facts import PARTICLE_OPTIONS, DriverFacts
 from host_tools.provisioning.json_lines import JsonLines
 from node.drivers.registry import PARTS
 from node.pipeline.quantities import QUANTITIES
 from node.pipeline.reading import intervals_s
 
 _DAY_S = 86_400
+_HUMIDITY = "humidity_mpct"
+_SETTLED_S, _PAUSE_S = 30, 120  # a laser is on for so long before a reading, and then off
 _OUTBOX_KIB = (16, 768)  # LittleFS itself, and what else lies in the 1 MiB, need the rest
 
 
@@ -39,11 +41,11 @@ def node_kit(data: dict) -> dict:
     watched, and the physical ranges of what is used of it. What does not fit gets no driver: the
     node reports that sensor as a fault."""
     sensors, used = [], _Used()
-    for entry in data["sensors"]:
+    for written, entry in zip(data["sensors"], split_options(data)["sensors"], strict=True):
         known = [name for name in entry["quantities"] if name in QUANTITIES]
         more = {"ranges": {name: QUANTITIES[name][2:] for name in known}}
         try:
-            _check_sensor("", entry, None, used)
+            _check_sensor("", written, None, used)
             driver = DriverFacts(entry["part"])
             more["driver"] = driver.name
             if driver.watches:
@@ -51,6 +53,25 @@ def node_kit(data: dict) -> dict:
         except ToolError:
             pass
         sensors.append({**entry, **more})
+    return {**data, "sensors": sensors}
+
+
+def split_options(data: dict) -> dict:
+    """kit.json with the options that are not the drivers' own under "particles"; a sensor whose
+    humidity they need is "humid". See firmware/node/pipeline/particles.py."""
+    sensors, corrects = [], False
+    for entry in data["sensors"]:
+        options = dict(entry.get("options", {}))
+        particles = {name: options.pop(name) for name in PARTICLE_OPTIONS if name in options}
+        if particles:
+            entry = {**entry, "options": options, "particles": particles}
+        corrects = corrects or bool(particles.get("correction"))
+        sensors.append(entry)
+    if corrects:
+        sensors = [
+            {**entry, "humid": True} if _HUMIDITY in entry["quantities"] else entry
+            for entry in sensors
+        ]
     return {**data, "sensors": sensors}
 
 
@@ -109,6 +130,11 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     for index, fields in enumerate(table.take("sensors", list), 1):
         place = f"{path}: sensor {index}"
         _check_sensor(place, fields, buses, used, lines.of("sensors", index))
+    if used.corrected and _HUMIDITY not in used.quantities:
+        raise table.wrong(
+            f"corrects what {used.corrected} measures, and measures no {_HUMIDITY}",
+            "add a sensor that does, or leave out the option correction",
+        )
     if board is not None:
         check_fit(path, data, board)
     policy_path = path.parent / table.take("policy", str)
@@ -135,6 +161,7 @@ def _path_of(text: str, what: str, folder: Path, names: list[str]) -> Path:
 
 @dataclasses.dataclass
 class _Used:
+    corrected: str = ""  # a part whose readings are corrected for humidity
     quantities: dict = dataclasses.field(default_factory=dict)  # quantity: part
     lines: dict = dataclasses.field(default_factory=dict)  # bus, and address on I2C: part
 
@@ -157,6 +184,7 @@ def _check_sensor(place: str, fields, buses: dict | None, used: _Used, lines=Non
         if option not in driver.options:
             mend = suggestion(option, driver.options) if driver.options else "it takes none"
             raise table.wrong(f"has the option {option!r}, which it does not take", mend)
+    _check_particles(table, part, options, interval_s, used)
     for quantity in table.take_list("quantities", str):
         table.expect_known("the quantity", quantity, QUANTITIES)
         if quantity not in driver.quantities:
@@ -166,6 +194,19 @@ def _check_sensor(place: str, fields, buses: dict | None, used: _Used, lines=Non
             raise table.wrong(f"gives {quantity} again", mend)
         used.quantities[quantity] = part
     _check_bus(table, driver, options, buses, used)
+
+
+def _check_particles(table: Table, part: str, options: dict, interval_s: int, used: _Used):
+    if options.get("correction", 0) not in (0, 1):
+        raise table.wrong(f"has correction = {options['correction']}", "0 (none) or 1 (EPA 2021)")
+    if options.get("correction"):
+        used.corrected = part
+    if not 1 <= options.get("slope_permille", 1000) <= 10_000:
+        raise table.wrong(f"has slope_permille = {options['slope_permille']}", "1 to 10,000")
+    duty_s = options.get("duty", 0)
+    if duty_s and not _SETTLED_S <= duty_s <= interval_s - _PAUSE_S:
+        mend = f"0, or {_SETTLED_S} s at least and a pause of {_PAUSE_S} s in interval_s"
+        raise table.wrong(f"has duty = {duty_s}", mend)
 
 
 def _check_bus(table: Table, driver: DriverFacts, options: dict, buses: dict | None, used: _Used):

@@ -38,23 +38,21 @@ class PMS5003:
     SETTLE_MS = 30_000
 
     def __init__(self, uart):
-        self._uart = uart
-        self._passive = False
-        uart.write(_PASSIVE)
+        self.uart = uart
+        self.passive = False
 
     def start(self) -> int:
         """The first one only gives the change of mode its time."""
-        self._uart.read()  # acknowledgement, or frames of the active mode it powers up in
-        if self._passive:
-            self._uart.write(_READ)
+        self.uart.read()  # acknowledgement, or frames of the active mode it powers up in
+        self.uart.write(_READ if self.passive else _PASSIVE)
         return _ANSWER_MS
 
     def read(self):
         """None at first, while it changes its mode."""
-        if not self._passive:
-            self._passive = True
+        if not self.passive:
+            self.passive = True
             return None
-        data = self._uart.read()
+        data = self.uart.read()
         if not data:
             raise SensorFault(SILENT)
         reason = FRAME
