@@ -11,6 +11,8 @@ PARTS = {
     "pzem004t": ("PZEM004T", ()),
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
+    "dsmr_p1": ("DsmrP1", ("meter",)),
+    "iec62056_21": ("Iec62056", ("meter",)),
     "loop_detector": ("LoopDetector", ("drives",)),
 }
 
