@@ -3,8 +3,8 @@
 
 A chip has `plugged`, `wire`, `BAUD`, `receive(now_ms, data)` and `transmit(now_ms) -> bytes`. What
 it sends collects in a receive buffer of `rxbuf` bytes; when it is full, the newest bytes are lost,
-as on an ESP32. At another baud rate than the chip's, or with frames of another form (its `FORM`, if
-it has one, as `form` below), bytes arrive garbled: uart_form.py. What a chip may do to the line
+as on an ESP32. At another baud rate than the chip's, or with frames of another form (its `FORM`,
+if it has one, as `form` below), bytes arrive garbled: uart_form.py. What a chip may do to the line
 itself is in wire_faults.py.
 """
 

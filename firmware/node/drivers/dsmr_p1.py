@@ -8,8 +8,8 @@ meter and its equipment, names and text messages never leave that (obis.py).
 
 From 4.0 on a telegram ends with a CRC. Before, two in a row must agree. Energies and gas since the
 sample before are None in the first; gas is told each hour or five minutes. None also: what this
-meter does not tell. Errors: SensorFault SILENT, FRAME, CHECKSUM, RANGE (a register went back: it is
-a new meter), FROZEN (its clock stands still; meters before 4.0 tell no time).
+meter does not tell. Errors: SensorFault SILENT, FRAME, CHECKSUM, RANGE (a register went back: a
+new meter), FROZEN (its clock stands still; meters before 4.0 tell no time).
 
 Options: version (22, 30, 40, 42, 50, 50217 for e-MUCS …), inverted 0 where the circuit inverts.
 The push telegrams of IEC 62056-21 mode D are read with version 22, inverted 0 and their baud.
@@ -23,7 +23,7 @@ Source: DSMR P1 companion standard 5.0.2 sections 4 to 6, 2.2 and 3.0 section 3;
 
 from micropython import const
 
-from node.drivers.obis import QUANTITIES, Registers, drain
+from node.drivers.obis import Registers, drain
 from node.errors import CHECKSUM, FRAME, FROZEN, SILENT, SensorFault
 
 _POLL_MS = const(200)  # less than fills the receive buffer
@@ -45,7 +45,20 @@ class DsmrP1:
     BAUD = 115_200
     RXBUF = 2048
     SETTLE_MS = 0
-    QUANTITIES = QUANTITIES
+    QUANTITIES = (
+        "energy_import_total_mwh",
+        "energy_export_total_mwh",
+        "energy_mwh",
+        "energy_export_mwh",
+        "net_power_mw",
+        "voltage_l1_mv",
+        "voltage_l2_mv",
+        "voltage_l3_mv",
+        "current_l1_ma",
+        "current_l2_ma",
+        "current_l3_ma",
+        "gas_dm3",
+    )
 
     def __init__(self, uart, version: int = 50, inverted: int = 1, baud: int = 0):
         form = (7, 0) if version < 40 else (8, None)

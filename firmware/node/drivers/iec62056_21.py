@@ -20,7 +20,7 @@ Source: IEC 62056-21:2002 sections 5.1 (characters), 6.3 (messages), 6.4 (modes)
 
 from micropython import const
 
-from node.drivers.obis import QUANTITIES, Registers, drain
+from node.drivers.obis import Registers, drain
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
 
 _REQUEST = b"/?!\r\n"
@@ -44,7 +44,19 @@ class Iec62056:
     BAUD = 300
     RXBUF = 2048
     SETTLE_MS = 0
-    QUANTITIES = QUANTITIES[:-1]
+    QUANTITIES = (
+        "energy_import_total_mwh",
+        "energy_export_total_mwh",
+        "energy_mwh",
+        "energy_export_mwh",
+        "net_power_mw",
+        "voltage_l1_mv",
+        "voltage_l2_mv",
+        "voltage_l3_mv",
+        "current_l1_ma",
+        "current_l2_ma",
+        "current_l3_ma",
+    )
 
     def __init__(self, uart):
         self._uart = uart
@@ -84,7 +96,7 @@ class Iec62056:
             for i in range(size):
                 if self._take(piece[i]):
                     drain(self._uart, piece)
-                    return self._registers.reading()[:-1]
+                    return self._registers.reading()[: len(self.QUANTITIES)]
         if self._state == _NAMED:
             return self._named()
         self._waited_ms += _POLL_MS

@@ -13,21 +13,6 @@ from micropython import const
 
 from node.errors import FRAME, RANGE, SensorFault
 
-QUANTITIES = (
-    "energy_import_total_mwh",
-    "energy_export_total_mwh",
-    "energy_mwh",
-    "energy_export_mwh",
-    "net_power_mw",
-    "voltage_l1_mv",
-    "voltage_l2_mv",
-    "voltage_l3_mv",
-    "current_l1_ma",
-    "current_l2_ma",
-    "current_l3_ma",
-    "gas_dm3",
-)
-
 # Where a line is: at its beginning, in its id, in brackets, in brackets after the number.
 _NEW, _ID, _VALUE, _UNIT = const(0), const(1), const(2), const(3)
 # Places in `values`: sums of tariffs stand one behind their total.
@@ -203,8 +188,9 @@ class Registers:
         return self.values[place + 1] if value is None else value
 
     def reading(self) -> tuple:
-        """The values of QUANTITIES. Raises SensorFault: FRAME without a register of energy, RANGE
-        when one went back."""
+        """Totals of energy in and out, and both since the reading before; net power; voltage and
+        current of the phases; gas since the reading before. None for what is not told. Raises
+        SensorFault: FRAME without a register of energy, RANGE when one went back."""
         values = self.values
         totals = self.total(), self.total(_EXPORT), values[_GAS]
         if totals[0] is None:
