@@ -29,11 +29,13 @@ def crc16(data: bytes) -> int:
 
 
 class DsmrP1(Meter):
+    BAUD = 115_200
+
     def __init__(self, signals, version: int = 50, inverted: int = 1, baud: int = 0):
         Meter.__init__(self, signals)
         self._version = version
         old = version < 40
-        self.BAUD = baud or (9600 if old else 115_200)
+        self.BAUD = baud or (9600 if old else DsmrP1.BAUD)
         self._period_ms = 1000 if version >= 50 else 10_000
         form = (7, 0) if old else (8, None)
         self.FORM = form + (UartLine.INV_RX if inverted else 0,)

@@ -2,7 +2,7 @@
 """An electricity meter with an optical port, as IEC 62056-21:2002 says: modes A, B and C.
 
 `identification` decides on the mode by its fifth character: 0 to 6 is C, A to F is B, another one
-A. It listens at 300 baud, answers 250 ms after a message (200 to 1500 are allowed), and waits 2 s
+A. It listens at 300 baud, answers `reaction_ms` after a message (200 to 1500), and waits 2 s
 for an acknowledgement; without one it tells its data at 300 baud. It cannot be programmed.
 
 Faults: "checksum" (of the block); "short" (the data message is cut); "range" (99 MW); "echo" (the
@@ -11,9 +11,7 @@ optical head gives back what it is sent).
 
 from simulator.chips.obis import Meter, decimal
 
-_REACTION_MS = 250
 _PATIENCE_MS = 2000
-_START_BAUD = 300
 _IDLE, _NAMING, _READOUT = 0, 1, 2
 _RATES_C, _RATES_B = b"0123456", b"ABCDEF"
 
@@ -26,7 +24,9 @@ def block_check(data: bytes) -> int:
 
 
 class Iec62056(Meter):
+    BAUD = 300
     FORM = (7, 0, 0)
+    reaction_ms = 250  # from a message to its answer
     identification = b"/ISK5MT174-0001\r\n"
 
     def __init__(self, signals):
@@ -38,7 +38,7 @@ class Iec62056(Meter):
         self._rest()
 
     def _rest(self):
-        self.BAUD = _START_BAUD
+        self.BAUD = Iec62056.BAUD
         self._state = _IDLE
         self._heard = self._echo = b""
         self._named_ms = 0  # when the identification has left
@@ -65,9 +65,9 @@ class Iec62056(Meter):
             self._heard = b""
             if self.registers(now_ms) is not None:
                 self._state = _NAMING
-                self.say(end_ms + _REACTION_MS, self.identification)
+                self.say(end_ms + self.reaction_ms, self.identification)
                 named_bits = len(self.identification) * 10_000
-                self._named_ms = end_ms + _REACTION_MS + named_bits // self.BAUD
+                self._named_ms = end_ms + self.reaction_ms + named_bits // self.BAUD
         elif self._state == _NAMING and self._heard.endswith(b"\r\n"):
             self._obey(end_ms, self._heard[-6:])
 
@@ -76,7 +76,7 @@ class Iec62056(Meter):
         rate = heard[2:3]
         offer = self.identification[4:5]
         if rate in (offer, b"0") and heard == b"\x060" + rate + b"0\r\n":
-            self._readout(now_ms + _REACTION_MS, _RATES_C.find(rate))
+            self._readout(now_ms + self.reaction_ms, _RATES_C.find(rate))
         else:
             self._rest()
 
@@ -84,7 +84,7 @@ class Iec62056(Meter):
         """After the identification: modes A and B wait for nothing, mode C not for ever."""
         offer = self.identification[4:5]
         if offer not in _RATES_C:
-            self._readout(self._named_ms + _REACTION_MS, 1 + _RATES_B.find(offer))
+            self._readout(self._named_ms + self.reaction_ms, 1 + _RATES_B.find(offer))
         elif now_ms - self._named_ms > _PATIENCE_MS:
             self._readout(self._named_ms + _PATIENCE_MS, 0)
 
@@ -92,7 +92,7 @@ class Iec62056(Meter):
         values = self.registers(begin_ms)
         self._state = _READOUT
         self._heard = b""
-        self.BAUD = _START_BAUD << rate
+        self.BAUD = Iec62056.BAUD << rate
         self.say(begin_ms, b"" if values is None else self._message(begin_ms, *values))
 
     def _message(self, now_ms: int, net_mw, volts, amps, energies) -> bytes:

@@ -168,6 +168,15 @@ class TestIec62056(unittest.TestCase):
         self.assertTrue(times["6"] < times["3"] < times["0"] < 40_000)
         self.assertTrue(times["F"] < times["A"] < times["\\"])
 
+    def test_each_reaction_time(self):
+        for reaction_ms in (20, 200, 700, 1500):  # 20: allowed to who says so in small letters
+            for offer in b"05BF\\":
+                if reaction_ms > 20 or offer in b"05":
+                    self.chip.reaction_ms = reaction_ms
+                    self.chip.identification = b"/ISk%c\\MT174\r\n" % offer
+                    self.assertEqual(self.sample()[4], 1_500_000)
+                    self.now_ms += 30_000
+
     def test_round_trip(self):
         state = 11
         imported, exported = self.sample()[:2]

@@ -109,7 +109,7 @@ class DsmrP1:
         if state == _NONE:
             return False
         if state == _CHECKSUM:
-            if byte not in (10, 13):
+            if byte not in (0, 10, 13):  # some end it with a zero
                 self._told.append(byte)
                 if len(self._told) > 4:
                     self._state = _NONE
