@@ -19,8 +19,9 @@ def init(line, baudrate: int, bits: int, parity, options: dict):
             raise TypeError("extra keyword arguments given")
     if bits not in (0, 5, 6, 7, 8):
         raise ValueError("invalid data bits")
-    while line.read():  # what came until now came in the form of before
-        pass
+    if line._talks():  # what came until now came in the form of before, and is dropped
+        line._chip.transmit(line._now_ms())
+    line._rx = b""
     line._baudrate = baudrate or line._baudrate
     line._limit = max(options.get("rxbuf", line._limit), 128)
     had = line.form or _UPRIGHT_8N1
@@ -32,19 +33,28 @@ def init(line, baudrate: int, bits: int, parity, options: dict):
 
 def garbled(line, chip, data: bytes, is_sent: bool) -> bytes:
     """What the listener makes of what the speaker says."""
-    if line._baudrate != chip.BAUD:
-        return bytes([byte ^ 0x55 for byte in data])
     here, there = line.form or _UPRIGHT_8N1, getattr(chip, "FORM", None) or _UPRIGHT_8N1
-    if (here[2] ^ there[2]) & (line.INV_TX if is_sent else line.INV_RX):
-        return bytes([byte ^ 0xFF for byte in data])
     speaks, hears = (here, there) if is_sent else (there, here)
+    if line._baudrate != chip.BAUD:
+        return _changed(data, 0x55)
+    if (here[2] ^ there[2]) & (line.INV_TX if is_sent else line.INV_RX):
+        return _changed(data, 0xFF)
     if speaks[0] + (speaks[1] is not None) != hears[0] + (hears[1] is not None):
-        return bytes([byte ^ 0x2A for byte in data])  # frames of another length
+        return _changed(data, 0x2A)  # frames of another length
     if speaks[:2] == hears[:2]:
         return data
     # The same length, as 7E1 and 8N1: a parity bit is taken for a data bit, or the reverse.
-    frames = [_with_parity(byte, speaks[0], speaks[1]) for byte in data]
-    return bytes([frame & (1 << hears[0]) - 1 for frame in frames])
+    heard = bytearray(data)
+    for i in range(len(heard)):
+        heard[i] = _with_parity(heard[i], speaks[0], speaks[1]) & (1 << hears[0]) - 1
+    return bytes(heard)
+
+
+def _changed(data: bytes, by: int) -> bytes:
+    changed = bytearray(data)
+    for i in range(len(changed)):
+        changed[i] ^= by
+    return bytes(changed)
 
 
 def _with_parity(byte: int, bits: int, parity) -> int:

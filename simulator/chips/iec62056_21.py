@@ -46,7 +46,7 @@ class Iec62056(Meter):
     def transmit(self, now_ms: int) -> bytes:
         if not self._powered:
             self.power_on(now_ms)
-        if not self._sending:
+        if self._is_over:
             if self._state == _READOUT:
                 self._rest()
             elif self._state == _NAMING:
@@ -65,7 +65,7 @@ class Iec62056(Meter):
             self._heard = b""
             if self.registers(now_ms) is not None:
                 self._state = _NAMING
-                self.say(end_ms + self.reaction_ms, self.identification)
+                self.say(end_ms + self.reaction_ms, (self.identification,))
                 named_bits = len(self.identification) * 10_000
                 self._named_ms = end_ms + self.reaction_ms + named_bits // self.BAUD
         elif self._state == _NAMING and self._heard.endswith(b"\r\n"):
@@ -93,7 +93,7 @@ class Iec62056(Meter):
         self._state = _READOUT
         self._heard = b""
         self.BAUD = Iec62056.BAUD << rate
-        self.say(begin_ms, b"" if values is None else self._message(begin_ms, *values))
+        self.say(begin_ms, () if values is None else (self._message(begin_ms, *values),))
 
     def _message(self, now_ms: int, net_mw, volts, amps, energies) -> bytes:
         clock = self.clock(now_ms)

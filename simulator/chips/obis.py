@@ -38,8 +38,7 @@ class Meter(Part):
 
     def clear(self):
         """Forgets what is being sent."""
-        self._sending = b""
-        self._sending_ms = 0
+        self.say(0, ())
 
     def power_on(self, now_ms: int):
         self.clear()
@@ -48,15 +47,27 @@ class Meter(Part):
 
     # the line
 
-    def say(self, begin_ms: int, data: bytes):
-        self._sending = data
+    def say(self, begin_ms: int, pieces):
+        """pieces: bytes, made when their time has come, as heaps are small."""
+        self._sending = b""
         self._sending_ms = begin_ms
+        self._pieces = iter(pieces)
+        self._is_over = False
 
     def said(self, now_ms: int) -> bytes:
         """What was sent up to `now_ms`; both forms have frames of ten bits."""
-        size = max(0, (now_ms - self._sending_ms) * self.BAUD // 10_000)
-        sent = self._sending[:size]
-        self._sending = self._sending[size:]
+        size = (now_ms - self._sending_ms) * self.BAUD // 10_000
+        if size <= 0:
+            return b""
+        sending = bytearray(self._sending)
+        if len(sending) <= size:
+            for piece in self._pieces:
+                sending += piece
+                if len(sending) > size:
+                    break
+            self._is_over = len(sending) <= size
+        self._sending = bytes(sending[size:])
+        sent = bytes(sending[:size])
         self._sending_ms += len(sent) * 10_000 // self.BAUD
         return sent
 
@@ -70,7 +81,7 @@ class Meter(Part):
                   second // 3600, second // 60 % 60, second % 60)  # fmt: skip
         return "%02d%02d%02d%02d%02d%02d" % fields
 
-    def _tariff(self, now_ms: int) -> int:
+    def tariff(self, now_ms: int) -> int:
         return 1 if 7 <= now_ms // 3_600_000 % 24 < 23 else 0
 
     def net_mw(self, now_ms: int):
@@ -86,7 +97,7 @@ class Meter(Part):
             end_ms = min(at_ms - at_ms % _STEP_MS + _STEP_MS, now_ms)
             net_mw = self.net_mw(at_ms)
             if net_mw:
-                self._mwms[net_mw < 0][self._tariff(at_ms)] += abs(net_mw) * (end_ms - at_ms)
+                self._mwms[net_mw < 0][self.tariff(at_ms)] += abs(net_mw) * (end_ms - at_ms)
             at_ms = end_ms
         self._counted_ms = max(now_ms, self._counted_ms)
 

@@ -130,7 +130,7 @@ def test_both_read_the_same_of_our_chip(version):
         power_mw, sun_mw = 7_919_000 * step % 15_000_000, 5_003_000 * step % 9_000_000
         chip = Chip(signals_of(power_mw, sun_mw, 200_000 + 1_373 * step), version=version)
         for begin_ms in (0, 3_600_000):
-            telegram = chip._telegram(begin_ms)
+            telegram = b"".join(chip._telegram(begin_ms))
             parsed = parser.parse(telegram.decode(), throw_ex=True)
             ours = reading([telegram, telegram], version=version)
             count = 12 if version >= 50 else 5
@@ -144,4 +144,4 @@ def test_it_finds_a_wrong_checksum_of_our_chip(version):
     chip = Chip(signals_of(1_000_000, 0, 230_000), version=version)
     chip.fault = "checksum"
     with pytest.raises(Exception, match="CRC"):
-        TelegramParser(VERSIONS[version][0]).parse(chip._telegram(0).decode())
+        TelegramParser(VERSIONS[version][0]).parse(b"".join(chip._telegram(0)).decode())

@@ -87,9 +87,7 @@ def test_both_read_the_same(monkeypatch):
         _, told = bench.theirs()
         bench.clock.now_ms += 5000
         ours = bench.ours()
-        for quantity, address, value in zip(
-            Iec62056.QUANTITIES, _ADDRESSES, ours, strict=True
-        ):
+        for quantity, address, value in zip(Iec62056.QUANTITIES, _ADDRESSES, ours, strict=True):
             if address and "total" not in quantity:
                 assert value == milli(told[address]), quantity
             elif address:  # some seconds lie between
