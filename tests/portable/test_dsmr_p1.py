@@ -156,6 +156,30 @@ class TestDsmrP1(unittest.TestCase):
             with self.assertRaises(SensorFault):
                 reading([bytes(damaged)] * 2)
 
+    def test_a_lost_byte_is_found_where_there_is_no_checksum(self):
+        telegram, options, values = TELEGRAMS[0]
+        found = 0
+        for at in range(1, len(telegram) - 2):
+            damaged = telegram[:at] + telegram[at + 1 :]
+            try:
+                got = reading([telegram, damaged, telegram, telegram], **options)
+                self.assertEqual(got, values)
+            except SensorFault:
+                found += 1
+        self.assertTrue(found < len(telegram) // 10)  # it goes on to the next ones
+
+    def test_two_that_do_not_agree_where_there_is_no_checksum(self):
+        telegram, options, values = TELEGRAMS[0]
+        damaged = telegram.replace(b"1.8.1(00001", b"1.8.1(40001")
+        told = [telegram, damaged, telegram, telegram]
+        self.assertEqual(reading(told, **options), values)
+
+    def test_a_line_that_is_torn_where_there_is_no_checksum(self):
+        telegram, options, values = TELEGRAMS[0]
+        damaged = telegram.replace(b"1-0:1.8.2(", b"1-0:1;8.2(")
+        with self.assertRaises(SensorFault):
+            reading([damaged] * 3, **options)
+
     def test_what_names_the_meter_is_nowhere_kept(self):
         chip, line = Told(), None
         chip.BAUD = 0

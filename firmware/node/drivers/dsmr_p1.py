@@ -76,7 +76,7 @@ class DsmrP1:
         self._waited_ms = 0
         self._heard = False
         self._wrong = None  # why a telegram was none
-        self._before_mwh = None  # import in the telegram before, where there is no checksum
+        self._before = None  # size and import of the telegram before, where there is no checksum
         return _POLL_MS
 
     def read(self):
@@ -103,7 +103,7 @@ class DsmrP1:
         """True at the end of a telegram that is whole."""
         if byte == 0x2F:  # / is nowhere else
             self._state = _NAME
-            self._crc = 0
+            self._crc = self._size = 0
             self._registers.clear()
         state = self._state
         if state == _NONE:
@@ -116,6 +116,7 @@ class DsmrP1:
                 return False
             self._state = _NONE
             return self._is_whole()
+        self._size += 1
         crc = self._crc ^ byte
         crc = crc >> 4 ^ _CRC[crc & 15]
         self._crc = crc >> 4 ^ _CRC[crc & 15]
@@ -136,11 +137,10 @@ class DsmrP1:
                 return True
             wrong = CHECKSUM
         elif registers.time is None and not registers.torn:  # before 4.0: no time, no checksum
-            before, self._before_mwh = self._before_mwh, registers.total()
-            if before is None or self._before_mwh is None:
+            before, self._before = self._before, (self._size, registers.total() or 0)
+            if before is None or before[0] != self._size:
                 return False
-            if 0 <= self._before_mwh - before <= _WITHIN_MWH:
-                return True
+            return 0 <= self._before[1] - before[1] <= _WITHIN_MWH
         # The beginning of one may have been lost before the node came to look.
         if self._wrong:
             raise SensorFault(wrong)
