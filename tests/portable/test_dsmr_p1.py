@@ -175,7 +175,7 @@ class TestDsmrP1(unittest.TestCase):
         self.assertEqual(reading(told, **options), values)
 
     def test_a_line_that_is_torn_where_there_is_no_checksum(self):
-        telegram, options, values = TELEGRAMS[0]
+        telegram, options, _ = TELEGRAMS[0]
         damaged = telegram.replace(b"1-0:1.8.2(", b"1-0:1;8.2(")
         with self.assertRaises(SensorFault):
             reading([damaged] * 3, **options)
