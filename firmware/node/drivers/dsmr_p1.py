@@ -61,10 +61,9 @@ class DsmrP1:
     )
 
     def __init__(self, uart, version: int = 50, inverted: int = 1, baud: int = 0):
-        form = (7, 0) if version < 40 else (8, None)
-        rate = baud or (9600 if version < 40 else self.BAUD)
+        rate, bits, parity = (9600, 7, 0) if version < 40 else (self.BAUD, 8, None)
         invert = uart.INV_RX if inverted else 0
-        uart.init(baudrate=rate, bits=form[0], parity=form[1], stop=1, invert=invert)
+        uart.init(baudrate=baud or rate, bits=bits, parity=parity, invert=invert)
         self._uart = uart
         self._piece = bytearray(64)
         self._registers = Registers()

@@ -64,7 +64,7 @@ class Iec62056:
         self._registers = Registers()
 
     def _set(self, baud: int):
-        self._uart.init(baudrate=baud, bits=7, parity=0, stop=1)
+        self._uart.init(baudrate=baud, bits=7, parity=0)
 
     def start(self) -> int:
         self._set(self.BAUD)

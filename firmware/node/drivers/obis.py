@@ -195,12 +195,12 @@ class Registers:
         totals = self.total(), self.total(_EXPORT), values[_GAS]
         if totals[0] is None:
             raise SensorFault(FRAME)
-        since = [
-            None if now is None or before is None else now - before
-            for now, before in zip(totals, self._before)
-        ]
-        if [1 for passed in since if passed is not None and passed < 0]:
-            raise SensorFault(RANGE)
+        since = []
+        for now, before in zip(totals, self._before):
+            passed = None if now is None or before is None else now - before
+            if passed and passed < 0:
+                raise SensorFault(RANGE)
+            since.append(passed)
         self._before = totals
         power_in, power_out, net = values[_INSTANT : _INSTANT + 3]
         if net is None and power_in is not None:
