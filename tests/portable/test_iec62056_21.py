@@ -210,7 +210,7 @@ class TestIec62056(unittest.TestCase):
         self.sample()
         self.assertEqual(said[0][1], b"/?!\r\n")
         self.assertEqual(said[1][1], b"\x06050\r\n")
-        # Section 6.3.13: 200 ms to 1500 ms after the identification
+        # Section 6.4: 200 ms to 1500 ms after the identification
         self.assertTrue(200 <= said[1][0] - said[1][2] <= 1500)
 
     def test_a_head_that_gives_back_what_it_is_sent(self):

@@ -10,7 +10,7 @@ Energies since the sample before are None in the first; None also: what this met
 Errors: SensorFault SILENT, FRAME, CHECKSUM, RANGE (a register went back: it is a new meter). A
 frozen meter cannot be told: registers that stand still are those of no load.
 Meters that push (mode D) are read by dsmr_p1.py.
-Source: IEC 62056-21:2002 sections 5.1 (characters), 6.3 (messages), 6.4 (modes), 6.3.13 (times).
+Source: IEC 62056-21:2002 sections 5 (characters), 6.3 (messages), 6.4 (modes and their times).
 
     meter = Iec62056(uart)
     wait_ms = meter.start()

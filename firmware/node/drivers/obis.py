@@ -4,7 +4,7 @@
 A stream goes in one byte at a time, and out come registers as integers. What is not one of them
 (the meter's and the equipment's numbers, names, text messages, histories) is dropped byte by byte.
 
-Ids: IEC 62056-61; lines: IEC 62056-21 section 6.5 and DSMR P1 companion standard 5.0.2 section 6.
+Ids: IEC 62056-61; lines: IEC 62056-21 section 6 and DSMR P1 companion standard 5.0.2 section 6.
 `A-B:` may be missing; a group F other than 255 marks a value of an earlier billing period. A value
 of DSMR 2.2 follows its id in the next line, and has the unit of the brackets before.
 """
