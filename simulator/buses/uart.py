@@ -2,14 +2,18 @@
 """One UART with a chip at its other end: the transfers of machine.UART, with a bounded buffer.
 
 A chip has `plugged`, `wire`, `BAUD`, `receive(now_ms, data)` and `transmit(now_ms) -> bytes`. What
-the chip sends collects in a receive buffer of `rxbuf` bytes; when it is full, the newest bytes are
-lost, as on an ESP32. At another baud rate than the chip's, bytes arrive garbled. What a chip may
-do to the line itself is in wire_faults.py.
+it sends collects in a receive buffer of `rxbuf` bytes; when it is full, the newest bytes are lost,
+as on an ESP32. At another baud rate than the chip's, or with frames of another form (its `FORM`,
+if it has one, as `form` below), bytes arrive garbled: uart_form.py. What a chip may do to the line
+itself is in wire_faults.py.
 """
 
 
 class UartLine:
     """now_ms: function that tells the simulated time in ms; chip may be None (nothing wired)."""
+
+    INV_TX, INV_RX = 32, 4  # of machine.UART
+    form = None  # (data bits, parity, inverted lines) where it is not 8N1 and upright
 
     def __init__(self, now_ms, chip, baudrate: int = 9600, rxbuf: int = 256):
         self._now_ms = now_ms
@@ -22,10 +26,13 @@ class UartLine:
     def _talks(self) -> bool:
         return self._chip is not None and self._chip.plugged
 
-    def _garbled(self, data: bytes) -> bytes:
-        if self._baudrate == self._chip.BAUD:
+    def _garbled(self, data: bytes, is_sent: bool = False) -> bytes:
+        chip = self._chip
+        if self._baudrate == chip.BAUD and self.form == getattr(chip, "FORM", None):
             return data
-        return bytes([b ^ 0x55 for b in data])
+        from simulator.buses import uart_form
+
+        return uart_form.garbled(self, chip, data, is_sent)
 
     def _fill(self):
         if not self._talks():
@@ -73,5 +80,11 @@ class UartLine:
         data = bytes(buf)
         if self._talks():
             self._fill()
-            self._chip.receive(self._now_ms(), self._garbled(data))
+            self._chip.receive(self._now_ms(), self._garbled(data, True))
         return len(data)
+
+    def init(self, baudrate=0, bits=0, parity=-1, stop=0, **options):
+        """Changes what is given, as on an ESP32; what was received before is dropped."""
+        from simulator.buses import uart_form
+
+        uart_form.init(self, baudrate, bits, parity, options)

@@ -82,16 +82,14 @@ def I2C(id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
 class UART(UartLine):
     """A hardware UART of the bench, with a receive buffer of `rxbuf` bytes."""
 
-    def __init__(self, id, baudrate=115_200, bits=8, parity=None, stop=1, **options):
-        self._id = id
-        self.init(baudrate, bits, parity, stop, **options)
-
-    def init(
-        self, baudrate=115_200, bits=8, parity=None, stop=1, *,
+    def __init__(
+        self, id, baudrate=115_200, bits=8, parity=None, stop=1, *,
         tx=None, rx=None, rts=None, cts=None, txbuf=256, rxbuf=256,
         timeout=0, timeout_char=0, invert=0, flow=0,
     ):  # fmt: skip
-        UartLine.__init__(self, bench.now, bench.uart.get(self._id), baudrate, max(rxbuf, 128))
+        UartLine.__init__(self, bench.now, bench.uart.get(id), baudrate, max(rxbuf, 128))
+        if invert or bits != 8 or parity is not None:
+            self.init(0, bits, parity, invert=invert)
 
     def deinit(self):
         pass

@@ -13,6 +13,8 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "sml": ("SML", ("meter",)),
     "ld2450": ("LD2450", ("positions",)),
+    "dsmr_p1": ("DsmrP1", ("meter",)),
+    "iec62056_21": ("Iec62056", ("meter",)),
     "loop_detector": ("LoopDetector", ("drives",)),
     "sdm120": ("SDM120", ()),
     "sdm630": ("SDM630", ()),
