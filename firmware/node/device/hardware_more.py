@@ -5,15 +5,21 @@ import machine
 
 COUNTER_MAX = 32_767  # a hardware counter of the ESP32 has 16 bits and resets to 0 here
 _COUNTER_FILTER = 1023  # 80 MHz ticks: pulses under 12.8 µs are noise
+_ADC_MV = (150, 2450)  # where an ESP32's ADC is true at 11 dB; its ends read as far as they go
 
 
 class AnalogInput:
     """An ADC behind the board's divider; divider: (numerator, denominator), what the voltage at
-    the terminal is of the voltage at the pin."""
+    the terminal is of the voltage at the pin; range_mv: between what it reads truly there."""
 
     def __init__(self, adc, divider):
         self._adc = adc
         self._numerator, self._denominator = divider
+        low, high = _ADC_MV
+        self.range_mv = (
+            low * self._numerator // self._denominator,
+            high * self._numerator // self._denominator,
+        )
 
     def read_mv(self) -> int:
         """The voltage at the terminal; the chip's own calibration (its eFuse) is applied."""

@@ -12,6 +12,14 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
     "loop_detector": ("LoopDetector", ("drives",)),
+    "ds18b20": ("DS18B20", ()),
+    "ezo_ph": ("EzoPH", ()),
+    "ezo_do": ("EzoDO", ()),
+    "ezo_ec": ("EzoEC", ()),
+    "contact": ("Contact", ()),
+    "leak": ("Leak", ()),
+    "battery": ("Battery", ()),
+    "solar": ("Solar", ()),
 }
 
 

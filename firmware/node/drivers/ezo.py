@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What the EZO circuits of Atlas Scientific share on I2C: a command in ASCII, a wait, an answer of
+one byte for how it went and text that ends with a zero.
+
+Who it is, and what it puts out, is asked once. Salinity, pressure and calibration are the
+circuit's own affair. The answer has no checksum: it is the form of its text, and the range of the
+number, that tell a damaged one. An answer belongs to the command before it, so none is taken twice;
+a probe that hangs cannot be told from water that stands still. Source: datasheets EZO-pH 5.8, EZO-DO 5.3,
+EZO-EC 6.2, chapters "I2C mode": response codes (pH p. 46), taking reading (pH p. 51), device
+information, temperature compensation (`RT`: firmware of 2018 and later; one that does not know it
+answers 2), enable/disable parameters.
+"""
+
+from micropython import const
+
+from node.errors import CHIP_ID, FRAME, MISFIT, SILENT, SensorFault
+
+_DONE = const(1)
+_PENDING = const(254)
+_NO_DATA = const(255)
+_ASK_MS = const(302)  # 300 ms; a clock of ms may be short by one, at either end
+_COMPENSATED_MS = const(902)
+_AGAIN_MS = const(100)
+_AGAIN_MOST = const(10)
+_ANSWER_BYTES = const(40)  # "500000,270000,42.00,1.300" and what is around it
+
+
+def thousandths(text) -> int:
+    """A decimal number in ASCII, in thousandths; what is beyond them is cut off."""
+    whole, _, decimals = bytes(text).partition(b".")
+    negative = whole[:1] == b"-"
+    digits = whole[1 if negative else 0 :]
+    if not digits.isdigit() or len(digits) > 6 or len(decimals) > 6:
+        raise SensorFault(FRAME)
+    if (decimals or b"." in text) and not decimals.isdigit():
+        raise SensorFault(FRAME)
+    value = int(digits + (decimals + b"000")[:3])
+    return -value if negative else value
+
+
+class Ezo:
+    """names: how it may call itself; output: what its answer must have, first, None if it has no
+    choice; read_ms: how long a reading takes; temperature_mc: of the water, if it is to compensate
+    for that, None if not."""
+
+    def __init__(self, i2c, address: int, names, output, read_ms: int, temperature_mc):
+        self._i2c = i2c
+        self._address = address
+        self._names = names
+        self._output = output
+        self._outputs = 0  # how many it puts out; 0: not asked yet
+        self._known = False
+        self._read_ms = read_ms + 2
+        self._command = b"R"
+        if temperature_mc is not None:
+            if not 0 <= temperature_mc <= 50_000:
+                raise ValueError("temperature")
+            self._command = b"RT,%d.%02d" % (temperature_mc // 1000, temperature_mc % 1000 // 10)
+            self._read_ms = _COMPENSATED_MS
+        self._answer = bytearray(_ANSWER_BYTES)
+        self._again = 0
+
+    def start(self) -> int:
+        self._again = 0
+        return self._ask()
+
+    def _ask(self) -> int:
+        if not self._known:
+            command, wait_ms = b"i", _ASK_MS
+        elif not self._outputs:
+            command, wait_ms = b"O,?", _ASK_MS
+        else:
+            command, wait_ms = self._command, self._read_ms
+        self._i2c.writeto(self._address, command)
+        return wait_ms
+
+    def read(self):
+        self._i2c.readfrom_into(self._address, self._answer)
+        text = self._text()
+        if text is None:
+            self._again += 1
+            if self._again > _AGAIN_MOST:
+                raise SensorFault(SILENT)
+            return _AGAIN_MS
+        fields = text.split(b",")
+        if not self._known:
+            self._identify(fields)
+            return self._ask()
+        if not self._outputs:
+            self._look_at_outputs(fields)
+            return self._ask()
+        if len(fields) != self._outputs:
+            raise SensorFault(FRAME)
+        for field in fields[1:]:
+            thousandths(field)
+        return (thousandths(fields[0]),)
+
+    def _text(self):
+        """What it says, or None as long as it is not done."""
+        answer = self._answer
+        if answer[0] == _PENDING:
+            return None
+        if answer[0] == _NO_DATA:  # it forgot the command: it has started anew
+            raise SensorFault(SILENT)
+        end = bytes(answer).find(b"\0", 1)
+        if answer[0] != _DONE or end < 0:
+            raise SensorFault(FRAME)
+        return bytes(answer[1:end])
+
+    def _identify(self, fields):
+        if len(fields) != 3 or fields[0] not in (b"?i", b"?I"):
+            raise SensorFault(FRAME)
+        if fields[1] not in self._names:
+            raise SensorFault(CHIP_ID)
+        self._known = True
+        if self._output is None:
+            self._outputs = 1
+
+    def _look_at_outputs(self, fields):
+        """?,O,%,mg or ?O,EC: what is on (firmware differs). Ours is the first of the numbers, if
+        it is on at all."""
+        if fields[:2] == [b"?", b"O"]:
+            fields = fields[2:]
+        elif fields[:1] == [b"?O"]:
+            fields = fields[1:]
+        elif fields != [b"no output"]:
+            raise SensorFault(FRAME)
+        if self._output not in fields:
+            raise SensorFault(MISFIT)
+        self._outputs = len(fields)
