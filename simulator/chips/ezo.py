@@ -3,8 +3,8 @@
 codes (datasheets EZO-pH 5.8, EZO-DO 5.3, EZO-EC 6.2).
 
 A subclass says what it senses, its NAME, how long it reads, the OUTPUTS that it may put out, in
-the order of its numbers, and how it writes them. It senses when a reading is done; in a gap it does
-not acknowledge. A command that comes while it is busy replaces the one before. Not modelled:
+the order of its numbers, and how it writes them. It senses when a reading is done; in a gap it
+does not acknowledge. A command that comes while it is busy replaces the one before. Not modelled:
 calibration, compensation (its readings are right as they are), sleep, its other protocol; commands
 for them are a syntax error.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A leak detector with a contact, closed while it is wet. Senses `leaks` events [ms, for how long
-in ms]. It trembles while it gets wet and while it dries: for two seconds after each change it opens
-and closes. After a restart of the node it is dry until the next event.
+in ms]. It trembles while it gets wet and while it dries: for two seconds after each change it
+opens and closes. After a restart of the node it is dry until the next event.
 """
 
 from simulator.chips.part import Part

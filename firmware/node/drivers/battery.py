@@ -2,8 +2,8 @@
 """The voltage of the node's battery, through the board's divider.
 
 Bus: analogue input. Its range is the board's (esp32-devkitc: 1.15–18.78 V); what is beyond is
-SensorFault RANGE, as a node that runs has a battery: a wire that is cut, or a divider that does not
-fit. The ADC is part of the chip that asks it, so there are no other errors. Source: ESP32
+SensorFault RANGE, as a node that runs has a battery: a wire that is cut, or a divider that does
+not fit. The ADC is part of the chip that asks it, so there are no other errors. Source: ESP32
 datasheet, ADC characteristics (150–2450 mV at 11 dB).
 
     battery = Battery(bus)

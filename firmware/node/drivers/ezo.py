@@ -4,11 +4,11 @@ one byte for how it went and text that ends with a zero.
 
 Who it is, and what it puts out, is asked once. Salinity, pressure and calibration are the
 circuit's own affair. The answer has no checksum: it is the form of its text, and the range of the
-number, that tell a damaged one. An answer belongs to the command before it, so none is taken twice;
-a probe that hangs cannot be told from water that stands still. Source: datasheets EZO-pH 5.8, EZO-DO 5.3,
-EZO-EC 6.2, chapters "I2C mode": response codes (pH p. 46), taking reading (pH p. 51), device
-information, temperature compensation (`RT`: firmware of 2018 and later; one that does not know it
-answers 2), enable/disable parameters.
+number, that tell a damaged one. An answer belongs to the command before it, so none is taken
+twice; a probe that hangs cannot be told from water that stands still. Source: datasheets EZO-pH
+5.8, EZO-DO 5.3, EZO-EC 6.2, chapters "I2C mode": response codes (pH p. 46), taking reading (pH
+p. 51), device information, temperature compensation (an old firmware does not know `RT`, and
+answers 2, which is FRAME), enable/disable parameters.
 """
 
 from micropython import const
