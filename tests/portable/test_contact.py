@@ -48,7 +48,7 @@ def fuzz(count: int, seed: int) -> int:
                 closings += 1 - level
         contact = Contact(Levels(levels))
         for _ in levels[1:]:
-            if contact.poll() not in (20, 100):
+            if contact.poll() not in (20, 200):
                 raise ValueError("poll")
         if contact.read() != (1 - stable, closings):
             raise ValueError(levels)
@@ -89,7 +89,7 @@ class TestContact(unittest.TestCase):
             self.bench.now_ms += driver.poll()
 
     def test_doors(self):
-        doors = [[2000, 1, 3000], [9000, -1, 250], [20_000, 1, 9000], [26_000, 1, 8000]]
+        doors = [[2000, 1, 3000], [9000, -1, 450], [20_000, 1, 9000], [26_000, 1, 8000]]
         self.signals.extend(120_000, {}, {"door": doors})
         driver = Contact(self.pin)
         seen = []
@@ -154,9 +154,9 @@ class TestContact(unittest.TestCase):
         self.signals.extend(60_000, {}, {"door": [[2000, 1, 3000]]})
         driver = Contact(self.pin)
         self.assertEqual(driver.start(), 0)
-        self.assertEqual(driver.poll(), 100)
-        self.bench.now_ms = 2100
-        self.assertEqual([driver.poll(), driver.poll(), driver.poll()], [20, 20, 100])
+        self.assertEqual(driver.poll(), 200)
+        self.bench.now_ms = 2200
+        self.assertEqual([driver.poll(), driver.poll(), driver.poll()], [20, 20, 200])
 
 
 if __name__ == "__main__":

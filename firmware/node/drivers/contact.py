@@ -2,9 +2,9 @@
 """Dry contact: a reed switch at the door of a cabinet, an end switch, a relay.
 
 Bus: input with a pull-up, the contact to ground; `closed_level` is what is there while it is
-closed (0; 1 for a switch that opens then). It is looked at each 100 ms, and each 20 ms while it
+closed (0; 1 for a switch that opens then). It is looked at each 200 ms, and each 20 ms while it
 changes: a change counts when it stays for three looks, so bouncing does not. Closings shorter than
-150 ms may be missed, and so may one while the node is busy with its link for longer than it lasts.
+250 ms may be missed, and so may one while the node is busy with its link for longer than it lasts.
 A wire that is cut cannot be told from an open contact: no errors. A shut door should close it.
 Source: none; a reed switch bounces for under 1 ms, a door for some tens.
 
@@ -19,7 +19,7 @@ from micropython import const
 from node.drivers.debounce import Debounced
 
 _LOOKS = const(3)
-_LOOK_MS = const(100)
+_LOOK_MS = const(200)
 _CHANGING_MS = const(20)
 
 
