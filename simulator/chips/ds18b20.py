@@ -11,15 +11,13 @@ and keeps 85 °C); "chip id" (a DS18S20, whose byte 4 is no configuration).
 
 from simulator.chips.part import Part
 
-_SEARCH, _READ_ROM, _MATCH, _SKIP = 0xF0, 0x33, 0x55, 0xCC
-_CONVERT, _WRITE, _READ, _COPY, _RECALL, _SUPPLY = 0x44, 0x4E, 0xBE, 0x48, 0xB8, 0xB4
-_CODE = (0x28, 0xFF, 0x4C, 0x41, 0x4D, 0x50, 0x00)  # of no real part
+_SKIP, _CONVERT, _WRITE, _READ = 0xCC, 0x44, 0x4E, 0xBE
 _EEPROM = (0x4B, 0x46, 0x7F)  # as it leaves the factory: alarms at 75 and 70 °C, 12 bits
 _CONVERSION_MS = (94, 188, 375, 750)  # table 2, at most
 _SHORT_BYTES = 5
 
 
-def _crc8(data) -> int:
+def crc8(data) -> int:
     """x⁸ + x⁵ + x⁴ + 1, the first bit first (figure 11): as a shift register of single bits."""
     register = [0] * 8  # stage 1 to 8
     for value in data:
@@ -37,8 +35,7 @@ class DS18B20(Part):
     def __init__(self, signals, bits: int = 12, serial: int = 0):
         """bits: what the driver will set; serial: another made-up one, for a second chip."""
         Part.__init__(self, signals)
-        code = _CODE[:6] + (_CODE[6] ^ serial,)
-        self.rom = bytes(code + (_crc8(code),))
+        self.serial = serial
         self._eeprom = list(_EEPROM)
         self.power_on(0)
 
@@ -49,6 +46,17 @@ class DS18B20(Part):
         self._count_remain = 0x0C
         self._converted_ms = None  # when the conversion under way ends
         self._await(None)
+
+    @staticmethod
+    def _more():
+        """What our driver does not use is loaded when somebody does: a node's heap is small."""
+        from simulator.chips import ds18b20_more
+
+        return ds18b20_more
+
+    @property
+    def rom(self) -> bytes:
+        return self._more().rom(self)
 
     # bits
 
@@ -71,12 +79,7 @@ class DS18B20(Part):
         if not self._powered:
             return
         if self._search is not None:
-            i = self._search[0]
-            if bit == self.rom[i >> 3] >> (i & 7) & 1:
-                self._search = [i + 1, 0] if i < 63 else None
-                self._take = self._function if i == 63 else None
-            else:
-                self._await(None)  # another one is meant
+            self._more().choose(self, bit)
             return
         if self._take is None:
             return
@@ -90,9 +93,7 @@ class DS18B20(Part):
         if not self._powered:
             return 1
         if self._search is not None:
-            i, asked = self._search
-            self._search[1] = 1
-            return (self.rom[i >> 3] >> (i & 7) & 1) ^ (1 if asked else 0)
+            return self._more().say(self)
         if now_ms < self._busy_ms:
             return 0
         i = self._sent_bits
@@ -107,18 +108,8 @@ class DS18B20(Part):
         self._await(None)
         if command == _SKIP:
             self._take = self._function
-        elif command == _READ_ROM:
-            self._sent, self._take = self.rom, self._function
-        elif command == _MATCH:
-            self._matched = b""
-            self._take = self._match
-        elif command == _SEARCH:
-            self._search = [0, 0]
-
-    def _match(self, now_ms: int, value: int):
-        self._matched += bytes((value,))
-        if len(self._matched) == 8:
-            self._take = self._function if self._matched == self.rom else None
+        else:
+            self._more().rom_command(self, command)
 
     def _function(self, now_ms: int, command: int):
         self._await(None)
@@ -132,12 +123,8 @@ class DS18B20(Part):
             self._take = self._write
         elif command == _READ:
             self._sent = self.scratchpad()
-        elif command == _COPY:
-            self._eeprom = list(self._registers)
-        elif command == _RECALL:
-            self._registers = list(self._eeprom)
-        elif command == _SUPPLY:
-            self._sent = b"\xff"
+        else:
+            self._more().function(self, command)
 
     def _write(self, now_ms: int, value: int):
         if self._written == 2:
@@ -174,7 +161,7 @@ class DS18B20(Part):
         data[5], data[6], data[7] = 0xFF, self._count_remain, 0x10
         if self.fault == "chip id":
             data[4] = 0xFF
-        crc = _crc8(data)
+        crc = crc8(data)
         if self.fault == "checksum":
             crc ^= 0x01
         whole = bytes(data) + bytes((crc,))

@@ -17,7 +17,7 @@ class ADC:
     _FULL_SCALE_UV = (950_000, 1_250_000, 1_750_000, 2_450_000)
 
     def __init__(self, pin, *, atten=0):
-        self._pin = pin if isinstance(pin, int) else pin.id  # Pin may be loaded twice: see bench.py
+        self._pin = pin if isinstance(pin, int) else pin.id  # Pin may be loaded twice
         self._atten = atten
 
     def atten(self, atten):
