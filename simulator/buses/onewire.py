@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A 1-Wire bus with chips on it, in bits: who pulls the line low wins over all others.
+"""A 1-Wire bus with chips on it, in bits: the transfers of MicroPython's onewire.OneWire. Who
+pulls the line low wins over all others.
 
 A chip has `plugged`, `wire`, `reset(now_ms)` (whether it says that it is there),
 `write_bit(now_ms, bit)` and `read_bit(now_ms)`. `wire`: "stuck" (it holds the line low),
@@ -17,40 +18,46 @@ class OneWireBus:
         self._chips = chips
         self._read = 0
 
-    def _talking(self) -> list:
-        return [chip for chip in self._chips if chip.plugged]
-
-    def _stuck(self) -> bool:
-        return bool([chip for chip in self._talking() if chip.wire == "stuck"])
+    def _talking(self) -> tuple:
+        """Who is plugged in, and what the line is before they talk."""
+        talking = [chip for chip in self._chips if chip.plugged]
+        return talking, 0 if "stuck" in [chip.wire for chip in talking] else 1
 
     def reset(self) -> bool:
         """Whether the line is low when those who are there say so."""
         self._read = 0
-        present = [chip.reset(self._now_ms()) for chip in self._talking()]
-        return self._stuck() or True in present
+        talking, line = self._talking()
+        return True in [chip.reset(self._now_ms()) for chip in talking] or not line
 
-    def write_bit(self, bit: int):
-        if self._stuck():
-            bit = 0
-        for chip in self._talking():
-            chip.write_bit(self._now_ms(), 1 if bit else 0)
+    def writebit(self, value: int):
+        talking, line = self._talking()
+        for chip in talking:
+            chip.write_bit(self._now_ms(), line if value else 0)
 
-    def read_bit(self) -> int:
+    def readbit(self) -> int:
         self._read += 1
-        line = 0 if self._stuck() else 1
-        for chip in self._talking():
+        talking, line = self._talking()
+        for chip in talking:
             if chip.wire == "brown-out" and self._read == _BITS_UNTIL_BROWN_OUT:
                 chip.plugged = False
                 chip.plugged = True
             line &= chip.read_bit(self._now_ms())
         return line
 
-    def write_byte(self, value: int):
+    def writebyte(self, value: int):
         for i in range(8):
-            self.write_bit(value >> i & 1)
+            self.writebit(value >> i & 1)
 
-    def read_byte(self) -> int:
+    def readbyte(self) -> int:
         value = 0
         for i in range(8):
-            value |= self.read_bit() << i
+            value |= self.readbit() << i
         return value
+
+    def readinto(self, buf):
+        for i in range(len(buf)):
+            buf[i] = self.readbyte()
+
+    def write(self, buf):
+        for value in buf:
+            self.writebyte(value)

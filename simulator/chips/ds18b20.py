@@ -18,15 +18,13 @@ _SHORT_BYTES = 5
 
 
 def crc8(data) -> int:
-    """x⁸ + x⁵ + x⁴ + 1, the first bit first (figure 11): as a shift register of single bits."""
-    register = [0] * 8  # stage 1 to 8
+    """x⁸ + x⁵ + x⁴ + 1, the first bit first, as the shift register of figure 11."""
+    register = 0
     for value in data:
         for i in range(8):
-            feedback = register[7] ^ (value >> i & 1)
-            register = [feedback] + register[:7]
-            register[4] ^= feedback
-            register[5] ^= feedback
-    return sum([register[7 - i] << i for i in range(8)])
+            feedback = (register ^ value >> i) & 1
+            register = register >> 1 ^ (0x8C if feedback else 0)
+    return register
 
 
 class DS18B20(Part):

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Atlas Scientific EZO-DO: mg/l with two decimals, and its saturation with one if that is switched
-on (datasheet 5.3, p. 58: they are listed the other way round). Saturation is told for 20 °C, where
-water takes 9.09 mg/l. Fault "range": far more than water can take. See ezo.py."""
+on (datasheet 5.3, p. 58: they are listed the other way round). Fault "range": far more than water
+can take. See ezo.py."""
 
 from simulator.chips.ezo import Ezo, decimal
-
-_SATURATED_UGL = 9090
 
 
 class EzoDO(Ezo):
@@ -19,6 +17,5 @@ class EzoDO(Ezo):
     def __init__(self, signals, address: int = ADDRESS, temperature_mc=None):
         Ezo.__init__(self, signals, address, temperature_mc)
 
-    def numbers(self, level: int) -> tuple:
-        ugl = 450_000 if self.fault == "range" else min(max(level, 0), 100_000)
-        return decimal(ugl, 2), decimal(ugl * 100_000 // _SATURATED_UGL, 1)
+    def number(self, level: int) -> bytes:
+        return decimal(450_000 if self.fault == "range" else min(max(level, 0), 100_000), 2)

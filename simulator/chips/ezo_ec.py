@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Atlas Scientific EZO-EC: µS/cm in four figures (datasheet 6.2, p. 6: 0.01 below 100, 0.1 below
 1000, then 1, 10 and 100), and what it works out from that if it is switched on: TDS, salinity and
-specific gravity, here by plain factors. Fault "range": its probe is dry. See ezo.py."""
+specific gravity. Fault "range": its probe is dry. See ezo.py."""
 
 from simulator.chips.ezo import Ezo, decimal
 
@@ -19,21 +19,10 @@ class EzoEC(Ezo):
     def __init__(self, signals, address: int = ADDRESS, temperature_mc=None):
         Ezo.__init__(self, signals, address, temperature_mc)
 
-    def numbers(self, level: int) -> tuple:
+    def number(self, level: int) -> bytes:
         nscm = 0 if self.fault == "range" else min(max(level, 0), _FULL_NSCM)
-        salinity = min(nscm * 65 // 100_000, 42_000)
-        return (
-            self._four_figures(nscm),
-            decimal(nscm * 54 // 100, 0),
-            decimal(salinity, 2),
-            decimal(1000 + salinity * 77 // 100_000, 3),
-        )
-
-    def _four_figures(self, nscm: int) -> bytes:
-        if nscm < 100_000:
-            return decimal(nscm, 2)
         if nscm < 1_000_000:
-            return decimal(nscm, 1)
+            return decimal(nscm, 2 if nscm < 100_000 else 1)
         step = 1000
         while nscm >= step * 10_000:
             step *= 10

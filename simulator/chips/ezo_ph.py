@@ -14,6 +14,5 @@ class EzoPH(Ezo):
     def __init__(self, signals, address: int = ADDRESS, temperature_mc=None):
         Ezo.__init__(self, signals, address, temperature_mc)
 
-    def numbers(self, level: int) -> tuple:
-        milli = 14_000 if self.fault == "range" else min(max(level, 1), 14_000)
-        return (decimal(milli, 3),)
+    def number(self, level: int) -> bytes:
+        return decimal(14_000 if self.fault == "range" else min(max(level, 1), 14_000), 3)

@@ -9,7 +9,7 @@ class OneWireError(Exception):
     pass
 
 
-class OneWire:
+class OneWire(OneWireBus):
     SEARCH_ROM = 0xF0
     MATCH_ROM = 0x55
     SKIP_ROM = 0xCC
@@ -18,26 +18,14 @@ class OneWire:
         self.pin = pin
         pin.init(pin.OPEN_DRAIN, pin.PULL_UP)
         chip = bench.wired.get(("onewire", pin.id))
-        self._bus = OneWireBus(bench.now, [] if chip is None else [chip])
-        self.readbit = self._bus.read_bit
-        self.readbyte = self._bus.read_byte
-        self.writebit = self._bus.write_bit
-        self.writebyte = self._bus.write_byte
+        OneWireBus.__init__(self, bench.now, [] if chip is None else [chip])
 
     def reset(self, required=False) -> bool:
         """Whether somebody says that they are there."""
-        present = self._bus.reset()
+        present = OneWireBus.reset(self)
         if required and not present:
             raise OneWireError
         return present
-
-    def readinto(self, buf):
-        for i in range(len(buf)):
-            buf[i] = self.readbyte()
-
-    def write(self, buf):
-        for value in buf:
-            self.writebyte(value)
 
     def __getattr__(self, name):
         """What a driver of one chip on its line does not use is loaded when one does."""

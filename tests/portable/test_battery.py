@@ -5,7 +5,7 @@ import unittest
 
 from bench_fixture import fresh_bench
 
-from node.device.hardware_more import AnalogInput
+from node.device.analog_input import AnalogInput
 from node.drivers.battery import Battery
 from node.drivers.voltage import median_mv
 from node.errors import RANGE, SensorFault

@@ -308,7 +308,7 @@ class TestFaults(Bench):
     def test_two_on_one_line(self):
         other_signals = Signals()
         other_signals.extend(600_000, {"water_temperature_mc": [[0, 3_000]]}, {})
-        self.bus._bus._chips.append(Chip(other_signals, serial=1))
+        self.bus._chips.append(Chip(other_signals, serial=1))
         self.assertEqual(failure(self.sample, DS18B20(self.bus)), CHECKSUM)
 
     def test_what_the_chip_gives_is_in_the_range(self):
@@ -323,7 +323,7 @@ class TestChip(Bench):
     """What our driver does not use, a library does."""
 
     def test_search(self):
-        chips = self.bus._bus._chips
+        chips = self.bus._chips
         for serial in (1, 0x80, 0x81, 0x33):
             chips.append(Chip(self.signals, serial=serial))
         found = [bytes(rom) for rom in self.bus.scan()]
@@ -386,8 +386,8 @@ class TestChip(Bench):
     def test_bus_without_pin(self):
         bus = OneWireBus(lambda: 0, [self.chip])
         self.assertTrue(bus.reset())
-        bus.write_byte(0x33)
-        self.assertEqual(bytes([bus.read_byte() for _ in range(8)]), self.chip.rom)
+        bus.writebyte(0x33)
+        self.assertEqual(bytes([bus.readbyte() for _ in range(8)]), self.chip.rom)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import unittest
 from bench_fixture import fresh_bench
 from test_battery import Random, Reads, failure
 
-from node.device.hardware_more import AnalogInput
+from node.device.analog_input import AnalogInput
 from node.drivers.solar import Solar
 from node.errors import RANGE, SensorFault
 from node.pipeline.quantities import in_range

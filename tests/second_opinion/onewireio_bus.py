@@ -35,11 +35,11 @@ def module(clock: Clock, chips: list) -> types.ModuleType:
 
         def read_bit(self) -> int:
             clock.us += 100
-            return self._bus.read_bit()
+            return self._bus.readbit()
 
         def write_bit(self, value):
             clock.us += 100
-            self._bus.write_bit(value)
+            self._bus.writebit(value)
 
         def deinit(self):
             pass

@@ -14,17 +14,6 @@ from tests.second_opinion import onewireio_bus
 MINUTE_US = 60_000_000
 
 
-class OurBus(OneWireBus):
-    """As MicroPython's onewire, for our driver."""
-
-    def writebyte(self, value):
-        self.write_byte(value)
-
-    def readinto(self, buf):
-        for i in range(len(buf)):
-            buf[i] = self.read_byte()
-
-
 @pytest.fixture
 def library(monkeypatch):
     clock, chips = onewireio_bus.Clock(), []
@@ -50,7 +39,7 @@ def test_it_reads_what_our_driver_reads(library):
         line = bus(None)
         (address,) = line.scan()
         theirs = driver(line, address)
-        ours = DS18B20(OurBus(clock.now_ms, chips))
+        ours = DS18B20(OneWireBus(clock.now_ms, chips))
         clock.us += ours.start() * 1000
         (read_mc,) = ours.read()
         assert read_mc == theirs.temperature * 1000 // 1
@@ -69,7 +58,7 @@ def test_it_sets_the_resolution_and_ours_reads_on(library, bits):
     before_us, conversion_us = clock.us, 750_000 / 2 ** (12 - bits)
     value_mc = theirs.temperature * 1000 // 1
     assert conversion_us <= clock.us - before_us < conversion_us + 40_000
-    ours = DS18B20(OurBus(clock.now_ms, chips), bits=bits)
+    ours = DS18B20(OneWireBus(clock.now_ms, chips), bits=bits)
     clock.us += ours.start() * 1000
     assert ours.read() == (value_mc,)
 

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""What of the EZO circuits our kits do not use: numbers beside the first, and their switches. What
+is worked out from the first is worked out by plain factors. See ezo.py."""
+
+from simulator.chips.ezo import decimal
+
+_SATURATED_UGL = 9090  # at 20 °C
+
+
+def answer(chip, command: list):
+    """The text that answers a command; None: it is not understood."""
+    if command == [b"STATUS"]:
+        return b"?STATUS,P,3.30"
+    named = [name for name in chip.OUTPUTS if [b"O", name.upper()] == command[:2]]
+    if not named or command[2:] not in ([b"0"], [b"1"]):
+        return None
+    chip.enabled = [name for name in chip.enabled if name != named[0]]
+    if command[2] == b"1":
+        chip.enabled.append(named[0])
+    return b""
+
+
+def numbers(chip, level: int) -> bytes:
+    """All that is switched on."""
+    salinity = min(level * 65 // 100_000, 42_000)
+    more = {
+        b"%": decimal(level * 100_000 // _SATURATED_UGL, 1),
+        b"TDS": decimal(level * 54 // 100, 0),
+        b"S": decimal(salinity, 2),
+        b"SG": decimal(1000 + salinity * 77 // 100_000, 3),
+    }
+    on = [more.get(name) or chip.number(level) for name in chip.on(chip.OUTPUTS)]
+    return b",".join(on) or b"no output"
