@@ -12,7 +12,7 @@ class EzoDO(Ezo):
     NAME = b"D.O."
     READ_MS = 600
     OUTPUTS = (b"mg", b"%")
-    LISTED, LISTING = b"?,O", (b"%", b"mg")
+    LISTED = b"?,O"
 
     def __init__(self, signals, address: int = ADDRESS, temperature_mc=None):
         Ezo.__init__(self, signals, address, temperature_mc)

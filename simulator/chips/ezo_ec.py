@@ -14,7 +14,7 @@ class EzoEC(Ezo):
     NAME = b"EC"
     READ_MS = 600
     OUTPUTS = (b"EC", b"TDS", b"S", b"SG")
-    LISTED, LISTING = b"?O", OUTPUTS
+    LISTED = b"?O"
 
     def __init__(self, signals, address: int = ADDRESS, temperature_mc=None):
         Ezo.__init__(self, signals, address, temperature_mc)

@@ -6,8 +6,7 @@ import unittest
 from ezo_fixture import Answering, EzoBench, EzoFaults, failure, fuzz_driver
 
 from node.drivers.ezo_do import EzoDO
-from node.errors import FRAME, MISFIT
-from node.pipeline.quantities import in_range
+from node.errors import FRAME, MISFIT, RANGE
 from simulator.chips.ezo_do import EzoDO as Chip
 
 
@@ -82,11 +81,7 @@ class TestDatasheet(DO, EzoBench, unittest.TestCase):
 
 class TestFaults(DO, EzoFaults, unittest.TestCase):
     def test_out_of_range(self):
-        driver = self.made()
-        self.chip.fault = "range"
-        self.assertFalse(in_range("dissolved_oxygen_ugl", self.sample(driver)[0]))
-        self.chip.fault = None
-        self.reads(self.made(), self.LEVEL)
+        self.found("range", RANGE)
 
     def test_fuzz(self):
         self.assertEqual(fuzz(2000, 4), 2000)

@@ -13,11 +13,10 @@ answers 2, which is FRAME), enable/disable parameters.
 
 from micropython import const
 
-from node.errors import CHIP_ID, FRAME, MISFIT, SILENT, SensorFault
+from node.errors import CHIP_ID, FRAME, MISFIT, RANGE, SILENT, SensorFault
 
 _DONE = const(1)
-_PENDING = const(254)
-_NO_DATA = const(255)
+_PENDING = const(254)  # 255: there is nothing
 _ASK_MS = const(302)  # 300 ms; a clock of ms may be short by one, at either end
 _COMPENSATED_MS = const(902)
 _AGAIN_MS = const(100)
@@ -41,17 +40,18 @@ def thousandths(text) -> int:
 class Ezo:
     """names: how it may call itself; output: what its answer must have, first, None if it has no
     choice; read_ms: how long a reading takes; temperature_mc: of the water, if it is to compensate
-    for that, None if not."""
+    for that, None if not; between: its lowest and highest reading, beyond them is no probe."""
 
-    def __init__(self, i2c, address: int, names, output, read_ms: int, temperature_mc):
+    def __init__(self, i2c, address: int, names, output, read_ms: int, temperature_mc, between):
         self._i2c = i2c
         self._address = address
         self._names = names
         self._output = output
-        self._outputs = 0  # how many it puts out; 0: not asked yet
-        self._known = False
-        self._read_ms = read_ms + 2
+        self._between = between
+        self._asks = [b"i"] if output is None else [b"i", b"O,?"]  # before its first reading
+        self._numbers = 1  # that it puts out
         self._command = b"R"
+        self._read_ms = read_ms + 2
         if temperature_mc is not None:
             if not 0 <= temperature_mc <= 50_000:
                 raise ValueError("temperature")
@@ -62,69 +62,44 @@ class Ezo:
 
     def start(self) -> int:
         self._again = 0
-        return self._ask()
-
-    def _ask(self) -> int:
-        if not self._known:
-            command, wait_ms = b"i", _ASK_MS
-        elif not self._outputs:
-            command, wait_ms = b"O,?", _ASK_MS
-        else:
-            command, wait_ms = self._command, self._read_ms
-        self._i2c.writeto(self._address, command)
-        return wait_ms
+        self._i2c.writeto(self._address, self._asks[0] if self._asks else self._command)
+        return _ASK_MS if self._asks else self._read_ms
 
     def read(self):
-        self._i2c.readfrom_into(self._address, self._answer)
-        text = self._text()
-        if text is None:
-            self._again += 1
-            if self._again > _AGAIN_MOST:
-                raise SensorFault(SILENT)
-            return _AGAIN_MS
-        fields = text.split(b",")
-        if not self._known:
-            self._identify(fields)
-            return self._ask()
-        if not self._outputs:
-            self._look_at_outputs(fields)
-            return self._ask()
-        if len(fields) != self._outputs:
-            raise SensorFault(FRAME)
-        for field in fields[1:]:
-            thousandths(field)
-        return (thousandths(fields[0]),)
-
-    def _text(self):
-        """What it says, or None as long as it is not done."""
         answer = self._answer
-        if answer[0] == _PENDING:
-            return None
-        if answer[0] == _NO_DATA:  # it forgot the command: it has started anew
+        self._i2c.readfrom_into(self._address, answer)
+        if answer[0] == _PENDING and self._again < _AGAIN_MOST:
+            self._again += 1
+            return _AGAIN_MS
+        if answer[0] >= _PENDING:  # or it forgot the command: it has started anew
             raise SensorFault(SILENT)
-        end = bytes(answer).find(b"\0", 1)
+        end = bytes(answer).find(b"\0")
         if answer[0] != _DONE or end < 0:
             raise SensorFault(FRAME)
-        return bytes(answer[1:end])
-
-    def _identify(self, fields):
-        if len(fields) != 3 or fields[0] not in (b"?i", b"?I"):
+        fields = bytes(answer[1:end]).split(b",")
+        if self._asks:
+            self._meet(fields)
+            return self.start()
+        if len(fields) != self._numbers:
             raise SensorFault(FRAME)
-        if fields[1] not in self._names:
-            raise SensorFault(CHIP_ID)
-        self._known = True
-        if self._output is None:
-            self._outputs = 1
+        values = [thousandths(field) for field in fields]
+        if not self._between[0] <= values[0] <= self._between[1]:
+            raise SensorFault(RANGE)
+        return (values[0],)
 
-    def _look_at_outputs(self, fields):
-        """?,O,%,mg or ?O,EC: what is on (firmware differs). Ours is the first of the numbers, if
-        it is on at all."""
-        if fields[:2] == [b"?", b"O"]:
-            fields = fields[2:]
-        elif fields[:1] == [b"?O"]:
-            fields = fields[1:]
-        elif fields != [b"no output"]:
+    def _meet(self, fields):
+        """Checks who it is, ?i,pH,1.98; then what it puts out, ?,O,%,mg or ?O,EC (firmware
+        differs). Ours is the first of the numbers, if it is on at all."""
+        if self._asks.pop(0) == b"i":
+            if len(fields) != 3 or fields[0].lower() != b"?i":
+                raise SensorFault(FRAME)
+            if fields[1] not in self._names:
+                raise SensorFault(CHIP_ID)
+            return
+        if fields[0] == b"?":
+            fields = fields[1:] or fields
+        if fields[0] not in (b"O", b"?O", b"no output"):
             raise SensorFault(FRAME)
         if self._output not in fields:
             raise SensorFault(MISFIT)
-        self._outputs = len(fields)
+        self._numbers = len(fields) - 1

@@ -3,8 +3,8 @@
 
 Bus: I2C at 0x61 (97), in I2C mode and behind an isolator of its own. 0.01–100 mg/l, in steps of
 0.01. It compensates for 20 °C, or for `temperature_mc`. It must put out mg/l, and may put out the
-saturation as well. Errors: OSError; SensorFault FRAME, CHIP_ID, SILENT, MISFIT (mg/l is switched
-off). Source: ezo.py; the order of the numbers: Atlas Scientific's sample code for it.
+saturation as well. Errors: OSError; SensorFault FRAME, CHIP_ID, SILENT, RANGE, MISFIT (mg/l is
+switched off). Source: ezo.py; the order of the numbers: Atlas Scientific's sample code for it.
 
     sensor = EzoDO(i2c, temperature_mc=12_000)
     wait_ms = sensor.start()
@@ -17,6 +17,7 @@ from micropython import const
 from node.drivers.ezo import Ezo
 
 _READ_MS = const(600)
+_BETWEEN = (0, 100_000)
 
 
 class EzoDO(Ezo):
@@ -27,4 +28,5 @@ class EzoDO(Ezo):
     SETTLE_MS = 0
 
     def __init__(self, i2c, address: int = 0x61, temperature_mc=None):
-        Ezo.__init__(self, i2c, address, (b"D.O.", b"DO"), b"mg", _READ_MS, temperature_mc)
+        names = (b"D.O.", b"DO")
+        Ezo.__init__(self, i2c, address, names, b"mg", _READ_MS, temperature_mc, _BETWEEN)

@@ -15,10 +15,9 @@ RANGE, MISFIT (EC is switched off). Source: ezo.py; resolution: datasheet 6.2, p
 from micropython import const
 
 from node.drivers.ezo import Ezo
-from node.errors import RANGE, SensorFault
 
 _READ_MS = const(600)
-_LOWEST = const(70)
+_BETWEEN = (70, 500_000_000)
 
 
 class EzoEC(Ezo):
@@ -29,10 +28,5 @@ class EzoEC(Ezo):
     SETTLE_MS = 0
 
     def __init__(self, i2c, address: int = 0x64, temperature_mc=None):
-        Ezo.__init__(self, i2c, address, (b"EC",), b"EC", _READ_MS, temperature_mc)
-
-    def read(self):
-        values = Ezo.read(self)
-        if isinstance(values, tuple) and values[0] < _LOWEST:
-            raise SensorFault(RANGE)
-        return values
+        names = (b"EC",)
+        Ezo.__init__(self, i2c, address, names, b"EC", _READ_MS, temperature_mc, _BETWEEN)

@@ -14,10 +14,9 @@ Bus: I2C at 0x63 (99), in I2C mode and behind an isolator of its own. 0.001–13
 from micropython import const
 
 from node.drivers.ezo import Ezo
-from node.errors import RANGE, SensorFault
 
 _READ_MS = const(900)
-_END = const(14_000)
+_BETWEEN = (1, 13_999)
 
 
 class EzoPH(Ezo):
@@ -28,10 +27,4 @@ class EzoPH(Ezo):
     SETTLE_MS = 0
 
     def __init__(self, i2c, address: int = 0x63, temperature_mc=None):
-        Ezo.__init__(self, i2c, address, (b"pH",), None, _READ_MS, temperature_mc)
-
-    def read(self):
-        values = Ezo.read(self)
-        if isinstance(values, tuple) and not 0 < values[0] < _END:
-            raise SensorFault(RANGE)
-        return values
+        Ezo.__init__(self, i2c, address, (b"pH",), None, _READ_MS, temperature_mc, _BETWEEN)
