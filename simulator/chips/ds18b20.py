@@ -45,23 +45,12 @@ class DS18B20(Part):
         self._converted_ms = None  # when the conversion under way ends
         self._await(None)
 
-    @staticmethod
-    def _more():
-        """What our driver does not use is loaded when somebody does: a node's heap is small."""
-        from simulator.chips import ds18b20_more
-
-        return ds18b20_more
-
-    @property
-    def rom(self) -> bytes:
-        return self._more().rom(self)
-
     # bits
 
     def _await(self, what):
         """Waits for bytes (a function of one), or for nothing until the next reset."""
         self._take = what
-        self._search = None  # the bit of its code that is asked for, and how often it was
+        self._search = None  # one that is under way: see ds18b20_more.py
         self._byte = self._bits = 0
         self._sent = b""
         self._sent_bits = 0
@@ -77,7 +66,7 @@ class DS18B20(Part):
         if not self._powered:
             return
         if self._search is not None:
-            self._more().choose(self, bit)
+            self._search.choose(self, bit)
             return
         if self._take is None:
             return
@@ -91,7 +80,7 @@ class DS18B20(Part):
         if not self._powered:
             return 1
         if self._search is not None:
-            return self._more().say(self)
+            return self._search.say(self)
         if now_ms < self._busy_ms:
             return 0
         i = self._sent_bits
@@ -107,7 +96,9 @@ class DS18B20(Part):
         if command == _SKIP:
             self._take = self._function
         else:
-            self._more().rom_command(self, command)
+            from simulator.chips import ds18b20_more  # a node's heap is small
+
+            ds18b20_more.rom_command(self, command)
 
     def _function(self, now_ms: int, command: int):
         self._await(None)
@@ -122,7 +113,9 @@ class DS18B20(Part):
         elif command == _READ:
             self._sent = self.scratchpad()
         else:
-            self._more().function(self, command)
+            from simulator.chips import ds18b20_more
+
+            ds18b20_more.function(self, command)
 
     def _write(self, now_ms: int, value: int):
         if self._written == 2:

@@ -20,7 +20,7 @@ def rom_command(chip, command: int):
     elif command == _MATCH:
         _match(chip)
     elif command == _SEARCH:
-        chip._search = [0, 0]
+        chip._search = _Search()
 
 
 def _match(chip):
@@ -34,21 +34,29 @@ def _match(chip):
     chip._take = take
 
 
-def say(chip) -> int:
-    """The bit that a search asks for, and when it asks again its complement."""
-    i, asked = chip._search
-    chip._search[1] = 1
-    return (rom(chip)[i >> 3] >> (i & 7) & 1) ^ (1 if asked else 0)
+class _Search:
+    """One search: its bit of the code that is asked for, and whether it was asked."""
 
+    def __init__(self):
+        self._i = 0
+        self._asked = 0
 
-def choose(chip, bit: int):
-    """The bit with which a search goes on."""
-    i = chip._search[0]
-    if bit != rom(chip)[i >> 3] >> (i & 7) & 1:
-        chip._await(None)  # another one is meant
-        return
-    chip._search = [i + 1, 0] if i < 63 else None
-    chip._take = chip._function if i == 63 else None
+    def _bit(self, chip) -> int:
+        return rom(chip)[self._i >> 3] >> (self._i & 7) & 1
+
+    def say(self, chip) -> int:
+        """The bit, and when it is asked again its complement."""
+        bit, self._asked = self._bit(chip) ^ self._asked, 1
+        return bit
+
+    def choose(self, chip, bit: int):
+        """The bit with which the search goes on."""
+        if bit != self._bit(chip):
+            chip._await(None)  # another one is meant
+            return
+        self._i, self._asked = self._i + 1, 0
+        if self._i == 64:
+            chip._search, chip._take = None, chip._function
 
 
 def function(chip, command: int):

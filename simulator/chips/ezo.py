@@ -33,12 +33,8 @@ class Ezo(Part):
 
     def __init__(self, signals, address: int, temperature_mc=None):
         Part.__init__(self, signals)
-        self.enabled = self.OUTPUTS[:1]
+        self.enabled = None  # of its OUTPUTS; None: the first, as it comes
         self.power_on(0)
-
-    @property
-    def as_it_comes(self) -> bool:
-        return self.enabled == self.OUTPUTS[:1]
 
     def power_on(self, now_ms: int):
         self._powered = True
@@ -83,11 +79,11 @@ class Ezo(Part):
         """The text that answers a command; None: it is not understood."""
         if command == [b"I"]:
             return b"?i," + (b"ORP" if self.fault == "chip id" else self.NAME) + b"," + _VERSION
-        reads = command == [b"R"] or (command[0] == b"RT" and len(command) == 2)
-        if reads and self.as_it_comes:
-            return self.number(self._level(self._done_ms))
-        if command == [b"O", b"?"] and self.OUTPUTS and self.as_it_comes:
-            return self.LISTED + b"," + self.OUTPUTS[0]
+        if self.enabled is None:
+            if command == [b"R"] or (command[0] == b"RT" and len(command) == 2):
+                return self.number(self._level(self._done_ms))
+            if command == [b"O", b"?"] and self.OUTPUTS:
+                return self.LISTED + b"," + self.OUTPUTS[0]
         from simulator.chips import ezo_more  # a node's heap is small
 
         return ezo_more.answer(self, command)

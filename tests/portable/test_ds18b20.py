@@ -12,6 +12,7 @@ from node.pipeline.quantities import in_range
 from simulator.buses.onewire import OneWireBus
 from simulator.buses.signals import Signals
 from simulator.chips.ds18b20 import DS18B20 as Chip
+from simulator.chips.ds18b20_more import rom
 from simulator.hal import onewire
 from simulator.hal.machine import Pin
 from simulator.hal.onewire import OneWire
@@ -326,20 +327,20 @@ class TestChip(Bench):
         chips = self.bus._chips
         for serial in (1, 0x80, 0x81, 0x33):
             chips.append(Chip(self.signals, serial=serial))
-        found = [bytes(rom) for rom in self.bus.scan()]
-        self.assertEqual(sorted(found), sorted([chip.rom for chip in chips]))
-        for rom in found:
-            self.assertEqual((rom[0], crc8(rom)), (0x28, 0))
+        found = [bytes(code) for code in self.bus.scan()]
+        self.assertEqual(sorted(found), sorted([rom(chip) for chip in chips]))
+        for code in found:
+            self.assertEqual((code[0], crc8(code)), (0x28, 0))
 
     def test_read_and_match_rom(self):
         self.bus.reset()
         self.bus.writebyte(0x33)
-        rom = bytearray(8)
-        self.bus.readinto(rom)
-        self.assertEqual(bytes(rom), self.chip.rom)
+        code = bytearray(8)
+        self.bus.readinto(code)
+        self.assertEqual(bytes(code), rom(self.chip))
         for wrong in (0, 1):
-            rom[3] ^= wrong
-            self.bus.select_rom(rom)
+            code[3] ^= wrong
+            self.bus.select_rom(code)
             self.bus.writebyte(0xBE)
             self.assertEqual(self.bus.readbyte(), 0xFF if wrong else 0x50)
 
@@ -387,7 +388,7 @@ class TestChip(Bench):
         bus = OneWireBus(lambda: 0, [self.chip])
         self.assertTrue(bus.reset())
         bus.writebyte(0x33)
-        self.assertEqual(bytes([bus.readbyte() for _ in range(8)]), self.chip.rom)
+        self.assertEqual(bytes([bus.readbyte() for _ in range(8)]), rom(self.chip))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from node.drivers.ds18b20 import DS18B20
 from simulator.buses.onewire import OneWireBus
 from simulator.buses.signals import Signals
 from simulator.chips.ds18b20 import DS18B20 as Chip
+from simulator.chips.ds18b20_more import rom
 from tests.second_opinion import onewireio_bus
 
 MINUTE_US = 60_000_000
@@ -68,13 +69,13 @@ def test_it_finds_all_on_one_line_and_tells_them_apart(library):
     wanted = {serial: 1000 * serial for serial in (0, 1, 2, 3, 64, 100)}
     chips[:] = [chip(level, serial=serial) for serial, level in wanted.items()]
     line = bus(None)
-    found = line.scan()
-    assert sorted(bytes(address.rom) for address in found) == sorted(c.rom for c in chips)
-    for address in found:
+    addresses = line.scan()
+    assert sorted(bytes(address.rom) for address in addresses) == sorted(map(rom, chips))
+    for address in addresses:
         assert address.family_code == 0x28
         assert line.crc8(address.rom) == 0
-        rom = next(c for c in chips if c.rom == bytes(address.rom))
-        level_mc = wanted[rom.rom[6] ^ chip(0).rom[6]]
+        (found,) = [c for c in chips if rom(c) == bytes(address.rom)]
+        level_mc = wanted[found.serial]
         assert abs(driver(line, address).temperature * 1000 - level_mc) <= 32
 
 

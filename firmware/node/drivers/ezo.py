@@ -38,26 +38,24 @@ def thousandths(text) -> int:
 
 
 class Ezo:
-    """names: how it may call itself; output: what its answer must have, first, None if it has no
-    choice; read_ms: how long a reading takes; temperature_mc: of the water, if it is to compensate
-    for that, None if not; between: its lowest and highest reading, beyond them is no probe."""
+    """A subclass says NAMES, how it may call itself; OUTPUT, what it must put out, None if it has
+    no choice; READ_MS, how long a reading takes; BETWEEN, its lowest and highest reading: beyond
+    them is no probe. temperature_mc: of the water, if it is to compensate for that, or None."""
 
-    def __init__(self, i2c, address: int, names, output, read_ms: int, temperature_mc, between):
+    _answer = bytearray(_ANSWER_BYTES)  # read and taken apart at once: one for all
+
+    def __init__(self, i2c, address: int, temperature_mc):
         self._i2c = i2c
         self._address = address
-        self._names = names
-        self._output = output
-        self._between = between
-        self._asks = [b"i"] if output is None else [b"i", b"O,?"]  # before its first reading
+        self._asks = [b"i", b"O,?"] if self.OUTPUT else [b"i"]  # before its first reading
         self._numbers = 1  # that it puts out
         self._command = b"R"
-        self._read_ms = read_ms + 2
+        self._read_ms = self.READ_MS + 2
         if temperature_mc is not None:
             if not 0 <= temperature_mc <= 50_000:
                 raise ValueError("temperature")
             self._command = b"RT,%d.%02d" % (temperature_mc // 1000, temperature_mc % 1000 // 10)
             self._read_ms = _COMPENSATED_MS
-        self._answer = bytearray(_ANSWER_BYTES)
         self._again = 0
 
     def start(self) -> int:
@@ -83,7 +81,7 @@ class Ezo:
         if len(fields) != self._numbers:
             raise SensorFault(FRAME)
         values = [thousandths(field) for field in fields]
-        if not self._between[0] <= values[0] <= self._between[1]:
+        if not self.BETWEEN[0] <= values[0] <= self.BETWEEN[1]:
             raise SensorFault(RANGE)
         return (values[0],)
 
@@ -93,13 +91,13 @@ class Ezo:
         if self._asks.pop(0) == b"i":
             if len(fields) != 3 or fields[0].lower() != b"?i":
                 raise SensorFault(FRAME)
-            if fields[1] not in self._names:
+            if fields[1] not in self.NAMES:
                 raise SensorFault(CHIP_ID)
             return
         if fields[0] == b"?":
             fields = fields[1:] or fields
         if fields[0] not in (b"O", b"?O", b"no output"):
             raise SensorFault(FRAME)
-        if self._output not in fields:
+        if self.OUTPUT not in fields:
             raise SensorFault(MISFIT)
         self._numbers = len(fields) - 1

@@ -12,12 +12,7 @@ switched off). Source: ezo.py; the order of the numbers: Atlas Scientific's samp
     values = sensor.read()  # (dissolved_oxygen_ugl,), or so many ms more
 """
 
-from micropython import const
-
 from node.drivers.ezo import Ezo
-
-_READ_MS = const(600)
-_BETWEEN = (0, 100_000)
 
 
 class EzoDO(Ezo):
@@ -26,7 +21,10 @@ class EzoDO(Ezo):
     INTERVAL_S = (5, 3600)
     QUANTITIES = ("dissolved_oxygen_ugl",)
     SETTLE_MS = 0
+    NAMES = (b"D.O.", b"DO")
+    OUTPUT = b"mg"
+    READ_MS = 600
+    BETWEEN = (0, 100_000)
 
     def __init__(self, i2c, address: int = 0x61, temperature_mc=None):
-        names = (b"D.O.", b"DO")
-        Ezo.__init__(self, i2c, address, names, b"mg", _READ_MS, temperature_mc, _BETWEEN)
+        Ezo.__init__(self, i2c, address, temperature_mc)

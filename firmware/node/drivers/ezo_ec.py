@@ -12,12 +12,7 @@ RANGE, MISFIT (EC is switched off). Source: ezo.py; resolution: datasheet 6.2, p
     values = sensor.read()  # (conductivity_nscm,), or so many ms more
 """
 
-from micropython import const
-
 from node.drivers.ezo import Ezo
-
-_READ_MS = const(600)
-_BETWEEN = (70, 500_000_000)
 
 
 class EzoEC(Ezo):
@@ -26,7 +21,10 @@ class EzoEC(Ezo):
     INTERVAL_S = (5, 3600)
     QUANTITIES = ("conductivity_nscm",)
     SETTLE_MS = 0
+    NAMES = (b"EC",)
+    OUTPUT = b"EC"
+    READ_MS = 600
+    BETWEEN = (70, 500_000_000)
 
     def __init__(self, i2c, address: int = 0x64, temperature_mc=None):
-        names = (b"EC",)
-        Ezo.__init__(self, i2c, address, names, b"EC", _READ_MS, temperature_mc, _BETWEEN)
+        Ezo.__init__(self, i2c, address, temperature_mc)

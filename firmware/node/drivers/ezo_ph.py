@@ -11,12 +11,7 @@ Bus: I2C at 0x63 (99), in I2C mode and behind an isolator of its own. 0.001–13
     values = sensor.read()  # (ph_milli,), or so many ms more
 """
 
-from micropython import const
-
 from node.drivers.ezo import Ezo
-
-_READ_MS = const(900)
-_BETWEEN = (1, 13_999)
 
 
 class EzoPH(Ezo):
@@ -25,6 +20,10 @@ class EzoPH(Ezo):
     INTERVAL_S = (5, 3600)
     QUANTITIES = ("ph_milli",)
     SETTLE_MS = 0
+    NAMES = (b"pH",)
+    OUTPUT = None
+    READ_MS = 900
+    BETWEEN = (1, 13_999)
 
     def __init__(self, i2c, address: int = 0x63, temperature_mc=None):
-        Ezo.__init__(self, i2c, address, (b"pH",), None, _READ_MS, temperature_mc, _BETWEEN)
+        Ezo.__init__(self, i2c, address, temperature_mc)
