@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A 1-Wire bus with chips on it, in bits: the transfers of MicroPython's onewire.OneWire. Who
-pulls the line low wins over all others.
+"""A 1-Wire bus with chips on it, in time slots: the transfers of MicroPython's onewire.OneWire.
 
-A chip has `plugged`, `wire`, `reset(now_ms)` (whether it says that it is there),
-`write_bit(now_ms, bit)` and `read_bit(now_ms)`. `wire`: "stuck" (it holds the line low),
-"brown-out" (it loses its power for a moment after some bits that it sends).
+A chip has `plugged`, `wire`, `reset(now_ms)` (whether it says that it is there) and
+`slot(now_ms, bit)`: the master pulls the line low for long (0) or for a moment (1, which is a read
+as well); the chip hears that, or answers with a bit of its own. Who pulls the line low wins over
+all others. What a chip may do to the line itself is in wire_faults.py.
 """
-
-_BITS_UNTIL_BROWN_OUT = 36
 
 
 class OneWireBus:
@@ -16,43 +14,43 @@ class OneWireBus:
     def __init__(self, now_ms, chips):
         self._now_ms = now_ms
         self._chips = chips
-        self._read = 0
+        self.slots = 0  # since the last reset
 
-    def _talking(self) -> tuple:
-        """Who is plugged in, and what the line is before they talk."""
-        talking = [chip for chip in self._chips if chip.plugged]
-        return talking, 0 if "stuck" in [chip.wire for chip in talking] else 1
+    def _ask(self, question, *what) -> list:
+        """What those who are plugged in answer."""
+        answers = []
+        for chip in self._chips:
+            if chip.plugged:
+                answer = getattr(chip, question)(self._now_ms(), *what)
+                if chip.wire:
+                    from simulator.buses import wire_faults
+
+                    answer = wire_faults.pull(self, chip, answer)
+                answers.append(answer)
+        return answers
 
     def reset(self) -> bool:
-        """Whether the line is low when those who are there say so."""
-        self._read = 0
-        talking, line = self._talking()
-        return True in [chip.reset(self._now_ms()) for chip in talking] or not line
+        """Whether somebody says that they are there."""
+        self.slots = 0
+        return True in self._ask("reset")
 
-    def writebit(self, value: int):
-        talking, line = self._talking()
-        for chip in talking:
-            chip.write_bit(self._now_ms(), line if value else 0)
+    def writebit(self, value: int) -> int:
+        """Returns the line."""
+        self.slots += 1
+        return 0 if 0 in self._ask("slot", 1 if value else 0) else 1
 
     def readbit(self) -> int:
-        self._read += 1
-        talking, line = self._talking()
-        for chip in talking:
-            if chip.wire == "brown-out" and self._read == _BITS_UNTIL_BROWN_OUT:
-                chip.plugged = False
-                chip.plugged = True
-            line &= chip.read_bit(self._now_ms())
+        return self.writebit(1)
+
+    def writebyte(self, value: int) -> int:
+        """Returns the line, bit by bit."""
+        line = 0
+        for i in range(8):
+            line |= self.writebit(value >> i & 1) << i
         return line
 
-    def writebyte(self, value: int):
-        for i in range(8):
-            self.writebit(value >> i & 1)
-
     def readbyte(self) -> int:
-        value = 0
-        for i in range(8):
-            value |= self.readbit() << i
-        return value
+        return self.writebyte(0xFF)
 
     def readinto(self, buf):
         for i in range(len(buf)):

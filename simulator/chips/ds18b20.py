@@ -45,7 +45,7 @@ class DS18B20(Part):
         self._converted_ms = None  # when the conversion under way ends
         self._await(None)
 
-    # bits
+    # slots
 
     def _await(self, what):
         """Waits for bytes (a function of one), or for nothing until the next reset."""
@@ -62,31 +62,23 @@ class DS18B20(Part):
         self._await(self._rom_command)
         return self._level(now_ms) is not None
 
-    def write_bit(self, now_ms: int, bit: int):
-        if not self._powered:
-            return
-        if self._search is not None:
-            self._search.choose(self, bit)
-            return
-        if self._take is None:
-            return
-        self._byte |= bit << self._bits
-        self._bits += 1
-        if self._bits == 8:
-            value, self._byte, self._bits = self._byte, 0, 0
-            self._take(now_ms, value)
-
-    def read_bit(self, now_ms: int) -> int:
+    def slot(self, now_ms: int, bit: int) -> int:
         if not self._powered:
             return 1
         if self._search is not None:
-            return self._search.say(self)
+            return self._search.slot(self, bit)
         if now_ms < self._busy_ms:
             return 0
         i = self._sent_bits
         if i < 8 * len(self._sent):
             self._sent_bits += 1
             return self._sent[i >> 3] >> (i & 7) & 1
+        if self._take is not None:
+            self._byte |= bit << self._bits
+            self._bits += 1
+            if self._bits == 8:
+                value, self._byte, self._bits = self._byte, 0, 0
+                self._take(now_ms, value)
         return 1
 
     # bytes

@@ -35,28 +35,24 @@ def _match(chip):
 
 
 class _Search:
-    """One search: its bit of the code that is asked for, and whether it was asked."""
+    """One search. For each bit of its code, three slots: the bit, its complement, and with which
+    the search goes on."""
 
     def __init__(self):
         self._i = 0
-        self._asked = 0
+        self._slot = 0
 
-    def _bit(self, chip) -> int:
-        return rom(chip)[self._i >> 3] >> (self._i & 7) & 1
-
-    def say(self, chip) -> int:
-        """The bit, and when it is asked again its complement."""
-        bit, self._asked = self._bit(chip) ^ self._asked, 1
-        return bit
-
-    def choose(self, chip, bit: int):
-        """The bit with which the search goes on."""
-        if bit != self._bit(chip):
+    def slot(self, chip, bit: int) -> int:
+        mine = rom(chip)[self._i >> 3] >> (self._i & 7) & 1
+        self._slot += 1
+        if self._slot < 3:
+            return mine ^ (self._slot - 1)
+        if bit != mine:
             chip._await(None)  # another one is meant
-            return
-        self._i, self._asked = self._i + 1, 0
+        self._i, self._slot = self._i + 1, 0
         if self._i == 64:
             chip._search, chip._take = None, chip._function
+        return 1
 
 
 def function(chip, command: int):

@@ -17,8 +17,10 @@ class OneWire(OneWireBus):
     def __init__(self, pin):
         self.pin = pin
         pin.init(pin.OPEN_DRAIN, pin.PULL_UP)
-        chip = bench.wired.get(("onewire", pin.id))
-        OneWireBus.__init__(self, bench.now, [] if chip is None else [chip])
+        wired = bench.wired
+        OneWireBus.__init__(
+            self, bench.now, [wired[place] for place in wired if place == ("onewire", pin.id)]
+        )
 
     def reset(self, required=False) -> bool:
         """Whether somebody says that they are there."""
