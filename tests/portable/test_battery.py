@@ -5,13 +5,12 @@ import unittest
 
 from bench_fixture import fresh_bench
 
-from node.device.analog_input import AnalogInput
+from node.device.hardware_more import make
 from node.drivers.battery import Battery
 from node.drivers.voltage import median_mv
 from node.errors import RANGE, SensorFault
 from simulator.buses.signals import Signals
 from simulator.chips.battery import Battery as Chip
-from simulator.hal.machine import ADC, Pin
 
 PIN, DIVIDER = 36, (253, 33)  # 220 kΩ over 33 kΩ, as on the esp32-devkitc
 
@@ -68,7 +67,7 @@ class Bench(unittest.TestCase):
         self.signals = Signals()
         self.chip = self.bench.wired["adc", PIN] = Chip(self.signals)
         self.chip.board_bus = {"kind": "adc", "pin": PIN, "divider": list(DIVIDER)}
-        self.bus = AnalogInput(ADC(Pin(PIN), atten=ADC.ATTN_11DB), DIVIDER)
+        self.bus = make(self.chip.board_bus, Chip)
         self.feel(12_600)
 
     def feel(self, level):
@@ -127,7 +126,7 @@ class TestFaults(Bench):
         self.assertTrue(abs(Battery(self.bus).read()[0] - 12_600) <= 20)
 
     def test_nothing_is_wired(self):
-        bus = AnalogInput(ADC(Pin(35), atten=ADC.ATTN_11DB), DIVIDER)
+        bus = make({"kind": "adc", "pin": 35, "divider": DIVIDER}, Chip)
         self.assertEqual(failure(Battery(bus).read), RANGE)
 
     def test_fuzz(self):

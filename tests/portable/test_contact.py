@@ -5,11 +5,11 @@ import unittest
 
 from bench_fixture import fresh_bench
 
+from node.device.hardware_more import make
 from node.drivers.contact import Contact
 from node.drivers.debounce import Debounced
 from simulator.buses.signals import Signals
 from simulator.chips.contact import Contact as Chip
-from simulator.hal.machine import Pin
 
 PIN = 18
 
@@ -82,7 +82,7 @@ class TestContact(unittest.TestCase):
 
     def put(self, chip):
         self.chip = self.bench.wired["input", PIN] = chip
-        self.pin = Pin(PIN, Pin.IN, Pin.PULL_UP)
+        self.pin = make({"kind": "input", "pin": PIN}, Contact)
 
     def run_until(self, driver, until_ms):
         while self.bench.now_ms < until_ms:
@@ -148,7 +148,7 @@ class TestContact(unittest.TestCase):
         self.assertEqual(driver.read(), (1, 1))
 
     def test_nothing_is_wired(self):
-        self.assertEqual(Contact(Pin(19, Pin.IN, Pin.PULL_UP)).read(), (0, 0))
+        self.assertEqual(Contact(make({"kind": "input", "pin": 19}, Contact)).read(), (0, 0))
 
     def test_waits(self):
         self.signals.extend(60_000, {}, {"door": [[2000, 1, 3000]]})

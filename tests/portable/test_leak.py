@@ -6,10 +6,10 @@ import unittest
 from bench_fixture import fresh_bench
 from test_contact import Levels, Random
 
+from node.device.hardware_more import make
 from node.drivers.leak import Leak
 from simulator.buses.signals import Signals
 from simulator.chips.leak import Leak as Chip
-from simulator.hal.machine import Pin
 
 PIN = 19
 MINUTE_MS = 60_000
@@ -40,7 +40,7 @@ class TestLeak(unittest.TestCase):
 
     def put(self, chip):
         self.chip = self.bench.wired["input", PIN] = chip
-        self.pin = Pin(PIN, Pin.IN, Pin.PULL_UP)
+        self.pin = make({"kind": "input", "pin": PIN}, Leak)
 
     def minutes(self, driver, count, leaks=()):
         """What it tells each minute."""
@@ -92,7 +92,7 @@ class TestLeak(unittest.TestCase):
         self.assertEqual(self.minutes(driver, 1), [1])
 
     def test_nothing_is_wired(self):
-        self.assertEqual(Leak(Pin(5, Pin.IN, Pin.PULL_UP)).read(), (0,))
+        self.assertEqual(Leak(make({"kind": "input", "pin": 5}, Leak)).read(), (0,))
 
     def test_fuzz(self):
         self.assertEqual(fuzz(2000, 11), 2000)

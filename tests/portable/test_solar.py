@@ -6,13 +6,12 @@ import unittest
 from bench_fixture import fresh_bench
 from test_battery import Random, Reads, failure
 
-from node.device.analog_input import AnalogInput
+from node.device.hardware_more import make
 from node.drivers.solar import Solar
 from node.errors import RANGE, SensorFault
 from node.pipeline.quantities import in_range
 from simulator.buses.signals import Signals
 from simulator.chips.solar import Solar as Chip
-from simulator.hal.machine import ADC, Pin
 
 PIN, DIVIDER = 39, (503, 33)  # 470 kΩ over 33 kΩ, as on the esp32-devkitc
 
@@ -40,7 +39,7 @@ class TestSolar(unittest.TestCase):
         self.signals = Signals()
         self.chip = self.bench.wired["adc", PIN] = Chip(self.signals)
         self.chip.board_bus = {"kind": "adc", "pin": PIN, "divider": list(DIVIDER)}
-        self.bus = AnalogInput(ADC(Pin(PIN), atten=ADC.ATTN_11DB), DIVIDER)
+        self.bus = make(self.chip.board_bus, Chip)
 
     def feel(self, level):
         now = self.bench.now_ms
