@@ -238,6 +238,11 @@ class TestPowerUp(Bench):
             self.assertEqual(failure(driver.read), SILENT)
             self.reads(DS18B20(self.bus, bits=bits), 12_500, 500)
 
+    def test_what_was_set_is_not_there_any_more(self):
+        for options in ({"high": 0x4B}, {"low": 0x46}, {"bits": 11}):
+            answer = scratchpad(0x0191, **options)
+            self.assertEqual(failure(DS18B20(Answering(answer)).read), SILENT)
+
     def test_power_gone_between_samples_is_no_fault(self):
         driver = DS18B20(self.bus)
         self.reads(driver, 12_500)
