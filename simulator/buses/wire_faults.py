@@ -4,7 +4,7 @@
 I2C: "stretch" (it holds SCL low for longer than the peripheral waits: OSError(116), ETIMEDOUT);
 "stuck" (it holds SDA low, so that nobody on the bus can talk, until it has seen nine clocks).
 UART: "loses" (each seventh byte of what it sends is lost); "brown-out" (what it sends breaks off
-half way, and it starts anew).
+half way, and it starts anew). 1-Wire: "stuck" (it holds the line low); "brown-out".
 """
 
 from simulator.hal.bench import bench
@@ -12,6 +12,7 @@ from simulator.hal.bench import bench
 _ETIMEDOUT = 116
 _CLOCKS = 9
 _EACH = 7
+_SLOTS_UNTIL_BROWN_OUT = 52  # of 16 for commands and 72 for an answer
 
 
 class _Held:
@@ -53,3 +54,13 @@ def damage(chip, sent: bytes) -> bytes:
     chip.plugged = False
     chip.plugged = True
     return sent[: len(sent) // 2]
+
+
+def pull(bus, chip, answer):
+    """What a 1-Wire chip does in a slot, or at a reset, instead of its answer."""
+    if chip.wire == "stuck":
+        return 0 if bus.slots else True  # low
+    if bus.slots == _SLOTS_UNTIL_BROWN_OUT:
+        chip.plugged = False
+        chip.plugged = True
+    return answer

@@ -2,7 +2,7 @@
 """The part of `machine` that is loaded only when it is used: see machine.py."""
 
 from simulator.hal.bench import bench
-from simulator.hal.machine import I2C, Pin
+from simulator.hal.machine import I2C
 
 
 def SoftI2C(scl, sda, *, freq=400_000, timeout=50_000):
@@ -17,7 +17,7 @@ class ADC:
     _FULL_SCALE_UV = (950_000, 1_250_000, 1_750_000, 2_450_000)
 
     def __init__(self, pin, *, atten=0):
-        self._pin = pin.id if isinstance(pin, Pin) else pin
+        self._pin = pin if isinstance(pin, int) else pin.id  # Pin may be loaded twice
         self._atten = atten
 
     def atten(self, atten):

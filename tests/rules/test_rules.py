@@ -33,8 +33,8 @@ LEAVES = {"forget", "errors", "cbor"}
 ONLY = {
     "time": ["device/clock.py"],
     "machine": [
-        "device/clock.py", "device/hardware.py", "device/hardware_more.py",
-        "device/i2c_recovery.py", "device/power.py",
+        "device/analog_input.py", "device/clock.py", "device/hardware.py",
+        "device/hardware_more.py", "device/i2c_recovery.py", "device/power.py",
     ],
     "esp32": [
         "device/boots.py", "device/hardware_more.py", "device/keys.py", "device/nvs_scrub.py",

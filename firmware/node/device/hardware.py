@@ -4,6 +4,8 @@ buses that few kits have are in hardware_more.py."""
 
 import machine
 
+from node import forget
+
 
 class Hardware:
     """board: the content of board.json, whose `buses` name pins and peripheral numbers; names: of
@@ -37,4 +39,6 @@ class Hardware:
             )
         from node.device import hardware_more
 
-        return hardware_more.make(bus, driver)
+        made = hardware_more.make(bus, driver)
+        forget("device", "hardware_more")
+        return made

@@ -7,25 +7,12 @@ COUNTER_MAX = 32_767  # a hardware counter of the ESP32 has 16 bits and resets t
 _COUNTER_FILTER = 1023  # 80 MHz ticks: pulses under 12.8 µs are noise
 
 
-class AnalogInput:
-    """An ADC behind the board's divider; divider: (numerator, denominator), what the voltage at
-    the terminal is of the voltage at the pin."""
-
-    def __init__(self, adc, divider):
-        self._adc = adc
-        self._numerator, self._denominator = divider
-
-    def read_mv(self) -> int:
-        """The voltage at the terminal; the chip's own calibration (its eFuse) is applied."""
-        return self._adc.read_uv() * self._numerator // (self._denominator * 1000)
-
-
 def make(bus: dict, driver):
     """The bus, by its kind:
 
     counter   esp32.PCNT that counts rising edges
     input     machine.Pin with a pull-up: 0 while a contact to ground is closed
-    adc       AnalogInput
+    adc       analog_input.AnalogInput
     onewire   onewire.OneWire
     i2s       machine.I2S that receives, in the driver's RATE_HZ, BITS and IBUF
     ble       bluetooth.BLE, switched on
@@ -36,8 +23,9 @@ def make(bus: dict, driver):
     if kind == "input":
         return machine.Pin(bus["pin"], machine.Pin.IN, machine.Pin.PULL_UP)
     if kind == "adc":
-        adc = machine.ADC(machine.Pin(bus["pin"]), atten=machine.ADC.ATTN_11DB)
-        return AnalogInput(adc, bus["divider"])
+        from node.device import analog_input
+
+        return analog_input.make(bus)
     if kind == "onewire":
         from onewire import OneWire  # frozen in every stock build
 

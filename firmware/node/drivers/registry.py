@@ -20,6 +20,14 @@ PARTS = {
     "sdm630": ("SDM630", ()),
     "ina226": ("INA226", ()),
     "ina228": ("INA228", ()),
+    "ds18b20": ("DS18B20", ()),
+    "ezo_ph": ("EzoPH", ()),
+    "ezo_do": ("EzoDO", ()),
+    "ezo_ec": ("EzoEC", ()),
+    "contact": ("Contact", ()),
+    "leak": ("Leak", ()),
+    "battery": ("Battery", ()),
+    "solar": ("Solar", ()),
 }
 
 
