@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""DYP-A02YYUW (DFRobot SEN0311): ultrasonic distance to water, and the level that follows from it.
+"""DYP-A02YYUW (DFRobot SEN0311): ultrasonic distance to water, and the level that follows.
 
-Bus: UART 9600 8N1; sends a frame each 100 to 300 ms by itself, smoothed while its RX pin is high, as
-an idle UART's is. 30–4500 mm in steps of 1 mm, ±1 %. mount_mm is the height of its face above the
-zero of the level; where it is 0, no level is told. Below its zero the level is 0. Of the frames of
-a second the median counts. Errors: SensorFault SILENT, FRAME, CHECKSUM, and RANGE (every frame out
-of 30–4500 mm; 0 means that no echo came). A smoothed distance to still water stays the same, so a
-frozen sensor cannot be told. Source: DFRobot wiki SEN0311, "Communication Protocol".
+Bus: UART 9600 8N1; sends a frame each 100 to 300 ms by itself, smoothed while its RX pin is high,
+as an idle UART's is. 30–4500 mm in steps of 1 mm, ±1 %. mount_mm is the height of its face above
+the zero of the level; where it is 0, no level is told. Below its zero the level is 0. Of the
+frames of a second the median counts. Errors: SensorFault SILENT, FRAME, CHECKSUM, and RANGE (every
+frame out of 30–4500 mm; 0 means that no echo came). A smoothed distance to still water stays the
+same, so a frozen sensor cannot be told. Source: DFRobot wiki SEN0311, "Communication Protocol".
 
     sensor = A02YYUW(uart, mount_mm=2500)
     wait_ms = sensor.start()
