@@ -23,7 +23,7 @@ ZERO = b'{"speed" : 0.00}\r\n'
 NONE = (0, 0, None)
 
 COMING = (2, 4, 7, 11, 20, 40, 80)
-GOING = COMING[::-1]
+GOING = tuple(reversed(COMING))
 
 
 def line(magnitude, speed_mmps):
@@ -203,7 +203,7 @@ class TestPeaks(WireCase):
     def test_one_behind_the_other(self):
         coming = (2, 5, 20, 80, 13, 20, 41, 80, 9, 20, 70)
         self.assertEqual(self.poll(lines(coming, 9000) + ZERO * 6), (3, 0, 9000))
-        self.assertEqual(self.poll(lines(coming[::-1], -9000) + ZERO * 6), (0, 3, 9000))
+        self.assertEqual(self.poll(lines(reversed(coming), -9000) + ZERO * 6), (0, 3, 9000))
 
     def test_a_magnitude_that_wavers_is_one(self):
         coming = (2, 20, 15, 40, 30, 70, 40, 80)
@@ -288,7 +288,6 @@ class TestWithChip(unittest.TestCase):
                 self.assertTrue(abs(self.speeds[0] - speed_mmps) <= 50)
 
     def test_a_busy_street(self):
-        """It hears the strongest only: in a crowd it misses one in ten or less, makes up none."""
         random = Random(4)
         vehicles, time_ms, wanted = [], 20_000, [0, 0]
         while time_ms < 900_000:
@@ -299,8 +298,7 @@ class TestWithChip(unittest.TestCase):
         self.settle(vehicles)
         self.run_for(930_000)
         self.assertEqual(self.faults, [])
-        for found, there in zip(self.total, wanted):
-            self.assertTrue(there * 9 <= found * 10 and found <= there, (self.total, wanted))
+        self.assertEqual(self.total, wanted)
 
     def test_each_fault_and_recovery(self):
         self.steady()
