@@ -6,7 +6,7 @@ Senses `vehicles` as in road.py; a car's magnitude is 86 at 4 m, falls with the 
 distance, and wavers. Tells of those of 1 or more. Settings end with the power (they are not
 saved): plain lines in m/s with one decimal, none when nothing moves. Commands: OJ, Oj (JSON), OM,
 Om (magnitude), OT, Ot (time, not modelled), UM, UK, UC, UF, US, U? (units), Fn (decimals), BZ, BV
-(a line of zero when nothing moves, or none), ?P, ?V, ?N, ?U (the last two tell who it is). Not
+(a line of zero when nothing moves, or none), ??, ?P, ?V, ?N, ?U (the last two tell who it is). Not
 modelled: that a radar sees less speed at an angle.
 
 Faults: "short" (lines break off), "range" (speeds of 999 m/s), "frozen" (one line for ever).
@@ -27,6 +27,7 @@ _UNITS = {  # a metre a second in millionths, and the name
     "S": (2_236_936, "mph"),
 }
 _ANSWERS = {
+    "??": '{"Product":"OPS243"}\r\n{"Version":"1.3.1"}\r\n{"PowerMode":"Continuous"}',
     "?P": '{"Product":"OPS243 Doppler"}',
     "?V": '{"Version":"1.3.1"}',
     "?N": '{"SerialNumber":"012345"}',
@@ -102,13 +103,14 @@ class OPS243(Part):
         return (strength + "," if self._has_magnitude else "") + text + "\r\n"
 
     def receive(self, now_ms: int, data: bytes):
-        """Commands of two characters; ends of lines between them do not matter."""
+        """Commands of two characters; the end of a line ends one that is not whole."""
         if not self._powered:
             self.power_on(now_ms)
-        self._heard += "".join([chr(b) for b in data if 0x20 < b < 0x7F])
-        while len(self._heard) >= 2:
-            command, self._heard = self._heard[:2], self._heard[2:]
-            self._obey(command)
+        for byte in data:
+            self._heard = self._heard + chr(byte) if 0x20 < byte < 0x7F else ""
+            if len(self._heard) == 2:
+                self._obey(self._heard)
+                self._heard = ""
 
     def _obey(self, command: str):
         kind, value = command
