@@ -12,9 +12,9 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
     "loop_detector": ("LoopDetector", ("drives",)),
-    "ld2451": ("LD2451", ("drives",)),
-    "ops243": ("OPS243", ("drives",)),
-    "tf_luna": ("TFLuna", ("drives",)),
+    "ld2451": ("LD2451", ("traffic",)),
+    "ops243": ("OPS243", ("traffic",)),
+    "tf_luna": ("TFLuna", ("traffic",)),
     "a02yyuw": ("A02YYUW", ()),
 }
 
