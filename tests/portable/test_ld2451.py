@@ -155,7 +155,7 @@ def fuzz(count, seed):
             continue
         if values is None or not 0 <= values[0] + values[1] <= 40:
             raise ValueError(done)
-        if wire.waiting or len(radar._buffer) != 512 or radar._kept > 37:
+        if wire.waiting or len(radar._buffer) != 256 or radar._kept > 37:
             raise ValueError(done)
     return count
 

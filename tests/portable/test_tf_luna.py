@@ -105,7 +105,7 @@ def fuzz(count, seed):
             continue
         if not 0 <= vehicles <= 30 or not 0 <= permille <= 1000:
             raise ValueError(done)
-        if wire.waiting or lidar._kept > 8 or len(lidar._buffer) != 513:
+        if wire.waiting or lidar._kept > 8 or len(lidar._buffer) != 261:
             raise ValueError(done)
     return count
 

@@ -67,7 +67,7 @@ class LD2451:
             bytes((_BLUETOOTH, 0, 0, 0)),
             bytes((_RESTART, 0)),
         ]
-        self._buffer = bytearray(512)
+        self._buffer = bytearray(256)
         self._view = memoryview(self._buffer)
         self._kept = 0  # bytes of a frame whose rest is still to come
         self._frame = None  # the last one with a target

@@ -49,7 +49,7 @@ class TFLuna:
         self._far_mm = far_mm
         self._rate = _command(0x03, bytes((rate_hz, 0)))
         self._is_set_up = False
-        self._buffer = bytearray(513)
+        self._buffer = bytearray(261)
         self._view = memoryview(self._buffer)
         self._kept = 0  # bytes of a frame whose rest is still to come
         self._last = b""
