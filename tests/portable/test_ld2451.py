@@ -383,6 +383,9 @@ class TestStream(WireCase):
         self.assertEqual(sample(self.radar, waits), NONE)
         self.assertEqual((self.wire.commands, waits), ([ENABLE, END], [0, 100, 100]))
         self.assertEqual(self.poll(drive(30, 4)), (1, 0, None))
+        self.assertEqual(self.poll(drive(60, 24)), NONE)
+        self.assertEqual(self.poll(b""), NONE)
+        self.assertEqual(self.poll(drive(20, 4)), NONE)  # after that, it is another
         self.wire.answers = {ENABLE: ENABLE_ACK}
         self.assertFault(SILENT, b"")  # it did not leave the mode
 

@@ -178,6 +178,10 @@ class TestLines(WireCase):
             first, second = self.poll(data[:cut]), self.poll(data[cut:])
             self.assertEqual(first[0] + second[0], 1, cut)
 
+    def test_a_line_without_an_end(self):
+        self.assertEqual(self.poll(ZERO + b"x" * 5000), NONE)
+        self.assertTrue(len(self.radar._rest) <= 128)
+
     def test_frozen(self):
         self.assertEqual(self.poll(ZERO * 300), NONE)
         self.assertEqual(self.poll(line(30, 9000) * 99)[:2], (0, 0))
@@ -204,6 +208,16 @@ class TestPeaks(WireCase):
         coming = (2, 5, 20, 80, 13, 20, 41, 80, 9, 20, 70)
         self.assertEqual(self.poll(lines(coming, 9000) + ZERO * 6), (3, 0, 9000))
         self.assertEqual(self.poll(lines(reversed(coming), -9000) + ZERO * 6), (0, 3, 9000))
+
+    def test_the_speed_of_each_is_its_own(self):
+        data = lines(GOING, -20_000) + lines(GOING, -5000) * 2 + ZERO * 6
+        self.assertEqual(self.poll(data), (0, 3, 10_000))
+        data = lines(COMING, 5000) * 2 + lines(COMING, 20_000) + ZERO * 6
+        self.assertEqual(self.poll(data), (3, 0, 10_000))
+
+    def test_what_lies_between_two(self):
+        self.assertEqual(self.poll(lines((2, 60, 20, 60), 9000) + ZERO * 6), (1, 0, None))
+        self.assertEqual(self.poll(lines((2, 60, 19, 60), 9000) + ZERO * 6)[0], 2)
 
     def test_a_magnitude_that_wavers_is_one(self):
         coming = (2, 20, 15, 40, 30, 70, 40, 80)

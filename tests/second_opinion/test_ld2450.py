@@ -3,6 +3,8 @@
 our driver counts them."""
 
 import importlib
+from binascii import unhexlify
+from struct import unpack_from
 
 import pytest
 
@@ -13,6 +15,11 @@ from simulator.chips.ld2450 import LD2450 as Chip
 from tests.second_opinion.serial_port import Clock, SerialPort
 
 PEOPLE = [[20_000, 1, 1400, 2000], [40_000, -1, 800, 3500], [60_000, 1, 2000, 1000]]
+
+
+# Read from a live module (lnxusr1/kenzy-ld2450, tests/test_protocol.py): somebody sits still at
+# x = 78 mm, y = 2471 mm; resolution 360 mm.
+LIVE = unhexlify("aaff0300" + "4e80a78900006801" + 2 * "0000000000000000" + "55cc")
 
 
 class Bench:
@@ -67,3 +74,14 @@ def test_both_see_the_same_crossings(library):
         for side, count in enumerate(radar.read() or (0, 0)):
             counted[side] += count
     assert counted == seen
+
+
+def test_both_read_a_live_frame(library):
+    _, driver = library
+    assert driver.parse_coordinates(LIVE.hex()) == (78, 2471)
+    for line_x_mm, is_right_of_it in ((-23, True), (-22, False)):  # by more than 100 mm
+        bench = Bench()
+        radar = LD2450(bench.line, line_x_mm=line_x_mm)
+        radar._take(unpack_from("<I12HH", LIVE))
+        sides = [track[2] for track in radar._tracks if track[0]]
+        assert sides == [1 if is_right_of_it else 0]
