@@ -8,6 +8,8 @@ frames of a second the median counts. Errors: SensorFault SILENT, FRAME, CHECKSU
 frame out of 30–4500 mm; 0 means that no echo came). A smoothed distance to still water stays the
 same, so a frozen sensor cannot be told. Source: DFRobot wiki SEN0311, "Communication Protocol".
 
+Wiring: VCC 3.3 V; GND; RX tx; TX rx.
+
     sensor = A02YYUW(uart, mount_mm=2500)
     wait_ms = sensor.start()
     ...

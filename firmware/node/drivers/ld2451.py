@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""HLK-LD2451: 24 GHz radar; vehicles that pass a line across the road, by direction, since the
-sample before, and how fast they were.
+"""HLK-LD2451: 24 GHz radar; vehicles on a road, by direction, and how fast they are.
+
+Vehicles that pass a line across the road, since the sample before.
 
 Bus: UART, 115200 8N1, ten frames a second with up to five targets within 100 m, ±20°, up to
 120 km/h. The line is line_m from the radar; slower than min_kmh is no vehicle. A target is
@@ -17,6 +18,8 @@ it does not look. Source: serial protocol V1.03 (2024-07-01), sections 1.2 and 1
 At first it is told to report both directions, and to switch its Bluetooth off, which takes a
 restart. The command for that is the LD2450's and not in this one's manual: a module that does not
 know it is used all the same.
+
+Wiring: 5V 5 V; GND; TX rx; RX tx.
 
     radar = LD2451(uart)
     wait_ms = radar.start()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""OmniPreSense OPS243-A: 24 GHz Doppler radar; vehicles that pass it, by direction, since the
-sample before, and how fast they were.
+"""OmniPreSense OPS243-A: 24 GHz Doppler radar; vehicles, by direction, and how fast they are.
+
+Vehicles that pass it, since the sample before.
 
 Bus: UART 19200 8N1, ASCII; about ten lines a second with the speed of the strongest target,
 positive when it comes nearer, and its magnitude. There is no distance: a vehicle passes at a peak
@@ -17,6 +18,8 @@ magnitude) and FROZEN (one line of a moving target a hundred times). Lines have 
 
 Source: UM-003-A OPS243-A user manual, pages 7, 8 and 12; AN-010 (API). That positive is nearer:
 OmniPreSense's own python_processor.
+
+Wiring: 5V 5 V; GND; TxD rx; RxD tx.
 
     radar = OPS243(uart, near_magnitude=20)
     wait_ms = radar.start()

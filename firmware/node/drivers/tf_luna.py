@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Benewake TF-Luna: a lidar whose beam crosses a lane; vehicles that break it, since the sample
-before, and for how much of the time it was broken.
+"""Benewake TF-Luna: lidar over a lane; vehicles that break its beam, and how full the lane is.
+
+Since the sample before; full is the share of the time for which the beam is broken.
 
 Bus: UART 115200 8N1; rate_hz (50 or 100) frames a second of distance (1 cm, 0.2–8 m), signal
 strength and chip temperature. The beam needs something behind the lane to hit within 8 m, as the
@@ -11,6 +12,8 @@ leaves this driver. Sample it every 1 to 4 s.
 Errors: SensorFault SILENT, FRAME, CHECKSUM, RANGE (no frame of usable strength: the beam hits
 nothing, or the lens is dirty) and FROZEN (one frame 300 times: strength is never that calm).
 Source: product manual SJ-PM-TF-Luna A05, sections 5.4 and 6.2, appendices I and II.
+
+Wiring: +5V 5 V; RXD tx; TXD rx; GND; CFG 3.3 V. With: 6-pin cable of 1.25 mm pitch.
 
     lidar = TFLuna(uart, near_mm=4500, far_mm=5000)
     wait_ms = lidar.start()
