@@ -7,19 +7,16 @@ reported, in slots without gaps: when one leaves, those after move up, as the mo
 are not seen. Somebody of whom the world tells less than the way into view ahead steps out of a
 door 0.6 m before x = 0, so nobody crosses unseen.
 
-In configuration mode it sends acknowledgements and no frames. Bluetooth is on from the factory;
-the setting outlives power, and takes effect at the next start: `bluetooth` says whether it is on.
+Commands are as in hlk.py. Bluetooth is on from the factory; the setting outlives power, and takes
+effect at the next start: `bluetooth` says whether it is on.
 
 Faults: "short" (frames are cut), "range" (a target at x = 12 m).
 """
 
 from struct import pack, pack_into
 
-from simulator.chips.part import Part
+from simulator.chips.hlk import PERIOD_MS, HLKRadar
 
-_PERIOD_MS = 100
-_BOOT_MS = 1000
-_KEPT_FRAMES = 150  # more than any receive buffer: later ones would be lost anyway
 _TARGETS = 3
 
 _VIEW_UM = 4_000_000
@@ -32,54 +29,26 @@ _EMPTY = b"\xaa\xff\x03\x00" + bytes(24) + b"\x55\xcc"
 _FAR = pack("<HHHH", _POSITIVE | 12_000, _POSITIVE | 1_000, 0, _RESOLUTION_MM)
 _FAR_FRAME = _EMPTY[:4] + _FAR + _EMPTY[12:]
 
-_HEAD, _TAIL = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
-_ENABLE, _END, _RESTART, _BLUETOOTH = 0xFF, 0xFE, 0xA3, 0xA4
-
 
 def _signed(value: int) -> int:
     return _POSITIVE | value if value >= 0 else -value
 
 
-class LD2450(Part):
+class LD2450(HLKRadar):
     SENSES = ("people",)
     BAUD = 256_000
 
     def __init__(self, signals, line_x_mm: int = 0):
         # The line is the driver's: the radar knows of none.
-        Part.__init__(self, signals)
+        HLKRadar.__init__(self, signals)
         self._coming = []  # people out of view: (begin ms, end ms, crossing ms, mm/s along x, mm)
         self._in_view = []  # the same, in order of coming into view
         self._known_ms = 0  # people who cross x = 0 until then are known
-        self._bluetooth_setting = True
         self.power_on(0)
-
-    def power_on(self, now_ms: int):
-        self._next_ms = now_ms + _BOOT_MS
-        self._heard = self._answers = b""
-        self._configuring = False
-        self._powered = True
-        self.bluetooth = self._bluetooth_setting
-
-    # data frames
-
-    def transmit(self, now_ms: int) -> bytes:
-        """All bytes sent since the last call, up to `now_ms`."""
-        if not self._powered:
-            self.power_on(now_ms)
-        answers, self._answers = self._answers, b""
-        now_ms = min(now_ms, self._signals.until_ms)
-        if now_ms < self._next_ms:
-            return answers
-        first_ms = self._next_ms
-        count = (now_ms - first_ms) // _PERIOD_MS + 1
-        self._next_ms += count * _PERIOD_MS
-        if self._configuring:
-            return answers
-        return answers + self._frames(first_ms, min(count, _KEPT_FRAMES))
 
     def _frames(self, first_ms: int, count: int) -> bytes:
         self._learn()
-        last_ms = first_ms + (count - 1) * _PERIOD_MS
+        last_ms = first_ms + (count - 1) * PERIOD_MS
         frames = _EMPTY * count
         if self._in_view or (self._coming and self._coming[0][0] <= last_ms):
             frames = bytearray(frames)
@@ -116,9 +85,9 @@ class LD2450(Part):
             if not in_view:
                 if not coming:
                     return
-                time_ms += -(-(coming[0][0] - time_ms) // _PERIOD_MS) * _PERIOD_MS
+                time_ms += -(-(coming[0][0] - time_ms) // PERIOD_MS) * PERIOD_MS
                 continue
-            at = (time_ms - first_ms) // _PERIOD_MS * _FRAME + 4
+            at = (time_ms - first_ms) // PERIOD_MS * _FRAME + 4
             slot = 0
             for person in in_view:
                 _, end_ms, crossing_ms, velocity, y = person
@@ -136,44 +105,4 @@ class LD2450(Part):
                 slot += 1
             if slot < len(in_view):
                 in_view[:] = [person for person in in_view if person[1] >= time_ms]
-            time_ms += _PERIOD_MS
-
-    # configuration
-
-    def receive(self, now_ms: int, data: bytes):
-        """Commands: head, length of what follows (2 bytes), command (2 bytes), value, tail."""
-        if not self._powered:
-            self.power_on(now_ms)
-        self._heard += data
-        while True:
-            begin = self._heard.find(_HEAD)
-            if begin < 0 or len(self._heard) < begin + 8:
-                return
-            size = self._heard[begin + 4]
-            command = self._heard[begin + 6 : begin + 6 + size]
-            if len(self._heard) < begin + 10 + size:
-                return
-            self._heard = self._heard[begin + 10 + size :]
-            self._obey(now_ms, command[0], command[2:])
-
-    def _obey(self, now_ms: int, command: int, value: bytes):
-        if command == _ENABLE:
-            self._configuring = True
-            self._acknowledge(command, b"\x00\x00\x01\x00\x40\x00")  # version 1, buffer of 64
-        elif not self._configuring:
-            return  # anything before "enable" is invalid
-        elif command == _BLUETOOTH:
-            self._bluetooth_setting = value[0] != 0
-            self._acknowledge(command, b"\x00\x00")
-        elif command == _END:
-            self._configuring = False
-            self._acknowledge(command, b"\x00\x00")
-        elif command == _RESTART:
-            self.power_on(now_ms)
-            self._acknowledge(command, b"\x00\x00")  # sent before it restarts
-        else:
-            self._acknowledge(command, b"\x01\x00")
-
-    def _acknowledge(self, command: int, value: bytes):
-        size = bytes((len(value) + 2, 0))
-        self._answers += _HEAD + size + bytes((command, 0x01)) + value + _TAIL
+            time_ms += PERIOD_MS

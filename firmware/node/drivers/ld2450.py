@@ -21,12 +21,13 @@ from struct import unpack_from
 
 from micropython import const
 
+from node.drivers.hlk import command
 from node.errors import FRAME, SILENT, SensorFault
 
-_ENABLE = b"\xfd\xfc\xfb\xfa\x04\x00\xff\x00\x01\x00\x04\x03\x02\x01"
-_BLUETOOTH_OFF = b"\xfd\xfc\xfb\xfa\x04\x00\xa4\x00\x00\x00\x04\x03\x02\x01"
-_BLUETOOTH_ACK = b"\xfd\xfc\xfb\xfa\x04\x00\xa4\x01\x00\x00\x04\x03\x02\x01"
-_RESTART = b"\xfd\xfc\xfb\xfa\x02\x00\xa3\x00\x04\x03\x02\x01"
+_ENABLE = const(b"\xff\x00\x01\x00")
+_BLUETOOTH_OFF = const(b"\xa4\x00\x00\x00")
+_BLUETOOTH_ACK = const(b"\xa4\x01\x00\x00")
+_RESTART = const(b"\xa3\x00")
 _SIZE = const(30)
 _RUN = const(300)
 _HEADER = b"\xaa\xff\x03\x00"
@@ -61,16 +62,16 @@ class LD2450:
 
     def start(self) -> int:
         if self._setting_up:
-            self._uart.write(_ENABLE)  # each time: the module may leave this mode by itself
+            self._uart.write(command(_ENABLE))  # each time: it may leave this mode by itself
         return 100 if self._setting_up else 0
 
     def read(self):
         if self._setting_up:
             answer = self._uart.read()
             self._setting_up -= 1
-            if not answer or (not self._setting_up and _BLUETOOTH_ACK not in answer):
+            if not answer or (not self._setting_up and command(_BLUETOOTH_ACK) not in answer):
                 raise SensorFault(FRAME if answer else SILENT)
-            self._uart.write(_BLUETOOTH_OFF if self._setting_up else _RESTART)
+            self._uart.write(command(_BLUETOOTH_OFF if self._setting_up else _RESTART))
             return None
         heard = frames = 0
         while size := self._uart.readinto(self._view[self._kept :]):

@@ -28,6 +28,10 @@ PARTS = {
     "leak": ("Leak", ()),
     "battery": ("Battery", ()),
     "solar": ("Solar", ()),
+    "ld2451": ("LD2451", ("traffic",)),
+    "ops243": ("OPS243", ("traffic",)),
+    "tf_luna": ("TFLuna", ("traffic",)),
+    "a02yyuw": ("A02YYUW", ()),
 }
 
 
