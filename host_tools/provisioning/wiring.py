@@ -4,8 +4,8 @@
     Wiring: VIN 3.3 V; GND; SCL scl; SDA sda. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V).
 
 The part's pins in the order in which they are printed on it, each with a voltage, a line of its
-bus (board.json: scl, sda, tx, rx, pin, sck, ws, sd), or words for what it is tied to. GND alone is
-ground.
+bus (board.json: scl, sda, tx, rx, pin, sck, ws, sd), GND, or words for what it is tied to, when its
+own name is one word. GND alone is ground.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from host_tools.provisioning.board_check import PINS
 from host_tools.provisioning.driver_facts import DriverFacts
 
 _VOLTAGE = re.compile(r"[\d.–]+ V")
+_ENDS = re.compile(r"(.+) (scl|sda|tx|rx|pin|sck|ws|sd|GND|[\d.–]+ V)")
 _FROM_BOARD = ("3.3 V", "5 V")
 
 
@@ -50,8 +51,9 @@ def part_wiring(part: str) -> PartWiring:
     text, _, extras = text.partition(". With: ")
     pins = []
     for item in text.rstrip(".").split(";"):
+        ends = _ENDS.fullmatch(item.strip())
         name, _, goal = item.strip().partition(" ")
-        pins.append((name, goal.strip() or "GND"))
+        pins.append((ends[1], ends[2]) if ends else (name, goal.strip() or "GND"))
     more = [item.strip() for item in extras.rstrip(".").split(";") if item.strip()]
     return PartWiring(doc.splitlines()[0].rstrip("."), pins, more)
 

@@ -6,6 +6,8 @@ SensorFault RANGE, as a node that runs has a battery: a wire that is cut, or a d
 not fit. The ADC is part of the chip that asks it, so there are no other errors. Source: ESP32
 datasheet, ADC characteristics (150–2450 mV at 11 dB).
 
+Wiring: + pin; - GND. With: 2 × resistor of the board's divider (+ to pin, pin to GND).
+
     battery = Battery(bus)
     battery.start()
     ...

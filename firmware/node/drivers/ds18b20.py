@@ -11,6 +11,8 @@ line is held low), CHIP_ID (not a DS18B20), SILENT (its power was gone for a mom
 Source: DS18B20 datasheet 19-7487 rev. 6: tables 1 and 2, figures 9 (scratchpad) and 10, commands
 p. 10–12; byte 6: figure 9, and the Linux driver w1_therm.
 
+Wiring: VDD 3.3 V; GND; DQ pin. With: 1 × resistor 4.7 kΩ (DQ to 3.3 V).
+
     sensor = DS18B20(onewire)
     wait_ms = sensor.start()
     ...

@@ -15,6 +15,9 @@ Options: version (22, 30, 40, 42, 50, 50217 for e-MUCS …), inverted 0 where th
 The push telegrams of IEC 62056-21 mode D are read with version 22, inverted 0 and their baud.
 Source: DSMR P1 companion standard 5.0.2 sections 4 to 6, 2.2 and 3.0 section 3; e-MUCS P1 1.7.1.
 
+Wiring: 2 request 5 V; 3 data ground GND; 5 data rx; 6 power ground GND. With: 1 × RJ12 cable;
+1 × resistor 1 kΩ (data to 3.3 V).
+
     meter = DsmrP1(uart)
     wait_ms = meter.start()
     ...

@@ -12,6 +12,9 @@ frozen meter cannot be told: registers that stand still are those of no load.
 Meters that push (mode D) are read by dsmr_p1.py.
 Source: IEC 62056-21:2002 sections 5 (characters), 6.3 (messages), 6.4 (modes and their times).
 
+Wiring: VCC 3.3 V; GND; RX of the head tx; TX of the head rx. With: 1 × infrared optical head for
+meters, 3.3 V UART, with magnet.
+
     meter = Iec62056(uart)
     wait_ms = meter.start()
     ...

@@ -6,6 +6,8 @@ RANGE. What is below the ADC's lower end is told as 0: it is night, and the ADC 
 there. A wire that is cut cannot be told from a night. Source: ESP32 datasheet, ADC characteristics
 (150–2450 mV at 11 dB).
 
+Wiring: + pin; - GND. With: 2 × resistor of the board's divider (+ to pin, pin to GND).
+
     panel = Solar(bus)
     panel.start()
     ...
