@@ -4,8 +4,8 @@
     Wiring: VIN 3.3 V; GND; SCL scl; SDA sda. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V).
 
 The part's pins in the order in which they are printed on it, each with a voltage, a line of its
-bus (board.json: scl, sda, tx, rx, pin, sck, ws, sd), GND, or words for what it is tied to, when its
-own name is one word. GND alone is ground.
+bus (board.json: scl, sda, tx, rx, pin, sck, ws, sd), GND, or words for what it is tied to, when
+its own name is one word. GND alone is ground.
 """
 
 import dataclasses
