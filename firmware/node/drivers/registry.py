@@ -12,6 +12,8 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
     "loop_detector": ("LoopDetector", ("drives",)),
+    "vl53l1x": ("VL53L1X", ()),
+    "ble_count": ("BleCount", ("addresses",)),
 }
 
 
