@@ -8,10 +8,11 @@ through: by way of 231 first is in, by 167 first is out; `invert` = 1 for the ot
 Somebody is who is nearer than `max_mm` (0: `max_permille` of the way to the floor, which is learnt
 from the empty doorway at the start) and not nearer than `min_mm`. Ranges stay in here.
 
-Two who walk closer than half a step count as one. It is polled every 40 ms: nobody is seen while
-the node is busy for longer, as it is during a TLS set-up. Sunlight blinds it: indoors, 2 to 3 m
-up. Errors: OSError; SensorFault CHIP_ID, SILENT (it does not measure), FROZEN (the same answer 32
-times: ranges have noise), RANGE (for 5 s nothing to be used: sunlight, no floor; a defect).
+Two who walk closer than half a step count as one. It is polled every 60 ms, every 36 ms while
+somebody is there: nobody is seen while the node is busy for longer, as in a TLS set-up. Sunlight
+blinds it: indoors, 2 to 3 m up. Errors: OSError; SensorFault CHIP_ID, SILENT (it does not
+measure), FROZEN (the same answer 32 times: ranges have noise), RANGE (for 6 s nothing to be used:
+sunlight, no floor; or a defect).
 Source: UM2510 (default configuration), UM2356 (range status), UM2555 (regions), DS12385
 (33 ms: shortest budget of the long distance mode).
 
@@ -43,6 +44,7 @@ _CENTRES = (b"\x00\x7f\xa7", b"\x00\x7f\xe7")  # 167, 231
 _WARM = (b"\x00\x08\x09", b"\x00\x0b\x00")  # the voltage search starts where it ended
 
 _MEASURE_MS = const(36)
+_IDLE_MS = const(60)  # nobody is in one half alone for less than two of them
 _AGAIN_MS = const(3)
 _MISSES = const(64)  # about 200 ms
 # What the device says (low 5 bits of the result's first byte), and what ST's table makes of it.
@@ -51,7 +53,7 @@ _NOTHING = (4, 5, 7)  # too little signal, out of bounds, wrapped around: nobody
 _VALID = (9, 19)
 _CALIBRATION = const(16)
 _STEADY_MM = const(60)
-_BLIND = const(140)  # about 5 s
+_BLIND = const(100)  # about 6 s
 _FROZEN = const(32)
 _DEEPER = const(32)  # the floor is further away than was learnt: somebody stood there
 _STANDING = const(800)  # a minute: what stands there is furniture
@@ -151,7 +153,7 @@ class VL53L1X:
         if self._is_set_up:
             self._take(zone, result[0] & 0x1F, result[13] << 8 | result[14])
         self._is_set_up = True
-        return _MEASURE_MS
+        return _MEASURE_MS if self._here else _IDLE_MS
 
     def _take(self, number: int, status: int, mm: int):
         if status in _HARDWARE:
