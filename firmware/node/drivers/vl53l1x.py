@@ -109,7 +109,6 @@ class VL53L1X:
         self._is_set_up = self._counting = False
         self._here = 0  # bit of each zone that somebody is in
         self._first = self._last = 0  # the single zones of this passage
-        self._both = False
         self._counts = [0, 0]
         model = bytearray(2)
         i2c.readfrom_mem_into(address, _MODEL, model, addrsize=16)
@@ -179,7 +178,6 @@ class VL53L1X:
         if not self._max_mm and status in _VALID and not zone.fits(mm, someone):
             self._zones = [_Zone(), _Zone()]  # learnt anew; whoever is on the way is forgotten
             self._here = self._first = self._last = 0
-            self._both = False
             return
         self._follow(self._here & ~(1 << number) | someone << number)
 
@@ -195,13 +193,10 @@ class VL53L1X:
         if here == self._here:
             return
         self._here = here
-        if here == 3:
-            self._both = True
-        elif here:
+        if here in (1, 2):
             self._first = self._first or here
             self._last = here
-        else:
-            if self._both and self._first != self._last:
+        elif not here:
+            if self._first != self._last:  # a half at a time: both were on the way
                 self._counts[self._first == self._outward] += 1
             self._first = self._last = 0
-            self._both = False
