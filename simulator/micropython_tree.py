@@ -13,7 +13,7 @@ from host_tools.umqtt_source import umqtt_path
 
 _SIMULATOR = Path(__file__).parent
 # Found by path before MicroPython's own, or where it has none.
-_BY_PATH = ("machine", "network", "esp32", "onewire")
+_BY_PATH = ("machine", "network", "esp32", "onewire", "bluetooth")
 _REPLACED = ("time", "socket", "select")
 _PARTS = ("hal", "hal/on_micropython", "buses", "chips")
 

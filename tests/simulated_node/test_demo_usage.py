@@ -245,12 +245,13 @@ def test_two_demos_in_one_folder(state, tmp_path):
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_control_c_leaves_nothing_behind(state, signum):
     started = subprocess.Popen(
-        [sys.executable, "-m", "host_tools.cli", "demo", "--headless", "--speed", "60"],
+        [sys.executable, "-m", "host_tools.cli", "demo", "--headless", "--speed", "60",
+         "--kit", "air", "--kit", "energy", "--kit", "traffic"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "XDG_STATE_HOME": str(state), "TMPDIR": str(state)},
-    )
+    )  # fmt: skip
     wait_until(lambda: len(children(started.pid)) == 3)
     nodes = children(started.pid)
     time.sleep(1)

@@ -32,6 +32,8 @@ PARTS = {
     "ops243": ("OPS243", ("traffic",)),
     "tf_luna": ("TFLuna", ("traffic",)),
     "a02yyuw": ("A02YYUW", ()),
+    "vl53l1x": ("VL53L1X", ()),
+    "ble_count": ("BleCount", ("addresses",)),
 }
 
 
