@@ -12,6 +12,10 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
     "loop_detector": ("LoopDetector", ("drives",)),
+    "sen66": ("SEN66", ()),
+    "sen55": ("SEN55", ()),
+    "sps30": ("SPS30", ()),
+    "sgp41": ("SGP41", ()),
 }
 
 

@@ -17,9 +17,13 @@ def crc8(data, start: int, end: int) -> int:
     return crc
 
 
-def send(i2c, address: int, command: int):
-    """Sends a command that has no arguments; an answer can be read after its execution time."""
-    i2c.writeto(address, bytes((command >> 8, command & 0xFF)))
+def send(i2c, address: int, command: int, *arguments):
+    """Sends a command and its words; an answer can be read after its execution time."""
+    sent = bytearray((command >> 8, command & 0xFF))
+    for word in arguments:
+        sent.extend(bytes((word >> 8, word & 0xFF)))
+        sent.append(crc8(sent, len(sent) - 2, len(sent)))
+    i2c.writeto(address, sent)
 
 
 def words(answer) -> list:

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Sensirion SEN66: particles, humidity, temperature, VOC and NOx index, CO2.
+
+Bus: I2C at 0x6B, up to 100 kHz, 3.3 V. Laser and fan run all the time. 0–1000 µg/m³ in steps of
+0.1, 0–100 % in steps of 0.01, −10…50 °C in steps of 0.005, indices 1–500 in tenths, 400–5000 ppm.
+Option clean_each_samples: sensirion_pm.py; it has no timer of its own, and must be cleaned while
+idle, so that sample takes 45 s, in which nothing is measured.
+
+The indices are relative: 100 (VOC) and 1 (NOx) are the usual air of this place, as learnt over
+days. What was learnt is lost with its power. Gas index and CO2 may be None in the first samples.
+Its self-calibration of CO2 expects fresh air once a week.
+
+Errors: OSError; SensorFault CHIP_ID (it tells another name), CHECKSUM (also another model: it
+answers to this command with wrong checksums), SILENT (not measuring), FRAME (it reports a broken
+fan or sensor), RANGE (a value is unknown to it). Source: SEN6x datasheet, chapter 4 (commands),
+its status register, and Sensirion's own driver (sensirion-i2c-sen66 1.3.1).
+
+    sensor = SEN66(i2c)
+    wait_ms = sensor.start()
+    ...
+    values = sensor.read()  # a tuple; None: nothing new; an int: call again in so many ms
+"""
+
+from micropython import const
+
+from node.drivers.sensirion import send
+from node.drivers.sensirion_pm import ParticleNode
+
+_STOP = const(0x0104)
+_CLEAN = const(0x5607)
+_CLEANING_MS = const(10_500)
+_SETTLED_MS = const(30_000)
+
+
+class SEN66(ParticleNode):
+    ADDRESSES = (0x6B,)
+    QUANTITIES = (
+        "pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3", "humidity_mpct", "temperature_mc",
+        "voc_index_tenths", "nox_index_tenths", "co2_ppm",
+    )  # fmt: skip
+    NAME = b"SEN66"
+    SIZE = 27
+    # Fan, humidity and temperature, gas, CO2 (of this model), particles.
+    ERRORS = 0x0010 | 0x0040 | 0x0080 | 0x0200 | 0x0800
+    STOP_MS = 1400
+
+    def __init__(self, i2c, address: int = 0x6B, clean_each_samples: int = 0):
+        ParticleNode.__init__(self, i2c, address, clean_each_samples)
+
+    def _clean(self):
+        send(self._i2c, self._address, _STOP)
+        self._step = self._idle
+        return self.STOP_MS
+
+    def _idle(self):
+        send(self._i2c, self._address, _CLEAN)
+        self._step = self._cleaned
+        return _CLEANING_MS
+
+    def _cleaned(self):
+        self._measure()
+        return _SETTLED_MS

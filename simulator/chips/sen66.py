@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Sensirion SEN66: see sensirion_pm.py. It cleans its fan only while it is idle, and never by
+itself. A read command of another SEN6x it answers, with checksums that do not match. `has_name`:
+whether it tells its name; some do not.
+"""
+
+from simulator.chips.sensirion import with_crc
+from simulator.chips.sensirion_pm import ParticleNodePart
+
+_OF_OTHERS = (0x04A3, 0x0471, 0x0446, 0x0467, 0x04B5)
+
+
+class SEN66(ParticleNodePart):
+    SENSES = (
+        "pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3", "humidity_mpct", "temperature_mc",
+        "voc_index_tenths", "nox_index_tenths", "co2_ppm",
+    )  # fmt: skip
+    ADDRESS = 0x6B
+    UNKNOWN = (0xFFFF,) * 4 + (0x7FFF,) * 4 + (0xFFFF,)
+    STOP_MS = 1400
+    RESET_MS = 1200
+    CLEANS_IDLE = True
+    NAME = b"SEN66"
+    SIBLING = b"SEN63C"
+
+    has_name = True
+
+    def other(self, command: int):
+        if command == 0xD014 and not self.has_name:
+            return (0,) * 16
+        return ParticleNodePart.other(self, command)
+
+    def _ask(self, now_ms: int, command: int, words: list):
+        read_by = 0x0471 if self.fault == "chip id" else self.READ
+        if command != read_by and command in _OF_OTHERS + (self.READ,):
+            wrong = bytearray(with_crc(self.UNKNOWN))
+            wrong[2] ^= 0xFF
+            self._answer = bytes(wrong)
+        else:
+            ParticleNodePart._ask(self, now_ms, command, words)
