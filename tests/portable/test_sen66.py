@@ -23,14 +23,14 @@ def fuzz(count, seed):
 
 class TestDatasheet(unittest.TestCase):
     def test_checksum(self):
-        """SEN6x datasheet 0.9, section 4.3: 0xBEEF gives 0x92."""
+        """SEN6x datasheet 0.9, Checksum Calculation: 0xBEEF gives 0x92."""
         self.assertEqual(crc8(b"\xbe\xef", 0, 2), 0x92)
         spy = Spy(answers={})
         send(spy, 0x6B, 0x0021, 0xBEEF)
         self.assertEqual(spy.written, [b"\x00\x21\xbe\xef\x92"])
 
     def test_scales(self):
-        """SEN6x datasheet 0.9, section 4.8: /10 µg/m³, /100 %, /200 °C, /10, /10, ppm."""
+        """SEN6x datasheet 0.9, Read Measured Values SEN66: /10, /100, /200, /10, /10, ppm."""
         self.assertEqual(
             self.reading((12, 34, 56, 78, 4567, 0xFFFF, 1000, 10, 415)),
             (1_200, 3_400, 5_600, 7_800, 45_670, -5, 1000, 10, 415),
@@ -54,9 +54,7 @@ class TestDatasheet(unittest.TestCase):
         values = 0
         while isinstance(values, int):
             values = driver.read()
-        self.assertEqual(
-            spy.commands(), [0x0104, 0xD014, 0x0021, 0x0202, 0xD206, 0x0300]
-        )
+        self.assertEqual(spy.commands(), [0x0104, 0xD014, 0x0021, 0x0202, 0xD206, 0x0300])
         return values
 
 

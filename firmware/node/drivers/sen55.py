@@ -9,7 +9,7 @@ lost with its power, and may be None in the first samples.
 
 Errors: OSError; SensorFault CHIP_ID (another name: a SEN50 or SEN54), CHECKSUM, SILENT (not
 measuring), FRAME (it reports a broken fan, laser or sensor), RANGE (a value is unknown to it).
-Source: SEN5x datasheet 2, chapter 6 (commands), and Sensirion's own driver
+Source: SEN5x datasheet 2, its commands and device status register, and Sensirion's own driver
 (sensirion-i2c-sen5x 0.1.1): its stop is 0x0104.
 
     sensor = SEN55(i2c)

@@ -12,8 +12,8 @@ Its self-calibration of CO2 expects fresh air once a week.
 
 Errors: OSError; SensorFault CHIP_ID (it tells another name), CHECKSUM (also another model: it
 answers to this command with wrong checksums), SILENT (not measuring), FRAME (it reports a broken
-fan or sensor), RANGE (a value is unknown to it). Source: SEN6x datasheet, chapter 4 (commands),
-its status register, and Sensirion's own driver (sensirion-i2c-sen66 1.3.1).
+fan or sensor), RANGE (a value is unknown to it). Source: SEN6x datasheet 0.9, its commands and
+device status register, and Sensirion's own driver (sensirion-i2c-sen66 1.3.1).
 
     sensor = SEN66(i2c)
     wait_ms = sensor.start()

@@ -37,9 +37,7 @@ class SPS30(ParticleSensor):
     STOP_MS = 30
     ANSWER_MS = 5
 
-    def __init__(
-        self, i2c, address: int = 0x69, clean_each_samples: int = 0, measure_s: int = 0
-    ):
+    def __init__(self, i2c, address: int = 0x69, clean_each_samples: int = 0, measure_s: int = 0):
         ParticleSensor.__init__(self, i2c, address, clean_each_samples)
         self._has_status = False
         self._idles = bool(measure_s)
