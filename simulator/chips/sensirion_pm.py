@@ -41,6 +41,7 @@ class ParticlePart(Part):
     STOPS_IDLE = True  # a stop is acknowledged while it is idle
     RESET_MS = 100
     CLEANS_IDLE = False
+    TELLS_CLEARED = True  # clearing the status register answers with what it was
 
     def __init__(self, signals, **_):
         # Options are the driver's.
@@ -101,7 +102,7 @@ class ParticlePart(Part):
             if (self._started_ms is None) == self.CLEANS_IDLE:
                 self._cleaning_ms = now_ms
                 self.cleanings += 1
-        elif command == _CLEAR:
+        elif command == _CLEAR and not self.TELLS_CLEARED:
             self._status = 0
         elif command == _RESET:
             self.power_on(now_ms - _START_UP_MS)
@@ -116,10 +117,12 @@ class ParticlePart(Part):
             nack()
         if command == _READY:
             answer = (1 if self._newest(now_ms) > self._taken else 0,)
-        elif command == _STATUS:
+        elif command == _STATUS or command == _CLEAR:
             if self.fault == "fan":
                 self._status |= _FAN
             answer = (self._status >> 16, self._status & 0xFFFF)
+            if command == _CLEAR:
+                self._status = 0
         elif command == self.READ:
             answer = self._read(now_ms)
         else:

@@ -35,6 +35,7 @@ class SPS30(ParticlePart):
     EXECUTES_MS = 0
     STOP_MS = 20
     STOPS_IDLE = False
+    TELLS_CLEARED = False
 
     version = 0x0203
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of Sensirion's particle sensors share: a bench, and what holds for each of them."""
+"""What the tests of Sensirion's particle sensors share: a bench, and what holds for each."""
 
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
 from simulator.buses.i2c import I2CBus

@@ -4,9 +4,10 @@
 import unittest
 
 import particle_fixture
+from particle_fixture import ENODEV, Particles, Spy, failure
+
 from node.drivers.sen55 import SEN55
 from node.errors import CHIP_ID, RANGE
-from particle_fixture import ENODEV, Particles, Spy, failure
 from simulator.chips.sen55 import SEN55 as Chip
 from simulator.chips.sensirion import with_crc
 from simulator.chips.sps30 import SPS30 as Other

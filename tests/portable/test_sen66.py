@@ -4,10 +4,11 @@
 import unittest
 
 import particle_fixture
+from particle_fixture import Particles, Spy, failure
+
 from node.drivers.sen66 import SEN66
 from node.drivers.sensirion import crc8, send
 from node.errors import CHECKSUM, CHIP_ID, RANGE
-from particle_fixture import Particles, Spy, failure
 from simulator.chips.sen66 import SEN66 as Chip
 from simulator.chips.sensirion import with_crc
 

@@ -3,9 +3,10 @@
 
 import unittest
 
+from particle_fixture import ENODEV, ETIMEDOUT, Bench, Spy, failure
+
 from node.drivers.sgp41 import SGP41
 from node.errors import CHECKSUM, CHIP_ID, FRAME, FROZEN, RANGE, SensorFault
-from particle_fixture import ENODEV, ETIMEDOUT, Bench, Spy, failure
 from simulator.buses.i2c import I2CBus
 from simulator.chips.sensirion import with_crc
 from simulator.chips.sgp41 import SGP41 as Chip

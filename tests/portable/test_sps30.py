@@ -4,9 +4,10 @@
 import unittest
 
 import particle_fixture
+from particle_fixture import ENODEV, LEVELS, Particles, Spy, failure
+
 from node.drivers.sps30 import SPS30
 from node.errors import FRAME, SILENT
-from particle_fixture import ENODEV, LEVELS, Particles, Spy, failure
 from simulator.chips.sen55 import SEN55 as Other
 from simulator.chips.sensirion import with_crc
 from simulator.chips.sps30 import SPS30 as Chip

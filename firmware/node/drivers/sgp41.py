@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Sensirion SGP41: raw signals of volatile compounds (VOC) and nitrogen oxides (NOx).
 
-Bus: I2C at 0x59, up to 400 kHz, 1.7–3.6 V. Ticks, 0–65535, of no unit: VOC falls and NOx rises with
-more gas. They drift for months; only their changes within hours tell anything. An index would need
-Sensirion's algorithm once a second. Options humidity_mpct and temperature_mc: what it is told to
-compensate for, fixed for the site, since a driver does not know what other sensors measure.
+Bus: I2C at 0x59, up to 400 kHz, 1.7–3.6 V. Ticks, 0–65535, of no unit: with more gas VOC falls
+and NOx rises. They drift for months; only their changes within hours tell anything. An index would
+need Sensirion's algorithm once a second. Options humidity_mpct and temperature_mc: what it is told
+to compensate for, fixed for the site, since a driver does not know what other sensors measure.
 
-After power-up its NOx side is conditioned for 9 s: more than 10 damage it, so an interrupted one is
-ended first. That its power was gone for a moment between two samples cannot be told.
+After power-up its NOx side is conditioned for 9 s: more than 10 damage it, so an interrupted one
+is ended first. That its power was gone for a moment between two samples cannot be told.
 
 Errors: OSError; SensorFault CHIP_ID (an SGP40), CHECKSUM, FRAME (its self-test fails), RANGE (a
 signal at its end), FROZEN (six equal readings: they vary by a few ticks). Source: SGP41 datasheet
