@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Sensirion SEN55: see sensirion_pm.py. Not modelled: its own weekly cleaning."""
+"""Sensirion SEN55: see sensirion_pm.py and sensirion_air.py. Not modelled: its own weekly cleaning."""
 
-from simulator.chips.sensirion_pm import ParticleNodePart
+from simulator.chips.sensirion_air import ParticleNodePart
 
 
 class SEN55(ParticleNodePart):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Sensirion SEN66: see sensirion_pm.py. It cleans its fan only while it is idle, and never by
+"""Sensirion SEN66: see sensirion_pm.py and sensirion_air.py. It cleans its fan only while it is idle, and never by
 itself. A read command of another SEN6x it answers, with checksums that do not match. `has_name`:
 whether it tells its name; some do not.
 """
 
 from simulator.chips.sensirion import with_crc
-from simulator.chips.sensirion_pm import ParticleNodePart
+from simulator.chips.sensirion_air import ParticleNodePart
 
 _OF_OTHERS = (0x04A3, 0x0471, 0x0446, 0x0467, 0x04B5)
 

@@ -18,11 +18,14 @@ Source: SEN5x datasheet 2, its commands and device status register, and Sensirio
     values = sensor.read()  # a tuple; None: nothing new; an int: call again in so many ms
 """
 
-from node.drivers.sensirion_pm import ParticleNode
+from node.drivers.sensirion_air import ParticleNode
 
 
 class SEN55(ParticleNode):
+    BUS = "i2c"
     ADDRESSES = (0x69,)
+    INTERVAL_S = (10, 3600)  # shorter, and cleaning would look like a fault
+    SETTLE_MS = 30_000  # until particles and gases can be told
     QUANTITIES = (
         "pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3", "humidity_mpct", "temperature_mc",
         "voc_index_tenths", "nox_index_tenths",

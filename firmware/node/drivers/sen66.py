@@ -24,7 +24,7 @@ device status register, and Sensirion's own driver (sensirion-i2c-sen66 1.3.1).
 from micropython import const
 
 from node.drivers.sensirion import send
-from node.drivers.sensirion_pm import ParticleNode
+from node.drivers.sensirion_air import ParticleNode
 
 _STOP = const(0x0104)
 _CLEAN = const(0x5607)
@@ -33,7 +33,10 @@ _SETTLED_MS = const(30_000)
 
 
 class SEN66(ParticleNode):
+    BUS = "i2c"
     ADDRESSES = (0x6B,)
+    INTERVAL_S = (10, 3600)  # shorter, and cleaning would look like a fault
+    SETTLE_MS = 30_000  # until particles, gases and CO2 can be told
     QUANTITIES = (
         "pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3", "humidity_mpct", "temperature_mc",
         "voc_index_tenths", "nox_index_tenths", "co2_ppm",

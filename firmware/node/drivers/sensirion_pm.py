@@ -11,7 +11,7 @@ sensors (the status register) is a FRAME fault; it is cleared, so that a passing
 from micropython import const
 
 from node.drivers.sensirion import send, words
-from node.errors import CHIP_ID, FRAME, RANGE, SILENT, SensorFault
+from node.errors import CHIP_ID, FRAME, SILENT, SensorFault
 
 _STOP = const(0x0104)
 _READY = const(0x0202)
@@ -23,21 +23,12 @@ _CLEAR_STATUS = const(0xD210)
 _CLEANING_MS = const(16_000)  # 10 s, and until the air in it is that of outside
 _FIRST_MS = const(1200)  # from the start of measuring to the first measurement; about 1.1 s
 _HOURS_A_WEEK = const(168)
-_WARM_UP = const(2)  # samples: NOx is told 10..11 s after power-up, CO2 after 5..6 s
-
-
-def _signed(word: int) -> int:
-    return word - 0x10000 if word & 0x8000 else word
 
 
 class ParticleSensor:
     """Options: clean_each_samples: after so many samples the fan is cleaned, 0: never. The first
     time it is after a 168th of that (one hour where it is a week), since nobody knows when it was
     cleaned before: its own timer, where it has one, starts anew with each power-up, too."""
-
-    BUS = "i2c"
-    INTERVAL_S = (10, 3600)  # shorter, and cleaning would look like a fault
-    SETTLE_MS = 30_000  # until particles, gases and CO2 can be told
 
     # Of the part:
     NAME = None  # what it begins its name with; None: it has none
@@ -144,28 +135,3 @@ class ParticleSensor:
         send(self._i2c, self._address, _CLEAN)
         self._step = self._started
         return _CLEANING_MS
-
-
-class ParticleNode(ParticleSensor):
-    """SEN5x and SEN6x: particles, humidity, temperature, gas indices and perhaps CO2."""
-
-    def __init__(self, i2c, address: int, clean_each_samples: int = 0):
-        ParticleSensor.__init__(self, i2c, address, clean_each_samples)
-        self._warm_up = _WARM_UP
-
-    def _values(self) -> tuple:
-        found = self._take(self.SIZE)
-        if 0xFFFF in found[:4] or 0x7FFF in found[4:6]:  # unknown
-            raise SensorFault(RANGE)
-        values = [found[i] * 100 for i in range(4)]
-        values.append(_signed(found[4]) * 10)
-        values.append(_signed(found[5]) * 5)
-        for i in range(6, len(found)):
-            value = found[i] if i == 8 else _signed(found[i])
-            if found[i] == (0xFFFF if i == 8 else 0x7FFF):  # CO2 has no sign
-                if not self._warm_up:
-                    raise SensorFault(RANGE)
-                value = None
-            values.append(value)
-        self._warm_up = max(self._warm_up - 1, 0)
-        return tuple(values)

@@ -29,7 +29,10 @@ _HAS_STATUS = const(0x0202)  # the first firmware that has a status register
 
 
 class SPS30(ParticleSensor):
+    BUS = "i2c"
     ADDRESSES = (0x69,)
+    INTERVAL_S = (10, 3600)  # shorter, and cleaning would look like a fault
+    SETTLE_MS = 30_000  # until few particles can be told
     QUANTITIES = ("pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3")
     START = (0x0010, 0x0300)  # floats
     SIZE = 24  # of 60: counts and sizes of particles follow
