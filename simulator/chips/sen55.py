@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sensirion SEN55: see sensirion_pm.py and sensirion_air.py. Not modelled: its own weekly cleaning."""
+"""Sensirion SEN55: see sensirion_pm.py and sensirion_air.py. Not modelled: its weekly cleaning."""
 
 from simulator.chips.sensirion_air import ParticleNodePart
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Sensirion SEN66: see sensirion_pm.py and sensirion_air.py. It cleans its fan only while it is idle, and never by
-itself. A read command of another SEN6x it answers, with checksums that do not match. `has_name`:
-whether it tells its name; some do not.
+"""Sensirion SEN66: see sensirion_pm.py and sensirion_air.py. It cleans its fan only while it is
+idle, and never by itself. A read command of another SEN6x it answers, with checksums that do not
+match. `has_name`: whether it tells its name; some do not.
 """
 
-from simulator.chips.sensirion import with_crc
 from simulator.chips.sensirion_air import ParticleNodePart
 
-_OF_OTHERS = (0x04A3, 0x0471, 0x0446, 0x0467, 0x04B5)
+_READ_BY = (0x0300, 0x04A3, 0x0471, 0x0446, 0x0467, 0x04B5)  # of this and of others
 
 
 class SEN66(ParticleNodePart):
@@ -18,7 +17,6 @@ class SEN66(ParticleNodePart):
     ADDRESS = 0x6B
     UNKNOWN = (0xFFFF,) * 4 + (0x7FFF,) * 4 + (0xFFFF,)
     STOP_MS = 1400
-    RESET_MS = 1200
     CLEANS_IDLE = True
     NAME = b"SEN66"
     SIBLING = b"SEN63C"
@@ -30,11 +28,16 @@ class SEN66(ParticleNodePart):
             return (0,) * 16
         return ParticleNodePart.other(self, command)
 
-    def _ask(self, now_ms: int, command: int, words: list):
-        read_by = 0x0471 if self.fault == "chip id" else self.READ
-        if command != read_by and command in _OF_OTHERS + (self.READ,):
-            wrong = bytearray(with_crc(self.UNKNOWN))
-            wrong[2] ^= 0xFF
-            self._answer = bytes(wrong)
-        else:
-            ParticleNodePart._ask(self, now_ms, command, words)
+    def write(self, now_ms: int, data: bytes):
+        ParticleNodePart.write(self, now_ms, data)
+        command = data[0] << 8 | data[1]
+        if command in _READ_BY and command != self._read_by():
+            self._answer = self._answer[:2] + bytes((self._answer[2] ^ 0xFF,)) + self._answer[3:]
+
+    def _read_by(self) -> int:
+        return 0x0471 if self.fault == "chip id" else self.READ
+
+    def _told(self, now_ms: int, command: int) -> tuple:
+        if command in _READ_BY and command != self._read_by():
+            return self.UNKNOWN
+        return ParticleNodePart._told(self, now_ms, command)

@@ -124,13 +124,6 @@ class TestSPS30(Particles, unittest.TestCase):
         ):  # fmt: skip
             self.assertEqual(float32(value, scale), bits)
 
-    def test_chip_integers(self):
-        self.bus.writeto(0x69, b"\x00\x10" + with_crc((0x0500,)))
-        self.now += 1200
-        self.bus.writeto(0x69, b"\x03\x00")
-        wanted = with_crc((8, 10, 12, 12, 42, 42, 52, 58, 61, 700))
-        self.assertEqual(self.bus.readfrom(0x69, 30), wanted)
-
     def test_chip_refuses_what_its_state_forbids(self):
         self.assertEqual(failure(self.bus.writeto, 0x69, b"\x01\x04"), ENODEV)
         self.bus.writeto(0x69, b"\x00\x10\x03\x00\xac")

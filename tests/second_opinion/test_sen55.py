@@ -58,7 +58,8 @@ def test_knows_its_states(bench):
     device.stop_measurement()
     assert device.read_data_ready() is False
     device.stop_measurement()
-    device.device_reset()
+    bench.chip.power_on(bench.now_ms)
+    bench.wait(1)
     device.start_measurement()
     bench.wait(2)
     values = device.read_measured_values()

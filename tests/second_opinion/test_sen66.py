@@ -70,7 +70,8 @@ def test_sensirion_knows_its_states(sensirion):
     device.stop_measurement()
     device.stop_measurement()  # no effect
     assert not device.get_data_ready()[1]
-    device.device_reset()
+    sensirion.chip.power_on(sensirion.now_ms)
+    sensirion.wait(1)
     device.start_continuous_measurement()
     sensirion.wait(2)
     values = device.read_measured_values_as_integers()

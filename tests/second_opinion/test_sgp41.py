@@ -39,7 +39,7 @@ def test_conditioning_and_self_test(bench):
     bench.library.measure_raw()
     assert not bench.chip.is_damaged
     bench.library.heater_off()
-    assert not bench.chip.is_hot
+    assert bench.chip.conditioned_ms == 0
     bench.chip.fault = "self-test"
     assert not bench.library.self_test_passed
 

@@ -41,15 +41,6 @@ def test_reads_the_same(bench):
             assert abs(value - levels[name]) <= 1
 
 
-def test_integers(bench):
-    from sensirion_i2c_sps30.commands import OutputFormat
-
-    bench.feel(pm1_0_ngm3=8_300, pm2_5_ngm3=10_400, pm4_0_ngm3=11_600, pm10_ngm3=12_100)
-    bench.library.start_measurement(OutputFormat.OUTPUT_FORMAT_UINT16)
-    bench.wait(2)
-    assert bench.library.read_measurement_values_uint16()[:4] == (8, 10, 12, 12)
-
-
 def test_knows_its_states(bench):
     from sensirion_i2c_sps30.commands import OutputFormat
 

@@ -30,7 +30,7 @@ class SEN55(ParticleNode):
         "pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3", "humidity_mpct", "temperature_mc",
         "voc_index_tenths", "nox_index_tenths",
     )  # fmt: skip
-    NAME = b"SEN55"
+    NAME = (0x5345, 0x4E35, 0x3500)  # SEN55
     READ = 0x03C4
     SIZE = 24
     ERRORS = 0x00F0  # fan, laser, humidity and temperature, gas

@@ -23,13 +23,16 @@ device status register, and Sensirion's own driver (sensirion-i2c-sen66 1.3.1).
 
 from micropython import const
 
-from node.drivers.sensirion import send
 from node.drivers.sensirion_air import ParticleNode
 
 _STOP = const(0x0104)
 _CLEAN = const(0x5607)
 _CLEANING_MS = const(10_500)
 _SETTLED_MS = const(30_000)
+
+# What the next read() is for, beyond sensirion_pm.py.
+_IDLE = const(10)
+_CLEANED = const(11)
 
 
 class SEN66(ParticleNode):
@@ -41,7 +44,7 @@ class SEN66(ParticleNode):
         "pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3", "humidity_mpct", "temperature_mc",
         "voc_index_tenths", "nox_index_tenths", "co2_ppm",
     )  # fmt: skip
-    NAME = b"SEN66"
+    NAME = (0x5345, 0x4E36, 0x3600)  # SEN66
     SIZE = 27
     # Fan, humidity and temperature, gas, CO2 (of this model), particles.
     ERRORS = 0x0010 | 0x0040 | 0x0080 | 0x0200 | 0x0800
@@ -50,16 +53,15 @@ class SEN66(ParticleNode):
     def __init__(self, i2c, address: int = 0x6B, clean_each_samples: int = 0):
         ParticleNode.__init__(self, i2c, address, clean_each_samples)
 
-    def _clean(self):
-        send(self._i2c, self._address, _STOP)
-        self._step = self._idle
+    def read(self):
+        if self._step == _IDLE:
+            self._ask(_CLEAN, _CLEANED)
+            return _CLEANING_MS
+        if self._step == _CLEANED:
+            self._measure()
+            return _SETTLED_MS
+        return ParticleNode.read(self)
+
+    def _clean(self) -> int:
+        self._ask(_STOP, _IDLE)
         return self.STOP_MS
-
-    def _idle(self):
-        send(self._i2c, self._address, _CLEAN)
-        self._step = self._cleaned
-        return _CLEANING_MS
-
-    def _cleaned(self):
-        self._measure()
-        return _SETTLED_MS

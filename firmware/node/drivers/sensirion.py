@@ -34,3 +34,9 @@ def words(answer) -> list:
             raise SensorFault(CHECKSUM)
         found.append(answer[i] << 8 | answer[i + 1])
     return found
+
+
+def take(i2c, address: int, answer) -> list:
+    """The words of the answer that fills `answer`."""
+    i2c.readfrom_into(address, answer)
+    return words(answer)

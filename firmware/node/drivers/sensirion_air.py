@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What SEN5x and SEN6x share beyond sensirion_pm.py: their values as integers."""
+"""What SEN5x and SEN6x share beyond sensirion_pm.py: a name, and their values as integers."""
 
 from micropython import const
 
 from node.drivers.sensirion_pm import ParticleSensor
-from node.errors import RANGE, SensorFault
+from node.errors import CHIP_ID, RANGE, SensorFault
 
 _WARM_UP = const(2)  # samples: NOx is told 10..11 s after power-up, CO2 after 5..6 s
 
@@ -16,12 +16,18 @@ def _signed(word: int) -> int:
 class ParticleNode(ParticleSensor):
     """Particles, humidity, temperature, gas indices and perhaps CO2."""
 
+    NAME = ()  # its first letters, as words
+
     def __init__(self, i2c, address: int, clean_each_samples: int = 0):
         ParticleSensor.__init__(self, i2c, address, clean_each_samples)
         self._warm_up = _WARM_UP
 
-    def _values(self) -> tuple:
-        found = self._take(self.SIZE)
+    def _check(self, name: list):
+        # Some tell no name. Only the first letters are read, and no serial number ever.
+        if name[0] and tuple(name) != self.NAME:
+            raise SensorFault(CHIP_ID)
+
+    def _values(self, found: list) -> tuple:
         if 0xFFFF in found[:4] or 0x7FFF in found[4:6]:  # unknown
             raise SensorFault(RANGE)
         values = [found[i] * 100 for i in range(4)]

@@ -10,15 +10,22 @@ sensors (the status register) is a FRAME fault; it is cleared, so that a passing
 
 from micropython import const
 
-from node.drivers.sensirion import send, words
-from node.errors import CHIP_ID, FRAME, SILENT, SensorFault
+from node.drivers.sensirion import send, take
+from node.errors import FRAME, SILENT, SensorFault
 
 _STOP = const(0x0104)
 _READY = const(0x0202)
 _CLEAN = const(0x5607)
-_NAME = const(0xD014)
 _STATUS = const(0xD206)
 _CLEAR_STATUS = const(0xD210)
+
+# What the next read() is for.
+_STOPPED = const(0)
+_KIND_TOLD = const(1)
+_STARTED = const(2)
+_READY_TOLD = const(3)
+_STATUS_TOLD = const(4)
+_VALUES_TOLD = const(5)
 
 _CLEANING_MS = const(16_000)  # 10 s, and until the air in it is that of outside
 _FIRST_MS = const(1200)  # from the start of measuring to the first measurement; about 1.1 s
@@ -31,11 +38,11 @@ class ParticleSensor:
     cleaned before: its own timer, where it has one, starts anew with each power-up, too."""
 
     # Of the part:
-    NAME = None  # what it begins its name with; None: it has none
+    KIND = (0xD014, 9)  # what is asked to learn what it is, and the answer's size
     START = (0x0021,)  # with arguments
     READ = 0x0300
     SIZE = 0  # of the answer, in bytes
-    ERRORS = 0  # bits of the status register that are faults
+    ERRORS = 0  # bits of the status register that are faults; 0: it has none
     STOP_MS = 200
     ANSWER_MS = 20
 
@@ -48,9 +55,9 @@ class ParticleSensor:
         self._address = address
         self._clean_each = clean_each_samples
         self._answer = memoryview(bytearray(self.SIZE))
-        self._is_known = self._is_measuring = self._has_missed = False
+        self._has_missed = False
         self._first_ms = _FIRST_MS
-        self._step = self._stopped
+        self._step = _STOPPED
         try:
             send(i2c, address, _STOP)
         except OSError:
@@ -59,79 +66,60 @@ class ParticleSensor:
 
     def start(self) -> int:
         """After construction: waits for the stop. Then: asks for what was measured last."""
-        if self._is_measuring:
-            return self._ask(_READY, self._ready)
-        if self._is_known:
-            return self._measure()
-        self._step = self._stopped
-        return self.STOP_MS
+        return self._ask(_READY, _READY_TOLD) if self._step else self.STOP_MS
 
     def read(self):
         """A reading, None when there is nothing new, or the ms that it needs more."""
-        return self._step()
+        step = self._step
+        if step == _STOPPED:
+            return self._ask(self.KIND[0], _KIND_TOLD)
+        if step == _KIND_TOLD:
+            self._check(self._take(self.KIND[1]))
+            return self._measure()
+        if step == _STARTED:
+            return self._ask(_READY, _READY_TOLD)
+        if step == _VALUES_TOLD:
+            return self._values(self._take(self.SIZE))
+        if step == _READY_TOLD:
+            if not self._take(3)[0] & 1:
+                if self._has_missed:
+                    raise SensorFault(SILENT)
+                self._has_missed = True
+                return None
+            self._has_missed = False
+            if self.ERRORS:
+                return self._ask(_STATUS, _STATUS_TOLD)
+        elif self._take(6)[1] & self.ERRORS:
+            send(self._i2c, self._address, _CLEAR_STATUS)
+            raise SensorFault(FRAME)
+        return self._clean() if self._is_dirty() else self._ask(self.READ, _VALUES_TOLD)
 
-    def _ask(self, command: int, step) -> int:
+    def _ask(self, command: int, step: int) -> int:
         send(self._i2c, self._address, command)
         self._step = step
         return self.ANSWER_MS
 
     def _take(self, size: int) -> list:
-        answer = self._answer[:size]
-        self._i2c.readfrom_into(self._address, answer)
-        return words(answer)
+        return take(self._i2c, self._address, self._answer[:size])
 
-    def _stopped(self):
-        return self._measure() if self.NAME is None else self._ask(_NAME, self._named)
-
-    def _named(self):
-        found = bytearray()
-        for word in self._take(9):
-            found.extend(bytes((word >> 8, word & 0xFF)))
-        # Some tell no name. Only the first letters are read, and no serial number ever.
-        if found[0] and bytes(found[:5]) != self.NAME:
-            raise SensorFault(CHIP_ID)
-        return self._measure()
-
-    def _measure(self):
+    def _measure(self) -> int:
         send(self._i2c, self._address, *self.START)
-        self._is_known = self._is_measuring = True
-        self._step = self._started
+        self._step = _STARTED
         return self._first_ms
 
-    def _started(self):
-        return self._ask(_READY, self._ready)
-
-    def _ready(self):
-        if not self._take(3)[0] & 1:
-            if self._has_missed:
-                raise SensorFault(SILENT)
-            self._has_missed = True
-            return None
-        self._has_missed = False
-        return self._check()
-
-    def _check(self):
-        return self._ask(_STATUS, self._healthy)
-
-    def _healthy(self):
-        if self._take(6)[1] & self.ERRORS:
-            send(self._i2c, self._address, _CLEAR_STATUS)
-            raise SensorFault(FRAME)
-        return self._dirty()
-
-    def _dirty(self):
+    def _is_dirty(self) -> bool:
         kind = type(self)
-        if self._clean_each:
-            if kind.until_clean is None:
-                kind.until_clean = self._clean_each // _HOURS_A_WEEK
-            kind.until_clean -= 1
-            if kind.until_clean < 0:
-                kind.until_clean = self._clean_each
-                return self._clean()
-        return self._ask(self.READ, self._values)
+        if not self._clean_each:
+            return False
+        if kind.until_clean is None:
+            kind.until_clean = self._clean_each // _HOURS_A_WEEK
+        kind.until_clean -= 1
+        if kind.until_clean >= 0:
+            return False
+        kind.until_clean = self._clean_each
+        return True
 
-    def _clean(self):
+    def _clean(self) -> int:
         """While it measures; then it is asked anew."""
-        send(self._i2c, self._address, _CLEAN)
-        self._step = self._started
+        self._ask(_CLEAN, _STARTED)
         return _CLEANING_MS

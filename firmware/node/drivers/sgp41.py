@@ -21,7 +21,7 @@ signal at its end), FROZEN (six equal readings: they vary by a few ticks). Sourc
 
 from micropython import const
 
-from node.drivers.sensirion import send, words
+from node.drivers.sensirion import send, take
 from node.errors import CHIP_ID, FRAME, FROZEN, RANGE, SensorFault
 
 _CONDITION = const(0x2612)
@@ -35,8 +35,14 @@ _FAILED = const(0x000F)  # of the self-test: a bit for each part that failed
 _SELF_TEST_MS = const(325)
 _MEASURE_MS = const(51)  # executes in 50 ms; a clock of ms may be short by one
 _SHORT_MS = const(3)
-_CONDITIONINGS = const(9)  # one a second
 _EQUAL = const(6)
+
+# What the next read() is for.
+_OFF = const(0)
+_FEATURES_TOLD = const(1)
+_TESTED = const(2)
+_CONDITIONED = const(11)  # nine times, one a second; its answers are of no use
+_MEASURED = const(12)
 
 
 class SGP41:
@@ -57,65 +63,46 @@ class SGP41:
         self._humidity = (min(max(humidity_mpct, 0), 100_000) * 65_535 + 50_000) // 100_000
         above = min(max(temperature_mc, -45_000), 130_000) + 45_000
         self._temperature = (above * 65_535 + 87_500) // 175_000
-        self._left = _CONDITIONINGS
         self._last = None
         self._equal = 0
+        self._step = _OFF
         send(i2c, address, _HEATER_OFF)
-        self._step = self._off
 
     def start(self) -> int:
-        return _SHORT_MS if self._left else self._measure()
+        return self._measure(_MEASURE) if self._step else _SHORT_MS
 
     def read(self):
-        return self._step()
-
-    def _take(self, size: int) -> list:
-        answer = self._answer[:size]
-        self._i2c.readfrom_into(self._address, answer)
-        return words(answer)
-
-    def _off(self):
-        send(self._i2c, self._address, _FEATURES)
-        self._step = self._told
-        return _SHORT_MS
-
-    def _told(self):
-        if self._take(3)[0] & 0x01FF != _SGP41:
-            raise SensorFault(CHIP_ID)
-        send(self._i2c, self._address, _SELF_TEST)
-        self._step = self._tested
-        return _SELF_TEST_MS
-
-    def _tested(self):
-        if self._take(3)[0] & _FAILED:
+        """A reading, or the ms that it needs more."""
+        step = self._step
+        self._step += 1
+        if step == _OFF:
+            send(self._i2c, self._address, _FEATURES)
+            return _SHORT_MS
+        if step == _FEATURES_TOLD:
+            if self._take(3)[0] & 0x01FF != _SGP41:
+                raise SensorFault(CHIP_ID)
+            send(self._i2c, self._address, _SELF_TEST)
+            return _SELF_TEST_MS
+        if step == _TESTED and self._take(3)[0] & _FAILED:
             raise SensorFault(FRAME)
-        return self._condition()
-
-    def _condition(self):
-        if not self._left:
-            return self._measure()
-        self._left -= 1
-        send(self._i2c, self._address, _CONDITION, self._humidity, self._temperature)
-        self._step = self._conditioned
-        return _MEASURE_MS
-
-    def _conditioned(self):
-        self._take(3)
-        self._step = self._condition
-        return 1000 - _MEASURE_MS
-
-    def _measure(self):
-        send(self._i2c, self._address, _MEASURE, self._humidity, self._temperature)
-        self._step = self._measured
-        return _MEASURE_MS
-
-    def _measured(self) -> tuple:
+        if step < _CONDITIONED:
+            self._measure(_CONDITION)
+            return 1000
+        if step == _CONDITIONED:
+            return self._measure(_MEASURE)
+        self._step = _MEASURED
         values = tuple(self._take(6))
-        for value in values:
-            if not 0 < value < 0xFFFF:
-                raise SensorFault(RANGE)
+        if not (0 < values[0] < 0xFFFF and 0 < values[1] < 0xFFFF):
+            raise SensorFault(RANGE)
         self._equal = self._equal + 1 if values == self._last else 1
         if self._equal >= _EQUAL:
             raise SensorFault(FROZEN)
         self._last = values
         return values
+
+    def _take(self, size: int) -> list:
+        return take(self._i2c, self._address, self._answer[:size])
+
+    def _measure(self, command: int) -> int:
+        send(self._i2c, self._address, command, self._humidity, self._temperature)
+        return _MEASURE_MS

@@ -20,12 +20,12 @@ chapter 4 (modes, cleaning, status register) and 6 (I2C); sensirion-i2c-sps30 1.
 from micropython import const
 
 from node.drivers.float32 import to_scaled
-from node.drivers.sensirion import send
 from node.drivers.sensirion_pm import ParticleSensor
 
 _STOP = const(0x0104)
-_VERSION = const(0xD100)
 _HAS_STATUS = const(0x0202)  # the first firmware that has a status register
+_FAN_OR_LASER = const(0x0030)
+_IDLE = const(10)  # of _step: see sensirion_pm.py
 
 
 class SPS30(ParticleSensor):
@@ -34,34 +34,26 @@ class SPS30(ParticleSensor):
     INTERVAL_S = (10, 3600)  # shorter, and cleaning would look like a fault
     SETTLE_MS = 30_000  # until few particles can be told
     QUANTITIES = ("pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3")
+    KIND = (0xD100, 3)  # the version of its firmware
     START = (0x0010, 0x0300)  # floats
     SIZE = 24  # of 60: counts and sizes of particles follow
-    ERRORS = 0x0030  # fan, laser
     STOP_MS = 30
     ANSWER_MS = 5
 
     def __init__(self, i2c, address: int = 0x69, clean_each_samples: int = 0, measure_s: int = 0):
         ParticleSensor.__init__(self, i2c, address, clean_each_samples)
-        self._has_status = False
-        self._idles = bool(measure_s)
+        self._idles = self._has_missed = measure_s > 0  # after a start there is something new
         if measure_s:
             self._first_ms = measure_s * 1000
-            self._has_missed = True  # after a start there is always something new
 
-    def _stopped(self):
-        return self._ask(_VERSION, self._versioned)
+    def start(self) -> int:
+        return self._measure() if self._step == _IDLE else ParticleSensor.start(self)
 
-    def _versioned(self):
-        self._has_status = self._take(3)[0] >= _HAS_STATUS
-        return self._measure()
+    def _check(self, version: list):
+        self.ERRORS = _FAN_OR_LASER if version[0] >= _HAS_STATUS else 0
 
-    def _check(self):
-        return ParticleSensor._check(self) if self._has_status else self._dirty()
-
-    def _values(self) -> tuple:
-        found = self._take(self.SIZE)
+    def _values(self, found: list) -> tuple:
         if self._idles:
-            send(self._i2c, self._address, _STOP)
-            self._is_measuring = False
+            self._ask(_STOP, _IDLE)
             self._has_missed = True
         return tuple([to_scaled(found[i] << 16 | found[i + 1], 1000) for i in (0, 2, 4, 6)])
