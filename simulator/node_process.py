@@ -51,6 +51,14 @@ def _wire(kit: dict, board: dict):
             chip.power_on(bench.now_ms)
 
 
+def _forget(*names):
+    """Takes modules that are not needed any more out of the heap."""
+    for name in names:
+        package, _, last = name.rpartition(".")
+        del sys.modules[name]
+        delattr(sys.modules[package], last)
+
+
 def heap_used() -> int:
     gc.collect()
     return gc.mem_alloc()
@@ -98,6 +106,7 @@ def main(folder: str, firmware: str = "", umqtt: str = ""):
             loader.run_file(Path(firmware) / (name + ".py"))
 
     _power_up(folder)
+    _forget("simulator.chips.registry", "node.drivers.registry")
     del _power_up, _wire  # a board has none of this in its heap
     try:
         code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)

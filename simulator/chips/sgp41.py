@@ -3,8 +3,7 @@
 
 Senses voc_raw_ticks and nox_raw_ticks, and adds noise of a few ticks; silent in a gap of either.
 The words for compensation are checked and kept (`compensation`), and change nothing.
-`conditioned_ms` is how long its NOx side was conditioned since its heater was last off: over 10 s,
-and `is_damaged`. Conditioning goes on until another command ends it.
+What it may not be given for longer than 10 s, conditioning, it takes: the test watches.
 
 Faults: "checksum"; "chip id" (an SGP40); "self-test"; "range" (a signal at its end); "frozen".
 """
@@ -16,7 +15,6 @@ _FEATURES, _SERIAL = 0x202F, 0x3682
 _EXECUTES_MS = {
     _CONDITION: 50, _MEASURE: 50, _SELF_TEST: 320, _HEATER_OFF: 1, _FEATURES: 1, _SERIAL: 1,
 }  # fmt: skip
-_DAMAGE_MS = 10_000
 
 
 class SGP41(SensirionPart):
@@ -26,24 +24,13 @@ class SGP41(SensirionPart):
     def __init__(self, signals, **_):
         # Options are the driver's.
         SensirionPart.__init__(self, signals)
-        self.is_damaged = False
         self.power_on(0)
 
     def power_on(self, now_ms: int):
         self._powered = True
         self._busy_until_ms = now_ms
         self._answer = self._last = self.compensation = None
-        self._command = _HEATER_OFF  # what it does now, since:
-        self._since_ms = now_ms
-        self.conditioned_ms = 0
         self._random = 1
-
-    def look(self, now_ms: int):
-        """Brings conditioned_ms and is_damaged up to date."""
-        if self._command == _CONDITION:
-            self.conditioned_ms += now_ms - self._since_ms
-            self.is_damaged = self.is_damaged or self.conditioned_ms > _DAMAGE_MS
-        self._since_ms = now_ms
 
     def write(self, now_ms: int, data: bytes):
         if not self._powered:
@@ -51,25 +38,23 @@ class SGP41(SensirionPart):
         levels = self._levels(now_ms)
         words = tuple([data[i] << 8 | data[i + 1] for i in range(2, len(data) - 2, 3)])
         command = data[0] << 8 | data[1] if len(data) % 3 == 2 else 0
-        needed = 2 if command == _CONDITION or command == _MEASURE else 0
+        needed = 2 if command in (_CONDITION, _MEASURE) else 0
         if now_ms < self._busy_until_ms or command not in _EXECUTES_MS or len(words) != needed:
             nack()
         if with_crc(words) != data[2:]:
             nack()
-        self.look(now_ms)
         self._busy_until_ms = self._answer_ms = now_ms + _EXECUTES_MS[command]
-        if command == _FEATURES or command == _SERIAL:
-            features = 0x3220 if self.fault == "chip id" else 0x0040
-            self._answer = with_crc((features,) if command == _FEATURES else (0, 0, 1))
-            return
-        self._command, self._answer = command, None
-        if command == _HEATER_OFF:
-            self.conditioned_ms = 0
+        answer = ()
+        if command == _FEATURES:
+            answer = (0x3220 if self.fault == "chip id" else 0x0040,)
+        elif command == _SERIAL:
+            answer = (0, 0, 1)  # of no real part
         elif command == _SELF_TEST:
-            self._answer = with_crc((0xD401 if self.fault == "self-test" else 0xD400,))
-        else:
+            answer = (0xD401 if self.fault == "self-test" else 0xD400,)
+        elif needed:
             self.compensation = words
-            self._answer = with_crc(self._raw(levels)[: 2 if command == _MEASURE else 1])
+            answer = self._raw(levels)[: 2 if command == _MEASURE else 1]
+        self._answer = with_crc(answer) if answer else None
 
     def _raw(self, levels: list) -> list:
         if self.fault != "frozen" or self._last is None:

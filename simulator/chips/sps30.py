@@ -11,17 +11,14 @@ from simulator.chips.sensirion_pm import ParticlePart
 
 
 def float32(value: int, scale: int) -> int:
-    """The bits of the float32 nearest to value / scale, of those not above it; value ≥ 0."""
+    """The bits of the float32 nearest to value / scale, of those not above it; from 2^−17 on."""
     if value <= 0:
         return 0
-    exponent = 0
-    while value < scale << 23:
-        value <<= 1
-        exponent -= 1
-    while value >= scale << 24:
-        scale <<= 1
+    size, exponent = (value << 40) // scale, 110
+    while size >> 24:
+        size >>= 1
         exponent += 1
-    return (exponent + 150) << 23 | (value // scale & 0x7FFFFF)
+    return exponent << 23 | size & 0x7FFFFF
 
 
 class SPS30(ParticlePart):
