@@ -18,7 +18,9 @@ _FAN = 1 << 4
 
 
 class ParticlePart(SensirionPart):
-    # Of the part:
+    """A subclass has measured(levels, powered_ms) → the words of a measurement, of levels as in
+    SENSES; and other(command) → the words that answer to a command of its own, or None."""
+
     START = [0x0021]  # with arguments
     READ = 0x0300
     UNKNOWN = ()  # the words where nothing was measured
@@ -42,12 +44,6 @@ class ParticlePart(SensirionPart):
         self._words = self.UNKNOWN
         self._cleaning_ms = -_CLEANING_MS
         self._answer = None
-
-    def measured(self, levels: list, now_ms: int) -> tuple:
-        """The words of a measurement; levels: as in SENSES."""
-
-    def other(self, command: int) -> tuple:
-        """The words that answer to a command of this part alone."""
 
     def write(self, now_ms: int, data: bytes):
         if not self._powered:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Sensirion SPS30 on I2C: see sensirion_pm.py. `version`: of its firmware; before 2.2 there is no
-status register. Not modelled: integers instead of floats, counts and sizes of particles (zeros),
-sleep, its own weekly cleaning.
+"""Sensirion SPS30 on I2C: see sensirion_pm.py. Not modelled: integers instead of floats, counts
+and sizes of particles (zeros), sleep, its own weekly cleaning.
 
 Fault "range": a float that is not a number.
 """
@@ -29,8 +28,6 @@ class SPS30(ParticlePart):
     EXECUTES_MS = 0
     STOP_MS = 20
 
-    version = 0x0203
-
     def write(self, now_ms: int, data: bytes):
         # Only while it is idle, and only while it is not.
         if data[:2] == (b"\x01\x04" if self._started_ms is None else b"\x00\x10"):
@@ -38,13 +35,7 @@ class SPS30(ParticlePart):
         ParticlePart.write(self, now_ms, data)
 
     def other(self, command: int):
-        if command == 0xD100:
-            return (self.version,)
-
-    def _told(self, now_ms: int, command: int) -> tuple:
-        if command == 0xD206 and self.version < 0x0202:
-            nack()
-        return ParticlePart._told(self, now_ms, command)
+        return (0x0203,) if command == 0xD100 else None  # the version of its firmware
 
     def measured(self, levels: list, powered_ms: int) -> tuple:
         words = []

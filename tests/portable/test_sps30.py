@@ -98,12 +98,6 @@ class TestSPS30(Particles, unittest.TestCase):
             self.assertEqual(self.chip.cleanings, cleanings)
         self.assertEqual(self.chip._started_ms, None)
 
-    def test_old_firmware(self):
-        self.chip.version = 0x0100
-        driver = SPS30(self.bus)
-        for _ in range(3):
-            self.near(self.sample(driver), self.wanted())
-
     def test_another_part_at_its_address(self):
         other = Other(self.signals)
         self.bus.attach(0x69, other)
