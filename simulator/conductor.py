@@ -101,6 +101,8 @@ class NodeProcess:
             self.pending_chips[index] = {**self.pending_chips.get(index, {}), **changes}
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         first["nvs_blocks"] = self.nvs.blocks
+        parts = [entry["part"] for entry in self.kit["sensors"]]
+        first["classes"] = [PARTS[part][0] if part in PARTS else None for part in parts]
         self._write(json.dumps({**first, "kit": self.kit, "board": self.board}))
         thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
         thread.start()

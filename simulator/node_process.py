@@ -6,7 +6,8 @@ unmodified, on CPython or MicroPython.
 
 FOLDER holds the partitions flash.img (code and configuration, at /lp) and data.img (what the node
 writes); FIRMWARE holds boot.py and main.py. The conductor writes the first line to stdin:
-{"start_s", "now_ms", "cause", "kit", "board", "nvs_blocks"} and then grants (see hal/bench.py).
+{"start_s", "now_ms", "cause", "kit", "board", "classes" (of its chips), "nvs_blocks"} and then
+grants (see hal/bench.py).
 What the firmware prints is the board's serial port, and goes to stdout.
 """
 
@@ -24,17 +25,18 @@ from simulator.world.flash import Flash, PowerCut
 _MICROPYTHON = sys.implementation.name == "micropython"
 
 
-def _wire(kit: dict, board: dict):
-    """Puts the kit's chips onto the board's buses."""
-    from simulator.chips.registry import PARTS, chip_class
-
-    for entry in kit["sensors"]:
+def _wire(kit: dict, board: dict, classes: list):
+    """Puts the kit's chips, whose classes are told, onto the board's buses. (A list of all parts
+    would stay in the heap, by its names.)"""
+    for i, name in enumerate(classes):
+        entry = kit["sensors"][i]
         options = entry.get("options", {})
         bus = board["buses"].get(entry["bus"])
-        if bus is None or entry["part"] not in PARTS:  # nobody could fit it
+        if bus is None or name is None:  # nobody could fit it
             bench.chips.append(None)
             continue
-        chip = chip_class(entry["part"])(bench.signals, **options)
+        module = __import__("simulator.chips." + entry["part"], None, None, (name,))
+        chip = getattr(module, name)(bench.signals, **options)
         bench.chips.append(chip)
         if bus["kind"] == "i2c":
             if bus["id"] not in bench.i2c:
@@ -49,14 +51,6 @@ def _wire(kit: dict, board: dict):
             chip.board_bus = bus
         if bench.now_ms:
             chip.power_on(bench.now_ms)
-
-
-def _forget(*names):
-    """Takes modules that are not needed any more out of the heap."""
-    for name in names:
-        package, _, last = name.rpartition(".")
-        del sys.modules[name]
-        delattr(sys.modules[package], last)
 
 
 def heap_used() -> int:
@@ -78,7 +72,7 @@ def _power_up(folder: str):
     bench.now_ms = bench.booted_ms = first["now_ms"]
     bench.reset_cause = first["cause"]
     bench.signals = Signals()
-    _wire(first["kit"], first["board"])
+    _wire(first["kit"], first["board"], first["classes"])
     bench.take_grant()
 
 
@@ -106,7 +100,6 @@ def main(folder: str, firmware: str = "", umqtt: str = ""):
             loader.run_file(Path(firmware) / (name + ".py"))
 
     _power_up(folder)
-    _forget("simulator.chips.registry", "node.drivers.registry")
     del _power_up, _wire  # a board has none of this in its heap
     try:
         code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)

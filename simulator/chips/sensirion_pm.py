@@ -13,8 +13,9 @@ Faults: "checksum"; "range" (a value it does not know); "frozen" (it measures no
 
 from simulator.chips.sensirion import SensirionPart, nack, with_crc
 
-_START_UP_MS, _FIRST_MS, _PERIOD_MS, _CLEANING_MS = 1000, 1100, 1000, 10_000
-_FAN = 1 << 4
+_START_UP_MS = _PERIOD_MS = 1000
+_FIRST_MS = 1100
+_CLEANING_MS = 10_000
 
 
 class ParticlePart(SensirionPart):
@@ -75,7 +76,7 @@ class ParticlePart(SensirionPart):
         if command == 0x0202:
             return (1 if self._newest(now_ms) > self._taken else 0,)
         if command == 0xD206 or command == 0xD210:
-            status = self._status | (_FAN if self.fault == "fan" else 0)
+            status = self._status | (0x10 if self.fault == "fan" else 0)
             self._status = status if command == 0xD206 else 0
             return status >> 16, status & 0xFFFF
         if command == self.READ:

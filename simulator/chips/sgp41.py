@@ -10,11 +10,14 @@ Faults: "checksum"; "chip id" (an SGP40); "self-test"; "range" (a signal at its 
 
 from simulator.chips.sensirion import SensirionPart, nack, with_crc
 
-_CONDITION, _MEASURE, _SELF_TEST, _HEATER_OFF = 0x2612, 0x2619, 0x280E, 0x3615
-_FEATURES, _SERIAL = 0x202F, 0x3682
 _EXECUTES_MS = {
-    _CONDITION: 50, _MEASURE: 50, _SELF_TEST: 320, _HEATER_OFF: 1, _FEATURES: 1, _SERIAL: 1,
-}  # fmt: skip
+    0x2612: 50,  # conditioning
+    0x2619: 50,  # raw signals
+    0x280E: 320,  # self-test
+    0x3615: 1,  # heater off
+    0x202F: 1,  # features
+    0x3682: 1,  # serial number
+}
 
 
 class SGP41(SensirionPart):
@@ -38,22 +41,22 @@ class SGP41(SensirionPart):
         levels = self._levels(now_ms)
         words = tuple([data[i] << 8 | data[i + 1] for i in range(2, len(data) - 2, 3)])
         command = data[0] << 8 | data[1] if len(data) % 3 == 2 else 0
-        needed = 2 if command in (_CONDITION, _MEASURE) else 0
+        needed = 2 if command in (0x2612, 0x2619) else 0
         if now_ms < self._busy_until_ms or command not in _EXECUTES_MS or len(words) != needed:
             nack()
         if with_crc(words) != data[2:]:
             nack()
         self._busy_until_ms = self._answer_ms = now_ms + _EXECUTES_MS[command]
         answer = ()
-        if command == _FEATURES:
+        if command == 0x202F:
             answer = (0x3220 if self.fault == "chip id" else 0x0040,)
-        elif command == _SERIAL:
+        elif command == 0x3682:
             answer = (0, 0, 1)  # of no real part
-        elif command == _SELF_TEST:
+        elif command == 0x280E:
             answer = (0xD401 if self.fault == "self-test" else 0xD400,)
         elif needed:
             self.compensation = words
-            answer = self._raw(levels)[: 2 if command == _MEASURE else 1]
+            answer = self._raw(levels)[: 2 if command == 0x2619 else 1]
         self._answer = with_crc(answer) if answer else None
 
     def _raw(self, levels: list) -> list:

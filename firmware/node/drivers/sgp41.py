@@ -59,10 +59,9 @@ class SGP41:
         self._i2c = i2c
         self._address = address
         self._answer = memoryview(bytearray(6))
-        # 100 · w / 65535 %, −45 + 175 · w / 65535 °C
-        self._humidity = (min(max(humidity_mpct, 0), 100_000) * 65_535 + 50_000) // 100_000
-        above = min(max(temperature_mc, -45_000), 130_000) + 45_000
-        self._temperature = (above * 65_535 + 87_500) // 175_000
+        # 100 · w / 65535 %, −45 + 175 · w / 65535 °C; 0…100 % and −45…130 °C fit into a word
+        self._humidity = (humidity_mpct * 65_535 + 50_000) // 100_000
+        self._temperature = ((temperature_mc + 45_000) * 65_535 + 87_500) // 175_000
         self._last = None
         self._equal = 0
         self._step = _OFF
