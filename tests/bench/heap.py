@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boards
 from host_tools.micropython_path import micropython_path
+from node.drivers.registry import PARTS
 from simulator.city_run import CityRun, Plan, choose_kits
 from simulator.micropython_tree import (
     micropython_command,
@@ -38,6 +39,7 @@ def baseline_bytes(folder: Path) -> int:
     board = json.loads((root / "esp32-devkitc/board.json").read_text())
     first = {"start_s": 1_800_000_000, "now_ms": 0, "cause": "power", "kit": kit, "board": board}
     first["nvs_blocks"] = 6
+    first["classes"] = [PARTS[sensor["part"]][0] for sensor in kit["sensors"]]
     grant = {"until": 300_000, "known": 300_000, "times": [], "levels": 0, "events": {}}
     code = _BASELINE.format(str(folder.resolve()))
     done = subprocess.run(
