@@ -34,7 +34,7 @@ _TOLD = ("hosts", "silent")  # of what the access point has; the radio is at thi
 _COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting", "unsealed")
 
 
-def _with_chips(kit: dict) -> dict:
+def with_chips(kit: dict) -> dict:
     """The kit as a node process takes it: each sensor names the class of its chip, as a list of
     all chips would cost heap there, and has the options of the chip alone."""
     sensors = [
@@ -112,7 +112,7 @@ class NodeProcess:
             self.pending_chips[index] = {**self.pending_chips.get(index, {}), **changes}
         first = {"start_s": start_s, "now_ms": now_ms, "cause": cause}
         first["nvs_blocks"] = self.nvs.blocks
-        self._write(json.dumps({**first, "kit": _with_chips(self.kit), "board": self.board}))
+        self._write(json.dumps({**first, "kit": with_chips(self.kit), "board": self.board}))
         thread = threading.Thread(target=self._listen, args=(self._process, changed), daemon=True)
         thread.start()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An induction loop detector: a pulse for each event of `vehicles`."""
 
-from simulator.chips.part import PulsePart
+from simulator.chips.pulse_part import PulsePart
 
 
 class LoopDetector(PulsePart):

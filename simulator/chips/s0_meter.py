@@ -4,7 +4,7 @@ pulse has passed. Senses power_mw; a gap gives no pulses. What has passed of the
 when the cable is pulled: the meter itself goes on.
 """
 
-from simulator.chips.part import PulsePart
+from simulator.chips.pulse_part import PulsePart
 
 _MWMS_PER_KWH = 3_600_000_000_000  # mW·ms
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The words of Sensirion's I2C parts: each followed by its CRC-8."""
+"""Sensirion's I2C parts: words, each followed by its CRC-8, and how an answer is read."""
+
+from simulator.chips.part import Part
 
 
 def _crc_table() -> bytes:
@@ -22,3 +24,34 @@ def with_crc(words) -> bytes:
         high, low = word >> 8, word & 0xFF
         wire.extend(bytes((high, low, _TABLE[_TABLE[0xFF ^ high] ^ low])))
     return bytes(wire)
+
+
+def nack():
+    """What the bus gives when nobody answers."""
+    raise OSError(19)
+
+
+class SensirionPart(Part):
+    """Silent in a gap of a level. An answer can be read once, from `_answer_ms` on.
+
+    Fault: "checksum".
+    """
+
+    _answer = None
+    _answer_ms = 0
+
+    def _levels(self, now_ms: int) -> list:
+        at = min(now_ms, self._signals.until_ms)
+        levels = [self._signals.level(name, at) for name in self.SENSES]
+        if None in levels:
+            nack()
+        return levels
+
+    def read(self, now_ms: int, n: int) -> bytes:
+        self._levels(now_ms)
+        if self._answer is None or now_ms < self._answer_ms or not self._powered:
+            nack()
+        answer, self._answer = self._answer, None
+        if self.fault == "checksum":
+            answer = answer[:2] + bytes((answer[2] ^ 0x01,)) + answer[3:]
+        return (answer + b"\xff" * n)[:n]

@@ -12,6 +12,7 @@ from pathlib import Path
 import boards
 from host_tools.micropython_path import micropython_path
 from simulator.city_run import CityRun, Plan, choose_kits
+from simulator.conductor import with_chips
 from simulator.micropython_tree import (
     micropython_command,
     micropython_environment,
@@ -36,7 +37,8 @@ def baseline_bytes(folder: Path) -> int:
     root = Path(boards.__path__[0])
     kit = json.loads((root / "kits/air/kit.json").read_text())
     board = json.loads((root / "esp32-devkitc/board.json").read_text())
-    first = {"start_s": 1_800_000_000, "now_ms": 0, "cause": "power", "kit": kit, "board": board}
+    first = {"start_s": 1_800_000_000, "now_ms": 0, "cause": "power"}
+    first |= {"kit": with_chips(kit), "board": board}
     first["nvs_blocks"] = 6
     grant = {"until": 300_000, "known": 300_000, "times": [], "levels": 0, "events": {}}
     code = _BASELINE.format(str(folder.resolve()))

@@ -34,6 +34,10 @@ PARTS = {
     "a02yyuw": ("A02YYUW", ()),
     "vl53l1x": ("VL53L1X", ()),
     "ble_count": ("BleCount", ("addresses",)),
+    "sen66": ("SEN66", ()),
+    "sen55": ("SEN55", ()),
+    "sps30": ("SPS30", ()),
+    "sgp41": ("SGP41", ()),
 }
 
 

@@ -17,9 +17,13 @@ def crc8(data, start: int, end: int) -> int:
     return crc
 
 
-def send(i2c, address: int, command: int):
-    """Sends a command that has no arguments; an answer can be read after its execution time."""
-    i2c.writeto(address, bytes((command >> 8, command & 0xFF)))
+def send(i2c, address: int, command: int, *arguments):
+    """Sends a command and its words; an answer can be read after its execution time."""
+    sent = bytearray((command >> 8, command & 0xFF))
+    for word in arguments:
+        sent.extend(bytes((word >> 8, word & 0xFF)))
+        sent.append(crc8(sent, len(sent) - 2, len(sent)))
+    i2c.writeto(address, sent)
 
 
 def words(answer) -> list:
@@ -30,3 +34,9 @@ def words(answer) -> list:
             raise SensorFault(CHECKSUM)
         found.append(answer[i] << 8 | answer[i + 1])
     return found
+
+
+def take(i2c, address: int, answer) -> list:
+    """The words of the answer that fills `answer`."""
+    i2c.readfrom_into(address, answer)
+    return words(answer)
