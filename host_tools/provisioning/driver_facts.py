@@ -17,12 +17,10 @@ class DriverFacts:
 
     def __init__(self, part: str):
         self.part = part
-        tree = ast.parse((drivers_folder() / f"{part}.py").read_bytes())
         self.name = PARTS[part][0]
-        classes = {item.name: item for item in tree.body if isinstance(item, ast.ClassDef)}
         self._values, methods = {}, {}
-        self._collect(classes, self.name, methods)
-        self.doc = (ast.get_docstring(tree) or "").strip()
+        self._collect(part, self.name, methods)
+        self.doc = (ast.get_docstring(_tree(part)) or "").strip()
         self.bus = self._values["BUS"]
         self.quantities = self._values["QUANTITIES"]
         self.interval_s = self._values["INTERVAL_S"]
@@ -35,14 +33,13 @@ class DriverFacts:
         if self.bus == "uart" and "pm2_5_ngm3" in self.quantities:
             self.options += PARTICLE_OPTIONS
 
-    def _collect(self, classes: dict, name: str, methods: dict):
+    def _collect(self, module: str, name: str, methods: dict):
         """Values and methods of the class and of those that it derives from, its own last."""
-        for base in classes[name].bases:
-            if isinstance(base, ast.Name) and base.id in classes:
-                self._collect(classes, base.id, methods)
-            elif isinstance(base, ast.Name):
-                self._collect(_imported(classes, base.id, self.part), base.id, methods)
-        for item in classes[name].body:
+        found = _class(module, name)
+        for base in found.bases:
+            if isinstance(base, ast.Name):
+                self._collect(_home(module, base.id), base.id, methods)
+        for item in found.body:
             if isinstance(item, ast.Assign):
                 try:
                     self._values[item.targets[0].id] = ast.literal_eval(item.value)
@@ -59,12 +56,18 @@ def drivers_folder() -> Path:
     return Path(importlib.util.find_spec("node").submodule_search_locations[0]) / "drivers"
 
 
-def _imported(classes: dict, name: str, part: str) -> dict:
-    """The classes of the module beside it that `part` takes the class `name` from."""
-    tree = ast.parse((drivers_folder() / f"{part}.py").read_bytes())
-    for item in tree.body:
+def _tree(module: str) -> ast.Module:
+    return ast.parse((drivers_folder() / f"{module}.py").read_bytes())
+
+
+def _class(module: str, name: str) -> ast.ClassDef:
+    items = _tree(module).body
+    return next(item for item in items if isinstance(item, ast.ClassDef) and item.name == name)
+
+
+def _home(module: str, name: str) -> str:
+    """The module in which the class `name` is that `module` uses."""
+    for item in _tree(module).body:
         if isinstance(item, ast.ImportFrom) and name in [alias.name for alias in item.names]:
-            path = drivers_folder() / (item.module.rpartition(".")[2] + ".py")
-            other = ast.parse(path.read_bytes())
-            return {one.name: one for one in other.body if isinstance(one, ast.ClassDef)}
-    raise AttributeError(f"{part}: where {name} is from is not known")
+            return item.module.rpartition(".")[2]
+    return module

@@ -8,7 +8,8 @@ gas meter burns evenly; it tells each hour, from 5.0 on each five minutes. Numbe
 messages are made up.
 
 Faults: "checksum"; "short" (a telegram ends after twelve lines); "range" (999.9 V at
-phase 1); "frozen" (the same telegram again and again); "names" (a text message).
+phase 1); "frozen" (the same telegram again and again).
+Harmless: "names" (a text message).
 """
 
 from simulator.buses.uart import UartLine

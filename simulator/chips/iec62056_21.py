@@ -5,8 +5,8 @@
 A. It listens at 300 baud, answers `reaction_ms` after a message (200 to 1500), and waits 2 s
 for an acknowledgement; without one it tells its data at 300 baud. It cannot be programmed.
 
-Faults: "checksum" (of the block); "short" (the data message is cut); "range" (99 MW); "echo" (the
-optical head gives back what it is sent).
+Faults: "checksum" (of the block); "short" (the data message is cut); "range" (99 MW).
+Harmless: "echo" (the optical head gives back what it is sent).
 """
 
 from simulator.chips.obis import Meter, decimal

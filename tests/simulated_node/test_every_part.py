@@ -10,8 +10,10 @@ import pytest
 
 import boards
 from host_tools.provisioning.driver_facts import DriverFacts
+from host_tools.provisioning.kit import split_options
 from node.drivers.registry import PARTS, driver_class
 from node.errors import SensorFault
+from node.pipeline import particles
 from node.pipeline.quantities import QUANTITIES
 from node.pipeline.sample import Sensor
 from node.pipeline.watch import WatchingSensor
@@ -47,7 +49,7 @@ SAMPLED = [p for p in ENTRIES if BOARD["buses"][ENTRIES[p]["bus"]]["kind"] not i
 def faults_of(part: str) -> list[str]:
     """What the chip's docstring says it can play, and what its bus can do to it."""
     module = __import__(f"simulator.chips.{part}", None, None, ("x",))
-    told = re.search(r"Faults?:(.*)", module.__doc__ or "", re.S)
+    told = re.search(r"Faults?:(.*?)(Harmless:|$)", module.__doc__ or "", re.S)
     return re.findall(r'"([a-z_ -]+)"', told[1]) if told else []
 
 
@@ -65,7 +67,7 @@ class Street:
     """One part, its chip, and a second sensor on the same bus where that is I2C."""
 
     def __init__(self, part: str):
-        self.entry = dict(ENTRIES[part])
+        (self.entry,) = split_options({"sensors": [ENTRIES[part]]})["sensors"]
         self.period_ms = self.entry["interval_s"] * 1000
         signals = bench.signals = Signals()
         senses = chips.chip_class(part).SENSES
@@ -79,10 +81,17 @@ class Street:
         self.chip = chips.chip_class(part)(signals, **options)
         driver = driver_class(part)
         bus = self.wire(BOARD["buses"][self.entry["bus"]], driver, options)
-        ranges = {name: QUANTITIES[name][2:] for name in self.entry["quantities"]}
-        kind = WatchingSensor if DriverFacts(part).watches else Sensor
+        ranges = {name: QUANTITIES[name][2:] for name in driver.QUANTITIES}
+        entry = {**self.entry, "ranges": ranges}
         self.failures = []
-        self.sensor = kind({**self.entry, "ranges": ranges}, lambda: driver(bus, **options))
+
+        def make():
+            return driver(bus, **options)
+
+        if "particles" in entry:
+            self.sensor = particles.make(entry, make, [50_000])
+        else:
+            self.sensor = (WatchingSensor if DriverFacts(part).watches else Sensor)(entry, make)
         fail = self.sensor._fail
 
         def note(err):
@@ -108,11 +117,6 @@ class Street:
 
             self.chip.board_bus = bus
             bench.wired[kind, bus.get("pin", bus.get("id"))] = self.chip
-            if kind == "onewire":
-                from simulator.buses.onewire import OneWireBus
-
-                bench.wired[kind, bus["pin"]] = OneWireBus(bench.now)
-                bench.wired[kind, bus["pin"]].attach(self.chip)
             made = hardware_more.make(bus, driver)
         return made
 
@@ -163,7 +167,7 @@ def test_a_part_gives_what_it_says_and_nothing_out_of_range(part):
             low, high = QUANTITIES[quantity][2:]
             assert type(value) is int and low <= value <= high
             seen.add(quantity)
-    assert seen == set(street.entry["quantities"]), "some never come"
+    assert seen >= set(street.entry["quantities"]), "some never come"
     assert not street.failures
 
 
@@ -186,10 +190,11 @@ WIRED = [(part, how) for part in SAMPLED for how in WIRE.get(DriverFacts(part).b
 @pytest.mark.parametrize(("part", "how"), WIRED)
 def test_the_wires_fail(part, how):
     street = warm(part)
-    good = {name: QUANTITIES[name][2:] for name in street.entry["quantities"]}
     street.chip.wire = how
     for _, readings in street.run(8):
-        assert all(good[name][0] <= value <= good[name][1] for name, value in readings)
+        for name, value in readings:
+            low, high = QUANTITIES[name][2:]
+            assert low <= value <= high
     if how in ("stretch", "stuck"):
         assert street.failures
         assert all(err.args[0] == 116 for err in street.failures), street.failures
@@ -203,7 +208,7 @@ PLAYED = [(part, fault) for part in SAMPLED for fault in faults_of(part)]
 @pytest.mark.parametrize(("part", "fault"), PLAYED)
 def test_the_chip_fails(part, fault):
     street = warm(part)
-    if fault in ("chip_id", "chip id"):  # another part was put in its place
+    if fault in ("chip_id", "chip id", "self-test"):  # seen when it is put in its place
         street.chip.plugged = False
         street.run(2)
         street.chip.plugged = True
