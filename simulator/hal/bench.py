@@ -62,6 +62,7 @@ class Bench:
         self.analog_uv = {}  # pin: microvolts
         self.air = {"hosts": {}}
         self.wifi_joined = False
+        self.interrupts = None  # function of a time: plays what comes by itself until then
         self.heap_used = None  # function that tells the heap in use, on MicroPython
 
     # time
@@ -97,6 +98,8 @@ class Bench:
             self.sleep_ms(min(rest_ms, max(1, self.until_ms - self.now_ms)))
 
     def _move(self, to_ms: int):
+        if self.interrupts:
+            self.interrupts(to_ms)
         if self.watchdog_ms is not None and to_ms >= self.watchdog_bites_ms:
             self.now_ms = self.watchdog_bites_ms
             self.reset("wdt", 0)

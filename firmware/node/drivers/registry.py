@@ -12,6 +12,8 @@ PARTS = {
     "s0_meter": ("S0Meter", ()),
     "ld2450": ("LD2450", ("positions",)),
     "loop_detector": ("LoopDetector", ("drives",)),
+    "ics43434": ("ICS43434", ("sound",)),
+    "inmp441": ("INMP441", ("sound",)),
 }
 
 

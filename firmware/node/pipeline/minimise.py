@@ -173,6 +173,10 @@ class Minimiser:
 
     def _window(self, stream):
         if not stream.k and not stream.noise:
+            if stream.quantity[-4:] == "_mdb":
+                from node.pipeline.levels import LevelWindow
+
+                return LevelWindow(stream)
             return Window(stream)
         from node.pipeline.protect import ProtectedWindow
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Levels of a digital MEMS microphone on I2S: what its drivers share. See a_weighting.py.
+
+Audio is one block of 10 ms at most. The block is turned into energies and overwritten in one go,
+before the next is asked for; energies become a level each 125 ms, and levels become a histogram.
+
+What it gives, in mdB, of the time since the sample before:
+
+laeq_mdb    level of the mean energy
+lamax_mdb   highest level with the time weighting F (125 ms)
+la10_mdb    exceeded by a tenth of the levels of 125 ms: the loud moments
+la90_mdb    exceeded by nine tenths of them: the background
+
+Sound beyond full scale is at least as loud as it reads: then laeq_mdb and lamax_mdb are None.
+Faults: SILENT when nothing comes, or zeros only; FROZEN when 125 ms are all the same word, which
+no microphone does, since it has noise of its own. Audio that is lost while the board is busy
+cannot be told.
+
+listen_ms: 0 to hear everything; else so many ms of each second, in steps of 125, are measured, and
+the rest is skipped. That is a random sample, good for laeq, la10 and la90; lamax_mdb is then
+the highest of what was heard.
+"""
+
+from array import array
+
+from node.drivers.a_weighting import (
+    BLOCK, FAST, FAST_MAX, FULL_SCALE, GAIN_MDB, HIGHEST, LOWEST, STATE, STEP, SUM, weigh,
+)  # fmt: skip
+from node.drivers.decibels import level_mdb
+from node.errors import FROZEN, SILENT, SensorFault
+
+QUANTITIES = ("laeq_mdb", "lamax_mdb", "la10_mdb", "la90_mdb")
+_BLOCKS = 12  # in 125 ms
+_SETTLE_BLOCKS = 6  # the filter forgets what was before a break: 70 dB down
+_WAKE_BLOCKS = 48  # and the microphone's own start
+_BIN_MDB, _LOWEST_MDB, _BINS = 200, 15_000, 625
+_SINE_MDB = 117_402  # level_mdb() of the mean square of a sine of full scale
+_LOOK_MS = 60_000
+
+
+class SoundLevel:
+    """full_scale_mdb: the level of a sine of full scale; listen_ms: see above."""
+
+    def __init__(self, i2s, full_scale_mdb: int, listen_ms: int):
+        self._i2s = i2s
+        self._zero_mdb = full_scale_mdb - _SINE_MDB - GAIN_MDB
+        self._listen = listen_ms * _BLOCKS // 125 // _BLOCKS * _BLOCKS  # in blocks
+        if listen_ms and not self._listen:
+            self._listen = _BLOCKS
+        self._block = array("i", bytes(4 * BLOCK))
+        self._state = array("i", bytes(4 * STATE))
+        self._bins = array("H", bytes(2 * _BINS))
+        self._settle = _WAKE_BLOCKS  # to come, whose energy is not used
+        self._left = 0  # blocks to come, until it listens no more; -1: without end
+        self._heard = 0  # blocks of the 125 ms under way
+        self._is_first = True  # of what is listened to without a break
+        self._blocks = 0  # since poll() last looked
+        self._is_new = True
+        self._clear()
+        i2s.irq(self._on_block)
+
+    def _clear(self):
+        self._energy = self._levels = self._overloads = 0
+        self._constant = None  # what 125 ms were, all the same
+        self._state[FAST_MAX] = self._state[FAST_MAX + 1] = 0
+        for i in range(_BINS):
+            self._bins[i] = 0
+
+    def start(self) -> int:
+        return 0
+
+    def poll(self) -> int:
+        """Begins to listen, where that is due; returns the ms until it is due again."""
+        if not self._left or not self._blocks:  # or nothing comes, which should not be
+            if self._listen:
+                self._settle = max(self._settle, _SETTLE_BLOCKS)
+            self._left = self._settle + self._listen if self._listen else -1
+            self._heard, self._is_first = 0, True
+            self._i2s.readinto(self._block)
+        self._blocks = 0
+        return 1000 if self._listen else _LOOK_MS
+
+    def read(self):
+        if self._constant is not None:
+            raise SensorFault(SILENT if self._constant in (0, -1) else FROZEN)
+        levels, is_new = self._levels, self._is_new
+        self._is_new = False
+        if not levels:
+            if is_new:  # it has not listened yet
+                return None
+            raise SensorFault(SILENT)
+        loudest = max(1, self._state[FAST_MAX] << 24 | self._state[FAST_MAX + 1])
+        laeq, lamax = self._level(self._energy, levels * _BLOCKS * BLOCK), self._level(loudest, STEP)
+        if self._overloads:
+            laeq = lamax = None
+        found = laeq, lamax, self._exceeded(levels, 10), self._exceeded(levels, 90)
+        # A level that ends just now may be lost here: on a board blocks come at any time.
+        self._clear()
+        return found
+
+    def _level(self, energy: int, samples: int) -> int:
+        return self._zero_mdb + level_mdb(max(1, energy)) - level_mdb(samples)
+
+    def _exceeded(self, levels: int, percent: int) -> int:
+        """The level that so many of 100 levels exceed."""
+        below = levels * (100 - percent)  # hundredths of a level
+        i = 0
+        while below > 100 * self._bins[i]:
+            below -= 100 * self._bins[i]
+            i += 1
+        return _LOWEST_MDB + _BIN_MDB * i + _BIN_MDB * below // (100 * self._bins[i] or 1)
+
+    def _on_block(self, i2s):
+        """Called each time when a block is full; on a board between any two steps of others."""
+        weigh(self._block, self._state)
+        self._blocks += 1
+        if self._left > 0:
+            self._left -= 1
+        if self._left:
+            i2s.readinto(self._block)
+        if self._settle:
+            self._settle -= 1
+            if not self._settle:
+                self._take()
+            return
+        self._heard += 1
+        if self._heard == _BLOCKS:
+            self._heard = 0
+            self._end_level()
+
+    def _take(self):
+        """(energy, lowest, highest) since it was last taken."""
+        state = self._state
+        taken = state[SUM] << 24 | state[SUM + 1], state[LOWEST], state[HIGHEST]
+        state[SUM] = state[SUM + 1] = 0
+        state[LOWEST], state[HIGHEST] = FULL_SCALE, -FULL_SCALE - 1
+        return taken
+
+    def _end_level(self):
+        """125 ms are over."""
+        energy, lowest, highest = self._take()
+        if lowest == highest:
+            self._constant = lowest
+        if lowest <= -FULL_SCALE or highest >= FULL_SCALE - 1:
+            self._overloads += 1
+        if self._is_first:  # F has had no time: the mean is what it would be, had this gone on
+            self._is_first = False
+            self._begin_fast(energy * STEP // (_BLOCKS * BLOCK))
+        self._energy += energy
+        self._levels += 1
+        at = (self._level(energy, _BLOCKS * BLOCK) - _LOWEST_MDB) // _BIN_MDB
+        self._bins[min(max(at, 0), _BINS - 1)] += 1
+
+    def _begin_fast(self, energy: int):
+        state = self._state
+        before = state[FAST_MAX] << 24 | state[FAST_MAX + 1]
+        state[FAST], state[FAST + 1] = energy >> 24, energy & 0xFFFFFF
+        energy = max(energy, before)
+        state[FAST_MAX], state[FAST_MAX + 1] = energy >> 24, energy & 0xFFFFFF
