@@ -100,7 +100,11 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     buses = None if board is None else board["buses"]
     used = _Used()
     for index, fields in enumerate(table.take("sensors", list), 1):
-        _check_sensor(f"{path}: sensor {index}", fields, buses, used)
+        place = f"{path}: sensor {index}"
+        _check_sensor(place, fields, buses, used)
+        if board is not None and _Driver(fields["part"]).native and not board.get("native"):
+            message = f"{place} ({fields['part']}) needs machine code, which this board cannot run"
+            raise ToolError(message, 'take a board that has "native" in its board.json')
     policy_path = path.parent / table.take("policy", str)
     if not policy_path.is_file():
         raise table.wrong(f"names {policy_path.name}, which is not there", "write the policy")
@@ -190,6 +194,7 @@ class _Driver:
             if isinstance(item, ast.ClassDef) and item.name == self.name
         )  # fmt: skip
         self.bus = self._value("BUS")
+        self.native = self._value("NATIVE", False)
         self.quantities = self._value("QUANTITIES")
         self.interval_s = self._value("INTERVAL_S")
         self.addresses = self._value("ADDRESSES") if self.bus == "i2c" else ()
@@ -198,10 +203,12 @@ class _Driver:
         init = methods["__init__"]
         self.options = tuple(argument.arg for argument in init.args.args[2:])
 
-    def _value(self, name: str):
+    def _value(self, name: str, default=None):
         for item in self._class.body:
             if isinstance(item, ast.Assign) and item.targets[0].id == name:
                 return ast.literal_eval(item.value)
+        if default is not None:
+            return default
         raise AttributeError(f"{self.part} has no {name}")
 
     def measures(self) -> str:

@@ -35,14 +35,19 @@ def weigh(block: ptr32, s: ptr32):  # noqa: F821 (known to viper)
     LOWEST, HIGHEST: of the samples; SUM: gets their energy; FAST: the energy of STEP samples with
     the time weighting F (125 ms); FAST_MAX: its highest.
     """
-    x1 = s[0]
-    ya, ra = s[1], s[2]
-    yb, rb = s[3], s[4]
-    yc, rc = s[5], s[6]
-    yd, rd = s[7], s[8]
+    x1 = s[0]  # one by one: several at once would be a tuple
+    ya = s[1]
+    ra = s[2]
+    yb = s[3]
+    rb = s[4]
+    yc = s[5]
+    rc = s[6]
+    yd = s[7]
+    rd = s[8]
     e = s[9]
     f = s[10]
-    lowest, highest = s[11], s[12]
+    lowest = s[11]
+    highest = s[12]
     i = 0
     while i < 500:
         end = i + 250
@@ -103,10 +108,15 @@ def weigh(block: ptr32, s: ptr32):  # noqa: F821 (known to viper)
             if low > s[18]:
                 s[18] = low
     s[0] = x1
-    s[1], s[2] = ya, ra
-    s[3], s[4] = yb, rb
-    s[5], s[6] = yc, rc
-    s[7], s[8] = yd, rd
+    s[1] = ya
+    s[2] = ra
+    s[3] = yb
+    s[4] = rb
+    s[5] = yc
+    s[6] = rc
+    s[7] = yd
+    s[8] = rd
     s[9] = e
     s[10] = f
-    s[11], s[12] = lowest, highest
+    s[11] = lowest
+    s[12] = highest
