@@ -13,7 +13,7 @@ from simulator.chips.part import Part
 
 FULL_SCALE_MDB = 120_000  # of a sine: -26 dBFS is 94 dB SPL
 PEAK = (1 << 23) - 1
-_CYCLE = 480  # frames of the tone and the noise, which repeat: 10 ms
+_CYCLE = 144  # frames of the tone and the noise, which repeat: 3 ms
 _MOMENT = 6000  # frames: 125 ms
 _OFFSET = 3000  # what it gives in silence, of PEAK
 # 10^(i/20), in millionths
@@ -22,12 +22,12 @@ _STEPS = (
     2_511_886, 2_818_383, 3_162_278, 3_548_134, 3_981_072, 4_466_836, 5_011_872, 5_623_413,
     6_309_573, 7_079_458, 7_943_282, 8_912_509, 10_000_000,
 )  # fmt: skip
+# sin(i/24 pi), of 2^15
+_QUARTER = (0, 4277, 8481, 12540, 16384, 19948, 23170, 25997, 28378, 30274, 31651, 32488, 32768)
 # mdB of a moment: the mean energy of the seven is that of 0 dB
 _UPS_AND_DOWNS = (-2000, -6000, 1000, -3000, 3000, -1000, 1953)
-_TURN = 1_768_559_438_007_110  # 2 pi · 2^48
-_RATE_MHZ = 48_000_000
 _NOISE = 1 << 15  # the highest number of the noise
-_NOISE_LOSS_MDB = 4634  # how far white noise with that peak is, A-weighted, below such a sine
+_NOISE_LOSS_MDB = 4570  # by which its A-weighted level is below that of a sine of that peak
 
 
 def amplitude(level_mdb: int) -> int:
@@ -38,30 +38,6 @@ def amplitude(level_mdb: int) -> int:
     i = min(rest // 1000, 19)
     factor = _STEPS[i] * 1000 + (_STEPS[i + 1] - _STEPS[i]) * (rest - 1000 * i)
     return PEAK * factor // (10 ** (9 + tens))
-
-
-class Sine:
-    """next(): the next value of a sine of 48 kHz sampling, of 2^48 at its peak."""
-
-    def __init__(self, frequency_mhz: int):
-        w = _TURN * frequency_mhz // _RATE_MHZ
-        square = w * w >> 48
-        term, cosine, sine, i = 1 << 48, 0, 0, 0
-        while term:  # Taylor's series
-            cosine += term
-            sine += w * term // ((i + 1) << 48)
-            i += 2
-            term = -(term * square >> 48) // (i * (i - 1))
-            if term == -1:
-                break
-        self._twice = 2 * cosine
-        self._before, self._value = -sine, 0
-
-    def next(self) -> int:
-        value = self._value
-        self._value = (self._twice * value >> 48) - self._before
-        self._before = value
-        return value
 
 
 class Microphone(Part):
@@ -75,9 +51,8 @@ class Microphone(Part):
         self.tone = None
         self._offset_mdb = offset_mdb
         self._began = None  # the frame at which it was powered up
-        self._wave = self._noise = None  # made when they are needed
-        self._cycle = array("i", bytes(4 * _CYCLE))
-        self._peak = None  # of the tone in the cycle
+        self._wave = None  # a turn of the tone
+        self._cycle = self._moment = None  # what it gives, and when or why
         self._sine = self._sine_of = None
 
     def power_on(self, now_ms: int):
@@ -96,9 +71,9 @@ class Microphone(Part):
         elif level_mdb is None or frame < self._began + self.MUTE_FRAMES:
             _repeat(words, 0)
         elif self.fault == "range":
-            self._play(words, (1_000_000, FULL_SCALE_MDB + 20_000))
+            self._play(words, (1_000_000, FULL_SCALE_MDB + 20_000), frame)
         elif self.tone is not None:
-            self._play(words, self.tone)
+            self._play(words, self.tone, frame)
         else:
             self._hear(words, frame, level_mdb)
 
@@ -106,43 +81,54 @@ class Microphone(Part):
         done = 0
         while done < len(words):
             moment = (frame + done) // _MOMENT
-            self._fit_cycle(level_mdb + _UPS_AND_DOWNS[moment % len(_UPS_AND_DOWNS)], moment)
-            at = (frame + done) % _CYCLE
-            count = min(len(words) - done, _CYCLE - at)
-            memoryview(words)[done : done + count] = memoryview(self._cycle)[at : at + count]
-            done += count
+            if self._moment != moment:
+                self._moment = moment
+                up_mdb = _UPS_AND_DOWNS[moment % len(_UPS_AND_DOWNS)]
+                self._make_cycle(level_mdb + up_mdb, self.FLOOR_MDB + _NOISE_LOSS_MDB)
+            done += self._copy_cycle(words, done, frame + done)
 
-    def _fit_cycle(self, level_mdb: int, moment: int):
-        """Makes the cycle anew, once in a moment."""
-        if self._peak == moment:
-            return
-        self._peak = moment
+    def _copy_cycle(self, words, done: int, frame: int) -> int:
+        at = frame % _CYCLE
+        count = min(len(words) - done, _CYCLE - at)
+        memoryview(words)[done : done + count] = memoryview(self._cycle)[at : at + count]
+        return count
+
+    def _make_cycle(self, level_mdb: int, noise_mdb):
         if self._wave is None:
-            self._make_tables()
-        wave, noise, cycle = self._wave, self._noise, self._cycle
+            self._wave = _turn()
+            self._cycle = array("i", range(_CYCLE))
+        wave, cycle, noise = self._wave, self._cycle, 1
         peak = amplitude(level_mdb - self._offset_mdb)
+        noise_peak = amplitude(noise_mdb - self._offset_mdb) if noise_mdb else 0
         for i in range(_CYCLE):
-            word = (wave[i % 48] * peak >> 15) + noise[i]
+            noise = (noise * 25_173 + 13_849) & 0xFFFF
+            word = (wave[i % 48] * peak >> 15) + (noise - _NOISE) * noise_peak // _NOISE + _OFFSET
             cycle[i] = min(max(word, -PEAK - 1), PEAK) << 8
 
-    def _make_tables(self):
-        sine = Sine(1_000_000)
-        self._wave = array("i", [(sine.next() + (1 << 32)) >> 33 for _ in range(48)])
-        self._noise = array("i", bytes(4 * _CYCLE))
-        peak = amplitude(self.FLOOR_MDB + _NOISE_LOSS_MDB - self._offset_mdb)
-        seed = 1
-        for i in range(_CYCLE):
-            seed = (seed * 25_173 + 13_849) & 0xFFFF
-            self._noise[i] = (seed - _NOISE) * peak // _NOISE + _OFFSET
-
-    def _play(self, words, tone):
+    def _play(self, words, tone, frame: int):
         frequency_mhz, level_mdb = tone
+        if frequency_mhz == 1_000_000:
+            if self._moment != tone:
+                self._moment = tone
+                self._make_cycle(level_mdb, None)
+            done = 0
+            while done < len(words):
+                done += self._copy_cycle(words, done, frame + done)
+            return
         if self._sine_of != frequency_mhz:
+            from simulator.chips.sine import Sine  # for tests
+
             self._sine, self._sine_of = Sine(frequency_mhz), frequency_mhz
         peak, sine = amplitude(level_mdb - self._offset_mdb), self._sine
         for i in range(len(words)):
             word = (sine.next() * peak >> 48) + _OFFSET
             words[i] = min(max(word, -PEAK - 1), PEAK) << 8
+
+
+def _turn():
+    """A tone of 1 kHz: 48 frames, of 2^15 at the peak."""
+    half = _QUARTER + tuple([_QUARTER[12 - i] for i in range(1, 12)])
+    return array("i", list(half) + [-value for value in half])
 
 
 def _repeat(words, word: int):

@@ -2,9 +2,9 @@
 """The look-alike of `machine.I2S` on an ESP32, as a receiver of 32-bit words; see machine.py.
 
 Words come at the sampling rate in simulated time, whether they are read or not. They wait in the
-DMA memory, `ibuf` bytes of whole pieces of 256 frames; what does not fit is lost, the oldest first.
-With a handler, readinto() returns at once, and the handler is called when the buffer is full, while
-the board sleeps: it never sleeps itself. The chip makes words only for what is read.
+DMA memory, `ibuf` bytes of whole pieces of 256 frames; what does not fit is lost, the oldest
+first. With a handler, readinto() returns at once, and the handler is called when the buffer is
+full, while the board sleeps. The chip makes words only for what is read.
 """
 
 from simulator.hal.bench import bench

@@ -18,8 +18,7 @@ Coefficients: tests/second_opinion/a_weighting_design.py.
 
 import micropython
 
-BLOCK = 500  # samples, two steps of 250: 10.4 ms
-STEP = 250
+BLOCK = 250  # samples: 5.2 ms
 FULL_SCALE = 1 << 20
 GAIN_MDB = 873
 
@@ -32,7 +31,7 @@ STATE = 19
 def weigh(block: ptr32, s: ptr32):  # noqa: F821 (known to viper)
     """Takes BLOCK samples, left-justified in 32 bits, into the state `s`, and overwrites them.
 
-    LOWEST, HIGHEST: of the samples; SUM: gets their energy; FAST: the energy of STEP samples with
+    LOWEST, HIGHEST: of the samples; SUM: gets their energy; FAST: the energy of a block with
     the time weighting F (125 ms); FAST_MAX: its highest.
     """
     x1 = s[0]  # one by one: several at once would be a tuple
@@ -48,65 +47,62 @@ def weigh(block: ptr32, s: ptr32):  # noqa: F821 (known to viper)
     f = s[10]
     lowest = s[11]
     highest = s[12]
+    upper = middle = lower = 0
     i = 0
-    while i < 500:
-        end = i + 250
-        upper = middle = lower = 0
-        while i < end:
-            x = block[i] >> 11
-            block[i] = 0
-            i += 1
-            if x < lowest:
-                lowest = x
-            if x > highest:
-                highest = x
+    while i < 250:
+        x = block[i] >> 11
+        block[i] = 0
+        i += 1
+        if x < lowest:
+            lowest = x
+        if x > highest:
+            highest = x
 
-            t = ya * 94 + ra  # 737.9 Hz
-            ra = t & 1023
-            y1 = ya
-            ya += x - x1 - (t >> 10)
-            x1 = x
-            t = yb * 115 + rb  # 107.7 Hz
-            rb = t & 8191
-            y2 = yb
-            yb += ya - y1 - (t >> 13)
-            t = yc * 88 + rc  # 20.6 Hz
-            rc = t & 32767
-            y1 = yc
-            yc += yb - y2 - (t >> 15)
-            t = yd * 88 + rd  # 20.6 Hz
-            rd = t & 32767
-            y2 = yd
-            yd += yc - y1 - (t >> 15)
+        t = ya * 94 + ra  # 737.9 Hz
+        ra = t & 1023
+        y1 = ya
+        ya += x - x1 - (t >> 10)
+        x1 = x
+        t = yb * 115 + rb  # 107.7 Hz
+        rb = t & 8191
+        y2 = yb
+        yb += ya - y1 - (t >> 13)
+        t = yc * 88 + rc  # 20.6 Hz
+        rc = t & 32767
+        y1 = yc
+        yc += yb - y2 - (t >> 15)
+        t = yd * 88 + rd  # 20.6 Hz
+        rd = t & 32767
+        y2 = yd
+        yd += yc - y1 - (t >> 15)
 
-            t = yd + ((5 * y2 + 8) >> 4)
-            e += ((t - e) * 207 + 128) >> 8  # 12.2 kHz
-            f += ((e - f) * 207 + 128) >> 8  # 12.2 kHz
+        t = yd + ((5 * y2 + 8) >> 4)
+        e += ((t - e) * 207 + 128) >> 8  # 12.2 kHz
+        f += ((e - f) * 207 + 128) >> 8  # 12.2 kHz
 
-            t = f >> 10  # f² without a product of more than 31 bits
-            y1 = f & 1023
-            upper += t * t
-            middle += t * y1
-            lower += y1 * y1
+        t = f >> 10  # f² without a product of more than 31 bits
+        y1 = f & 1023
+        upper += t * t
+        middle += t * y1
+        lower += y1 * y1
 
-        t = lower + ((upper & 15) << 20) + ((middle & 8191) << 11)
-        high = (upper >> 4) + (middle >> 13) + (t >> 24)
-        low = t & 0xFFFFFF
-        t = s[14] + low
-        s[13] += high + (t >> 24)
-        s[14] = t & 0xFFFFFF
-        t = (high - s[15]) * 21  # 21/512 is 1 - exp(-250/48,000 / 0.125)
-        low = s[16] + ((t & 511) << 15) + (((low - s[16]) * 21) >> 9)
-        high = s[15] + (t >> 9) + (low >> 24)
-        low = low & 0xFFFFFF
-        s[15] = high
-        s[16] = low
-        if high > s[17]:
-            s[17] = high
-            s[18] = low
-        elif high == s[17]:
-            if low > s[18]:
-                s[18] = low
+    t = lower + ((upper & 15) << 20) + ((middle & 8191) << 11)
+    high = (upper >> 4) + (middle >> 13) + (t >> 24)
+    low = t & 0xFFFFFF
+    t = s[14] + low
+    s[13] += high + (t >> 24)
+    s[14] = t & 0xFFFFFF
+    t = (high - s[15]) * 21  # 21/512 is 1 - exp(-250/48,000 / 0.125)
+    low = s[16] + ((t & 511) << 15) + (((low - s[16]) * 21) >> 9)
+    high = s[15] + (t >> 9) + (low >> 24)
+    low = low & 0xFFFFFF
+    s[15] = high
+    s[16] = low
+    if high > s[17]:
+        s[17] = high
+        s[18] = low
+    elif high == s[17] and low > s[18]:
+        s[18] = low
     s[0] = x1
     s[1] = ya
     s[2] = ra

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """InvenSense ICS-43434 microphone: A-weighted sound levels of a street, in mdB.
 
-Bus: I2S at 48 kHz, 24 bits in 32; L/R on ground (left). Sensitivity -26 dBFS ± 1 dB at 94 dB SPL and
-1 kHz, so that a sine of full scale, whose RMS is 3.01 dB below it, is 120 dB. Overload at 120 dB
-SPL, own noise 29 dB(A) (SNR 65 dB). offset_mdb: what a calibrator says more than it reads. Errors
-and listen_ms: see sound_level.py. Needs native code (a_weighting.py). Source: InvenSense DS-000069
-rev. 1.2, page 1 and table 2.
+Bus: I2S at 48 kHz, 24 bits in 32; L/R on ground (left). Sensitivity -26 dBFS ± 1 dB at 94 dB SPL
+and 1 kHz, so that a sine of full scale, whose RMS is 3.01 dB below its peak, is 120 dB. Overload
+at 120 dB SPL, own noise 29 dB(A) (SNR 65 dB). offset_mdb: what a calibrator says more than it
+reads. Errors and listen_ms: see sound_level.py. Needs native code (a_weighting.py). Source:
+InvenSense DS-000069 rev. 1.2, page 1.
 
     microphone = ICS43434(i2s, offset_mdb=0)
     again_ms = microphone.poll()

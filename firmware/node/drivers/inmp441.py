@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """InvenSense INMP441 microphone: A-weighted sound levels of a street, in mdB.
 
-Bus: I2S at 48 kHz, 24 bits in 32; L/R on ground (left). Sensitivity -26 dBFS ± 3 dB at 94 dB SPL and
-1 kHz: calibrate it. Overload at a peak of 120 dB SPL, own noise 33 dB(A), zeros in the first 85 ms.
-All else as ics43434.py. Source: InvenSense DS-INMP441-00 rev. 1.1, table 1 and page 10.
+Bus: I2S at 48 kHz, 24 bits in 32; L/R on ground (left). Sensitivity -26 dBFS ± 3 dB at 94 dB SPL
+and 1 kHz: calibrate it. Overload at a peak of 120 dB SPL, own noise 33 dB(A), zeros in the first
+85 ms. All else as ics43434.py. Source: InvenSense DS-INMP441-00 rev. 1.1, table 1 and page 10.
 
     microphone = INMP441(i2s, offset_mdb=-1200)
     again_ms = microphone.poll()

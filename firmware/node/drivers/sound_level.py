@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Levels of a digital MEMS microphone on I2S: what its drivers share. See a_weighting.py.
 
-Audio is one block of 10 ms at most. The block is turned into energies and overwritten in one go,
+Audio is one block of 5 ms at most. The block is turned into energies and overwritten in one go,
 before the next is asked for; energies become a level each 125 ms, and levels become a histogram.
 
 What it gives, in mdB, of the time since the sample before:
@@ -16,24 +16,33 @@ Faults: SILENT when nothing comes, or zeros only; FROZEN when 125 ms are all the
 no microphone does, since it has noise of its own. Audio that is lost while the board is busy
 cannot be told.
 
-listen_ms: 0 to hear everything; else so many ms of each second, in steps of 125, are measured, and
-the rest is skipped. That is a random sample, good for laeq, la10 and la90; lamax_mdb is then
-the highest of what was heard.
+listen_ms: 0 to hear everything; else 125 … 875 ms of each second, in steps of 125, are measured,
+and the rest is skipped. Such a sample is good for laeq, la10 and la90; lamax_mdb is then the
+highest of what was heard.
 """
 
 from array import array
 
 from node.drivers.a_weighting import (
-    BLOCK, FAST, FAST_MAX, FULL_SCALE, GAIN_MDB, HIGHEST, LOWEST, STATE, STEP, SUM, weigh,
-)  # fmt: skip
+    BLOCK,
+    FAST,
+    FAST_MAX,
+    FULL_SCALE,
+    GAIN_MDB,
+    HIGHEST,
+    LOWEST,
+    STATE,
+    SUM,
+    weigh,
+)
 from node.drivers.decibels import level_mdb
 from node.errors import FROZEN, SILENT, SensorFault
 
 QUANTITIES = ("laeq_mdb", "lamax_mdb", "la10_mdb", "la90_mdb")
-_BLOCKS = 12  # in 125 ms
-_SETTLE_BLOCKS = 6  # the filter forgets what was before a break: 70 dB down
-_WAKE_BLOCKS = 48  # and the microphone's own start
-_BIN_MDB, _LOWEST_MDB, _BINS = 200, 15_000, 625
+_BLOCKS = 24  # in 125 ms
+_SETTLE_BLOCKS = 12  # the filter forgets what was before a break: 70 dB down
+_WAKE_BLOCKS = 96  # and the microphone's own start
+_BIN_MDB, _LOWEST_MDB, _BINS = 250, 25_000, 400
 _SINE_MDB = 117_402  # level_mdb() of the mean square of a sine of full scale
 _LOOK_MS = 60_000
 
@@ -44,12 +53,10 @@ class SoundLevel:
     def __init__(self, i2s, full_scale_mdb: int, listen_ms: int):
         self._i2s = i2s
         self._zero_mdb = full_scale_mdb - _SINE_MDB - GAIN_MDB
-        self._listen = listen_ms * _BLOCKS // 125 // _BLOCKS * _BLOCKS  # in blocks
-        if listen_ms and not self._listen:
-            self._listen = _BLOCKS
-        self._block = array("i", bytes(4 * BLOCK))
+        self._listen = max(1, listen_ms // 125) * _BLOCKS if listen_ms else 0
+        self._block = array("i", range(BLOCK))  # of any numbers: zeros would be made twice
         self._state = array("i", bytes(4 * STATE))
-        self._bins = array("H", bytes(2 * _BINS))
+        self._bins = array("H", range(_BINS))
         self._settle = _WAKE_BLOCKS  # to come, whose energy is not used
         self._left = 0  # blocks to come, until it listens no more; -1: without end
         self._heard = 0  # blocks of the 125 ms under way
@@ -90,7 +97,10 @@ class SoundLevel:
                 return None
             raise SensorFault(SILENT)
         loudest = max(1, self._state[FAST_MAX] << 24 | self._state[FAST_MAX + 1])
-        laeq, lamax = self._level(self._energy, levels * _BLOCKS * BLOCK), self._level(loudest, STEP)
+        laeq, lamax = (
+            self._level(self._energy, levels * _BLOCKS * BLOCK),
+            self._level(loudest, BLOCK),
+        )
         if self._overloads:
             laeq = lamax = None
         found = laeq, lamax, self._exceeded(levels, 10), self._exceeded(levels, 90)
@@ -145,7 +155,7 @@ class SoundLevel:
             self._overloads += 1
         if self._is_first:  # F has had no time: the mean is what it would be, had this gone on
             self._is_first = False
-            self._begin_fast(energy * STEP // (_BLOCKS * BLOCK))
+            self._begin_fast(energy // _BLOCKS)
         self._energy += energy
         self._levels += 1
         at = (self._level(energy, _BLOCKS * BLOCK) - _LOWEST_MDB) // _BIN_MDB
