@@ -36,7 +36,7 @@ class Words:
 
 def fuzz(count, seed):
     """Blocks of random words of many kinds: levels stay in their range, and numbers in 31 bits.
-    Returns (how many were tried, a sum over all that was told)."""
+    Returns (how many were tried, a sum over all that came of it)."""
     state, words = seed, Words()
     driver, told = ICS43434(words), 0
     driver.poll()
@@ -49,18 +49,19 @@ def fuzz(count, seed):
     for _ in range(count):
         kind, a, b, c = random() % 6, random() % 24, random(), random() % 60 + 1
         if kind == 0:  # noise of any strength
-            words.give(lambda i: ((random() - (1 << 22)) >> a) << 8)
+            words.give(lambda i, a=a: ((random() - (1 << 22)) >> a) << 8)
         elif kind == 1:  # full scale, one way and the other
-            words.give(lambda i: 0x7FFFFFFF if i // c & 1 else -0x80000000)
+            words.give(lambda i, c=c: 0x7FFFFFFF if i // c & 1 else -0x80000000)
         elif kind == 2:
-            words.give(lambda i: (b << 7) - (1 << 29))
+            words.give(lambda i, b=b: (b << 7) - (1 << 29))
         elif kind == 3:  # bits that nobody drives, below the 24
             words.give(lambda i: random() & 0xFF)
         elif kind == 4:
-            words.give(lambda i: 0x7FFFFFFF if i == a else 0)
+            words.give(lambda i, a=a: 0x7FFFFFFF if i == a else 0)
         else:
             words.give(lambda i: 0)
         for number in driver._state:
+            told = (told * 31 + number) & 0xFFFFFF
             if not -(1 << 31) <= number < 1 << 31:
                 raise ValueError("more than 32 bits")
         if random() % 50:
@@ -106,7 +107,7 @@ class TestLevels(unittest.TestCase):
             ear.pass_ms(250)  # the rest of the tone before dies down
             ear.read()
             ear.pass_ms(250)
-            laeq, lamax, la10, la90 = ear.read()
+            laeq, _, la10, la90 = ear.read()
             self.assert_near(laeq, level_mdb - 30, 100)
             if level_mdb > 25_000:
                 self.assert_near(la10, level_mdb, 250)
@@ -203,7 +204,7 @@ class TestLevels(unittest.TestCase):
         for level_mdb, levels in ((70_000, 2), (50_000, 4), (40_000, 3)):
             ear.tone(1000, level_mdb)
             ear.pass_ms(125 * levels)
-        laeq, lamax, la10, la90 = ear.read()
+        la10, la90 = ear.read()[2:]
         self.assert_near(la10, 70_000, 400)
         self.assert_near(la90, 40_000, 400)
 
@@ -334,7 +335,7 @@ class TestFaults(unittest.TestCase):
         self.assertEqual(fuzz(2000, 1), (2000, FUZZ_SUM))
 
 
-FUZZ_SUM = 1_812_406
+FUZZ_SUM = 2_464_498
 
 
 class TestFilter(unittest.TestCase):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""node/drivers/inmp441.py with simulator/chips/inmp441.py; all that it shares with the ICS-43434 is
-in test_ics43434.py."""
+"""node/drivers/inmp441.py with simulator/chips/inmp441.py; what it shares with the ICS-43434 is in
+test_ics43434.py."""
 
 import unittest
 from array import array
@@ -21,7 +21,7 @@ class TestMicrophone(unittest.TestCase):
         """DS-INMP441-00 page 10: 94 dB SPL of 1 kHz have a peak of 420,426."""
         self.ear.tone(1000, 94_000)
         self.ear.pass_ms(1000)
-        laeq, lamax, la10, la90 = self.ear.read()
+        laeq, lamax = self.ear.read()[:2]
         self.assertTrue(abs(laeq - 94_000) <= 50)
         self.assertTrue(abs(lamax - 94_000) <= 50)
 
