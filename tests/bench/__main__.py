@@ -11,7 +11,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import catch_up, collect, day, heap, herd, lms, mqtt, seal, wear
+from tests.bench import catch_up, collect, day, heap, herd, lms, mqtt, seal, sound, wear
 
 PARTS = {
     "mqtt": mqtt.run,
@@ -23,6 +23,7 @@ PARTS = {
     "collect": collect.run,
     "lms": lms.run,
     "wear": wear.run,
+    "sound": sound.run,
 }
 
 
