@@ -510,8 +510,8 @@ why = "Noise."
     [
         ('["mean"]', '["mean", "sum"]', "the sum of la10_mdb, but decibels cannot be added"),
         ("window_s = 300", "window_s = 600",
-         "the mean of la10_mdb over window_s = 600, but what a part of the time exceeds has no mean"
-         " | take window_s = 300, the sensor's interval_s"),
+         "the mean of la10_mdb over window_s = 600, but what a part of the time exceeds has no "
+         "mean | take window_s = 300, the sensor's interval_s"),
         ('why = "Noise."', 'why = "Noise."\nnoise = { epsilon = 1, per_day = 288 }',
          "has noise, but the mean energy of levels gets none"),
     ],

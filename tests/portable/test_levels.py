@@ -3,8 +3,8 @@
 
 import unittest
 
-from node.drivers.decibels import energy, level_mdb, mean_mdb
-from node.pipeline.levels import LevelWindow
+from node.drivers.decibels import level_mdb
+from node.pipeline.levels import LevelWindow, energy, mean_mdb
 from node.pipeline.minimise import Minimiser
 from node.policy.rules import Stream
 

@@ -9,7 +9,7 @@ poles at 737.9, 107.7 and twice 20.6 Hz; the zeros at 0 Hz also take away the mi
 What the division leaves over is carried into the next sample (`ra` … `rd`): rounded away, it would
 let a pole at 20.6 Hz pass a small constant or slow signal. The third is low-pass, a double pole at
 12.2 kHz with a zero that makes up for the sampling. All together is 0.15 dB off at most, up to
-20 kHz, and has a gain of 0.874 dB at 1 kHz (GAIN_MDB).
+20 kHz, and has a gain of 0.874 dB at 1 kHz.
 
 Samples have 21 of the 24 bits, which is 1 dB(SPL) of rounding noise. No sample of them makes a
 number of more than 31 bits: the sum of the magnitudes of the impulse response is 2.71 at most.
@@ -18,21 +18,17 @@ Coefficients: tests/second_opinion/a_weighting_design.py.
 
 import micropython
 
-BLOCK = 250  # samples: 5.2 ms
-FULL_SCALE = 1 << 20
-GAIN_MDB = 874
-
-# Places of the state. An energy is high · 2^24 + low, of the sum of squares.
-LOWEST, HIGHEST, SUM, FAST, FAST_MAX = 11, 12, 13, 15, 17
-STATE = 19
-
 
 @micropython.viper
 def weigh(block: ptr32, s: ptr32):  # noqa: F821 (known to viper)
-    """Takes BLOCK samples, left-justified in 32 bits, into the state `s`, and overwrites them.
+    """Takes a block of 250 samples (5.2 ms), left-justified in 32 bits, into the state `s`, and
+    overwrites them. `s` has 19 numbers, of which others may use these; an energy is a sum of
+    squares, as high · 2^24 + low:
 
-    LOWEST, HIGHEST: of the samples; SUM: gets their energy; FAST: the energy of a block with
-    the time weighting F (125 ms); FAST_MAX: its highest.
+    11, 12  lowest and highest sample, of 2^20 at full scale: get only lower and higher
+    13, 14  energy: gets that of the block
+    15, 16  energy of a block with the time weighting F (125 ms)
+    17, 18  its highest
     """
     x1 = s[0]  # one by one: several at once would be a tuple
     ya = s[1]

@@ -23,22 +23,15 @@ highest of what was heard.
 
 from array import array
 
-from node.drivers.a_weighting import (
-    BLOCK,
-    FAST,
-    FAST_MAX,
-    FULL_SCALE,
-    GAIN_MDB,
-    HIGHEST,
-    LOWEST,
-    STATE,
-    SUM,
-    weigh,
-)
+from node.drivers.a_weighting import weigh
 from node.drivers.decibels import level_mdb
 from node.errors import FROZEN, SILENT, SensorFault
 
-QUANTITIES = ("laeq_mdb", "lamax_mdb", "la10_mdb", "la90_mdb")
+_BLOCK = 250  # samples
+# Of a_weighting.py: places in its state, full scale, gain at 1 kHz.
+_LOWEST, _HIGHEST, _SUM, _FAST, _FAST_MAX, _STATE = 11, 12, 13, 15, 17, 19
+_FULL_SCALE = 1 << 20
+_GAIN_MDB = 874
 _BLOCKS = 24  # in 125 ms
 _SETTLE_BLOCKS = 12  # the filter forgets what was before a break: 70 dB down
 _WAKE_BLOCKS = 96  # and the microphone's own start
@@ -52,10 +45,10 @@ class SoundLevel:
 
     def __init__(self, i2s, full_scale_mdb: int, listen_ms: int):
         self._i2s = i2s
-        self._zero_mdb = full_scale_mdb - _SINE_MDB - GAIN_MDB
+        self._zero_mdb = full_scale_mdb - _SINE_MDB - _GAIN_MDB
         self._listen = max(1, listen_ms // 125) * _BLOCKS if listen_ms else 0
-        self._block = array("i", range(BLOCK))  # of any numbers: zeros would be made twice
-        self._state = array("i", bytes(4 * STATE))
+        self._block = array("i", range(_BLOCK))  # of any numbers: zeros would be made twice
+        self._state = array("i", bytes(4 * _STATE))
         self._bins = array("H", range(_BINS))
         self._settle = _WAKE_BLOCKS  # to come, whose energy is not used
         self._left = 0  # blocks to come, until it listens no more; -1: without end
@@ -69,7 +62,7 @@ class SoundLevel:
     def _clear(self):
         self._energy = self._levels = self._overloads = 0
         self._constant = None  # what 125 ms were, all the same
-        self._state[FAST_MAX] = self._state[FAST_MAX + 1] = 0
+        self._state[_FAST_MAX] = self._state[_FAST_MAX + 1] = 0
         for i in range(_BINS):
             self._bins[i] = 0
 
@@ -96,10 +89,10 @@ class SoundLevel:
             if is_new:  # it has not listened yet
                 return None
             raise SensorFault(SILENT)
-        loudest = max(1, self._state[FAST_MAX] << 24 | self._state[FAST_MAX + 1])
+        loudest = max(1, self._state[_FAST_MAX] << 24 | self._state[_FAST_MAX + 1])
         laeq, lamax = (
-            self._level(self._energy, levels * _BLOCKS * BLOCK),
-            self._level(loudest, BLOCK),
+            self._level(self._energy, levels * _BLOCKS * _BLOCK),
+            self._level(loudest, _BLOCK),
         )
         if self._overloads:
             laeq = lamax = None
@@ -141,9 +134,9 @@ class SoundLevel:
     def _take(self):
         """(energy, lowest, highest) since it was last taken."""
         state = self._state
-        taken = state[SUM] << 24 | state[SUM + 1], state[LOWEST], state[HIGHEST]
-        state[SUM] = state[SUM + 1] = 0
-        state[LOWEST], state[HIGHEST] = FULL_SCALE, -FULL_SCALE - 1
+        taken = state[_SUM] << 24 | state[_SUM + 1], state[_LOWEST], state[_HIGHEST]
+        state[_SUM] = state[_SUM + 1] = 0
+        state[_LOWEST], state[_HIGHEST] = _FULL_SCALE, -_FULL_SCALE - 1
         return taken
 
     def _end_level(self):
@@ -151,19 +144,19 @@ class SoundLevel:
         energy, lowest, highest = self._take()
         if lowest == highest:
             self._constant = lowest
-        if lowest <= -FULL_SCALE or highest >= FULL_SCALE - 1:
+        if lowest <= -_FULL_SCALE or highest >= _FULL_SCALE - 1:
             self._overloads += 1
         if self._is_first:  # F has had no time: the mean is what it would be, had this gone on
             self._is_first = False
             self._begin_fast(energy // _BLOCKS)
         self._energy += energy
         self._levels += 1
-        at = (self._level(energy, _BLOCKS * BLOCK) - _LOWEST_MDB) // _BIN_MDB
+        at = (self._level(energy, _BLOCKS * _BLOCK) - _LOWEST_MDB) // _BIN_MDB
         self._bins[min(max(at, 0), _BINS - 1)] += 1
 
     def _begin_fast(self, energy: int):
         state = self._state
-        before = state[FAST_MAX] << 24 | state[FAST_MAX + 1]
-        state[FAST], state[FAST + 1] = energy >> 24, energy & 0xFFFFFF
+        before = state[_FAST_MAX] << 24 | state[_FAST_MAX + 1]
+        state[_FAST], state[_FAST + 1] = energy >> 24, energy & 0xFFFFFF
         energy = max(energy, before)
-        state[FAST_MAX], state[FAST_MAX + 1] = energy >> 24, energy & 0xFFFFFF
+        state[_FAST_MAX], state[_FAST_MAX + 1] = energy >> 24, energy & 0xFFFFFF
