@@ -31,19 +31,23 @@ class I2S:
         self._held = pieces * _DMA_FRAMES
         self._began_ms = bench.now_ms
         self._next = 0  # the frame that is read next
-        self._handler = self._buf = None
+        self._handler = None
+        self._asked = []  # (buffer, its handler): the one that is being filled, and one more
 
     def deinit(self):
-        self._handler = self._buf = bench.interrupts = None
+        self._handler = bench.interrupts = None
+        self._asked = []
 
     def irq(self, handler):
         self._handler = handler
         bench.interrupts = self._play
 
     def readinto(self, buf) -> int:
-        came = (bench.now_ms - self._began_ms) * self._rate // 1000
-        self._next = max(self._next, came - self._held)
-        self._buf = buf
+        if not self._asked:
+            came = (bench.now_ms - self._began_ms) * self._rate // 1000
+            self._next = max(self._next, came - self._held)
+        if len(self._asked) < 2:  # a third one is forgotten
+            self._asked.append((buf, self._handler))
         if self._handler is None:
             bench.sleep_ms(self._full_ms() - bench.now_ms)
             self._fill()
@@ -51,22 +55,23 @@ class I2S:
 
     def _full_ms(self) -> int:
         """When the buffer is full."""
-        return self._began_ms - -1000 * (self._next + len(self._buf)) // self._rate
+        return self._began_ms - -1000 * (self._next + len(self._asked[0][0])) // self._rate
 
     def _fill(self):
-        buf, self._buf = self._buf, None
+        buf, handler = self._asked.pop(0)
         if self._chip is not None and self._chip.plugged:
             self._chip.fill(buf, self._next, bench.now_ms)
         else:  # the pin is pulled down
             for i in range(len(buf)):
                 buf[i] = 0
         self._next += len(buf)
+        return handler
 
     def _play(self, until_ms: int):
         """Calls the handler for each buffer that is full by then."""
         if bench.watchdog_ms is not None:
             until_ms = min(until_ms, bench.watchdog_bites_ms)
-        while self._buf is not None and self._full_ms() <= until_ms:
+        while self._asked and self._full_ms() <= until_ms:
             bench.now_ms = max(bench.now_ms, self._full_ms())
-            self._fill()
-            self._handler(self)
+            handler = self._fill()
+            handler(self)

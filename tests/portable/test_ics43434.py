@@ -320,15 +320,26 @@ class TestFaults(unittest.TestCase):
         self.ear.bench.interrupts = None
         self.ear.pass_ms(1000)
         self.assertEqual(failure(self.ear.read), SILENT)
-        self.ear.i2s.irq(None)
+        self.ear.i2s.deinit()
         self.recovers()
 
-    def test_blocks_stop_and_are_asked_for_again(self):
-        self.ear.i2s._buf = None
-        self.ear.driver.poll()
-        self.ear.driver.poll()  # a minute later
-        self.ear.pass_ms(500)
-        self.assertTrue(abs(self.ear.read()[LAEQ] - 70_000) <= 200)
+    def test_a_new_driver_while_a_block_is_under_way(self):
+        """The one before asks for no more, and its block stays until it is full."""
+        ear, asked = self.ear, []
+        old, readinto = ear.driver, ear.i2s.readinto
+        ear.i2s.readinto = lambda buf: asked.append(buf is old._block) or readinto(buf)
+        ear.fresh()
+        self.assertTrue(ear.driver._before is old)
+        ear.read()
+        ear.pass_ms(1000)
+        self.assertFalse([1 for is_old in asked if is_old])
+        self.assertEqual(ear.driver._before, None)
+        self.assertTrue(abs(ear.read()[LAEQ] - 70_000) <= 200)
+
+    def test_blocks_stop(self):
+        del self.ear.i2s._asked[:]
+        self.fails(SILENT)
+        self.recovers()
 
     def test_fuzz(self):
         """The sum is the same on every interpreter: nothing wraps."""

@@ -40,6 +40,9 @@ _SINE_MDB = 117_402  # level_mdb() of the mean square of a sine of full scale
 _LOOK_MS = 60_000
 
 
+_drivers = {}  # id of the I2S: the driver that was made last for it
+
+
 class SoundLevel:
     """full_scale_mdb: the level of a sine of full scale; listen_ms: see above."""
 
@@ -54,9 +57,13 @@ class SoundLevel:
         self._left = 0  # blocks to come, until it listens no more; -1: without end
         self._heard = 0  # blocks of the 125 ms under way
         self._is_first = True  # of what is listened to without a break
-        self._blocks = 0  # since poll() last looked
         self._is_new = True
         self._clear()
+        # The one before may have a block under way, which must stay until it is full.
+        self._before = _drivers.get(id(i2s))
+        if self._before is not None:
+            self._before.stop()
+        _drivers[id(i2s)] = self
         i2s.irq(self._on_block)
 
     def _clear(self):
@@ -69,15 +76,18 @@ class SoundLevel:
     def start(self) -> int:
         return 0
 
+    def stop(self):
+        """Asks for no more blocks."""
+        self._left = 0
+
     def poll(self) -> int:
         """Begins to listen, where that is due; returns the ms until it is due again."""
-        if not self._left or not self._blocks:  # or nothing comes, which should not be
+        if not self._left:
             if self._listen:
                 self._settle = max(self._settle, _SETTLE_BLOCKS)
             self._left = self._settle + self._listen if self._listen else -1
             self._heard, self._is_first = 0, True
             self._i2s.readinto(self._block)
-        self._blocks = 0
         return 1000 if self._listen else _LOOK_MS
 
     def read(self):
@@ -116,7 +126,7 @@ class SoundLevel:
     def _on_block(self, i2s):
         """Called each time when a block is full; on a board between any two steps of others."""
         weigh(self._block, self._state)
-        self._blocks += 1
+        self._before = None
         if self._left > 0:
             self._left -= 1
         if self._left:
