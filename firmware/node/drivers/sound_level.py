@@ -50,21 +50,24 @@ class SoundLevel:
         self._i2s = i2s
         self._zero_mdb = full_scale_mdb - _SINE_MDB - _GAIN_MDB
         self._listen = max(1, listen_ms // 125) * _BLOCKS if listen_ms else 0
-        self._block = array("i", range(_BLOCK))  # of any numbers: zeros would be made twice
         self._state = array("i", bytes(4 * _STATE))
-        self._bins = array("H", range(_BINS))
         self._settle = _WAKE_BLOCKS  # to come, whose energy is not used
         self._left = 0  # blocks to come, until it listens no more; -1: without end
         self._heard = 0  # blocks of the 125 ms under way
         self._is_first = True  # of what is listened to without a break
         self._is_new = True
-        self._clear()
-        # The one before may have a block under way, which must stay until it is full.
-        self._before = _drivers.get(id(i2s))
-        if self._before is not None:
-            self._before.stop()
+        # The one before may have a block under way: what that needs must stay until it is full.
+        self._before = before = _drivers.get(id(i2s))
+        if before is None:  # of any numbers: zeros would be made twice
+            self._block, self._bins = array("i", range(_BLOCK)), array("H", range(_BINS))
+        else:
+            before.stop()
+            before._before = None
+            self._block, self._bins = before._block, before._bins
         _drivers[id(i2s)] = self
-        i2s.irq(self._on_block)
+        self._clear()
+        self._handler = self._on_block
+        i2s.irq(self._handler)
 
     def _clear(self):
         self._energy = self._levels = self._overloads = 0
