@@ -191,7 +191,8 @@ class CityRun:
             micropython_tree,
         )
 
-        program, tree = micropython_path(), micropython_tree()
+        program = micropython_path()
+        tree = micropython_tree(program)
         environment = micropython_environment()
         main = "from simulator.node_process import main; main({!r})"
         return lambda folder: (

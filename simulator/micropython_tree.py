@@ -6,6 +6,7 @@ beside it, those that replace a module of MicroPython's under that module's name
 """
 
 import os
+import subprocess
 from pathlib import Path
 
 from host_tools.provisioning.firmware import compile_tree, firmware_sources
@@ -18,8 +19,14 @@ _REPLACED = ("time", "socket", "select")
 _PARTS = ("hal", "hal/on_micropython", "buses", "chips")
 
 
-def micropython_tree() -> Path:
-    """Makes the folder (cached by content) and returns it: where a node process runs."""
+# What sys.implementation._mpy says: the name that mpy-cross has for it. Machine code that reads
+# 32-bit words with their sign needs a 32-bit MicroPython, as a board has.
+_NATIVE = {1: "x86"}
+
+
+def micropython_tree(micropython: str | None = None) -> Path:
+    """Makes the folder (cached by content) and returns it: where a node process runs. micropython:
+    the program, or None for one of 32 bits."""
     sources = dict(firmware_sources())
     sources["umqtt/simple.py"] = umqtt_path() / "umqtt" / "simple.py"
     for name in ("__init__.py", "node_process.py"):
@@ -33,7 +40,13 @@ def micropython_tree() -> Path:
         sources[f"{name}.py"] = _SIMULATOR / "hal" / f"{name}.py"
     for name in _REPLACED:
         sources[f"{name}.py"] = _SIMULATOR / "hal" / "on_micropython" / f"{name}.py"
-    return compile_tree(sources)
+    return compile_tree(sources, "x86" if micropython is None else _native(micropython))
+
+
+def _native(micropython: str) -> str | None:
+    code = "import sys; print(sys.implementation._mpy >> 10)"
+    done = subprocess.run([micropython, "-c", code], capture_output=True, text=True)
+    return _NATIVE.get(int(done.stdout)) if done.stdout.strip().isdigit() else None
 
 
 def micropython_command(micropython: str, heap: str, tree: Path, code: str) -> list:

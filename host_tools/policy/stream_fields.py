@@ -20,6 +20,7 @@ KEYS = (
     *SHARED_KEYS,
 )  # fmt: skip
 WINDOWS_S = (60, 300, 600, 900, 1800, 3600, 86_400)  # that are proposed
+PERCENTILES = ("la10_mdb", "la90_mdb")
 COUNTED = ("vehicles", "people", "devices")  # units of what k can be asked of
 RETENTION_MAX_DAYS = 36_500
 
@@ -64,6 +65,7 @@ def read_stream(
     window_s = table.take("window_s", int)
     _check_window(table, quantity, window_s, intervals_s)
     statistics = _statistics(table)
+    _check_level(table, quantity, statistics, window_s, intervals_s)
     low, high = _range(table, quantity)
     resolution = table.take_int("resolution", 1, high - low)
     k = _k(table, quantity, statistics, high)
@@ -98,6 +100,27 @@ def _statistics(table: Table) -> list[str]:
     if len(set(statistics)) < len(statistics):
         raise table.wrong("names a statistic twice in statistics", "name each once")
     return statistics
+
+
+def _check_level(
+    table: Table, quantity: str, statistics: list[str], window_s: int, intervals_s: dict | None
+):
+    """Levels in decibels: their mean is that of their energies (node/pipeline/levels.py)."""
+    if not quantity.endswith("_mdb"):
+        return
+    if "sum" in statistics:
+        mend = 'take "mean": the level of the mean energy'
+        raise table.wrong(f"has the sum of {quantity}, but decibels cannot be added", mend)
+    if "mean" not in statistics:
+        return
+    if "noise" in table:
+        mend = "take noise out, or another statistic"
+        raise table.wrong("has noise, but the mean energy of levels gets none", mend)
+    interval_s = window_s if intervals_s is None else intervals_s[quantity]
+    if quantity in PERCENTILES and window_s != interval_s:
+        mend = f"take window_s = {interval_s}, the sensor's interval_s, or min and max"
+        message = f"has the mean of {quantity} over window_s = {window_s}"
+        raise table.wrong(f"{message}, but what a part of the time exceeds has no mean", mend)
 
 
 def _range(table: Table, quantity: str) -> tuple[int, int]:

@@ -29,11 +29,13 @@ class Remark:
 
 def check_board(path: Path, data, lines: JsonLines) -> dict:
     """The content of a board.json; ToolError names the line of what its chip cannot do."""
-    keys = ("board", "chip", "flash_kib", "taken", "buses")
+    keys = ("board", "chip", "flash_kib", "native", "taken", "buses")
     table = Table(f"{path}: the board", data, keys, lines.of())
     table.take("board", str)
     chip = CHIPS[table.take_known("chip", CHIPS)]
     table.take_int("flash_kib", 4096, 32_768)
+    if table.take("native", str, chip.native) != chip.native:
+        raise table.wrong(f"has native = {data['native']!r}", f"this chip runs {chip.native!r}")
     taken = {}
     for what, pins in table.take("taken", dict, {}).items():
         for pin in table.expect(what, pins, list):

@@ -7,6 +7,7 @@ Nothing of it is imported here. What is made is kept in the user's cache, by its
 import hashlib
 import importlib.util
 import inspect
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from host_tools.provisioning.inline_constants import inline_constants
 from host_tools.provisioning.short_names import short_names, with_short_names
 
 _AS_SOURCE = ("boot.py", "main.py")  # MicroPython runs them by these names
+_MACHINE_CODE = re.compile(r"^\s*@micropython\.(viper|native|asm_\w+)", re.MULTILINE)
 
 
 def _folders() -> tuple[Path, Path]:
@@ -45,15 +47,25 @@ def firmware_root() -> Path:
     return _kept("firmware", sources, lambda folder: _copy(sources, folder))
 
 
-def compile_tree(sources: dict[str, Path]) -> Path:
+def compile_tree(sources: dict[str, Path], native: str | None = None) -> Path:
     """A folder with `sources` ({relative path: file}) compiled to .mpy; boot.py and main.py stay
-    as they are. It may be shared by several processes: read only."""
-    return _kept("mpy", sources, lambda folder: _compile(sources, folder))
+    as they are. It may be shared by several processes: read only.
+
+    native: the architecture (of mpy-cross) for modules with functions of machine code; without
+    one they are left out. All others are bytecode, which runs anywhere.
+    """
+    return _kept("mpy", sources, lambda folder: _compile(sources, folder, native), native or "")
 
 
-def _kept(kind: str, sources: dict[str, Path], make: Callable) -> Path:
+def needs_native(text: str) -> bool:
+    """Whether a module has functions of machine code."""
+    return _MACHINE_CODE.search(text) is not None
+
+
+def _kept(kind: str, sources: dict[str, Path], make: Callable, variant: str = "") -> Path:
     """The cached folder for these contents, made by make(folder) when it is not there."""
     state = hashlib.sha256(_way_of_compiling() if kind == "mpy" else b"")
+    state.update(variant.encode() + b"\0")
     for name, path in sorted(sources.items()):
         data = path.read_bytes()
         state.update(f"{name}\0{len(data)}\0".encode() + data)
@@ -66,29 +78,35 @@ def _copy(sources: dict[str, Path], folder: Path):
         shutil.copyfile(path, folder / name)
 
 
-def _compile(sources: dict[str, Path], folder: Path):
+def _compile(sources: dict[str, Path], folder: Path, native: str | None):
     _copy({name: path for name, path in sources.items() if name in _AS_SOURCE}, folder)
     texts = {name: path.read_text() for name, path in sources.items() if name not in _AS_SOURCE}
     names = _short_names(texts)
     for name, text in texts.items():
         source, path = folder / name, sources[name]
+        march = ()
+        if needs_native(text):
+            if native is None:
+                continue
+            march = (f"-march={native}",)
         source.parent.mkdir(parents=True, exist_ok=True)
         if not names:
-            _compile_one(source, text, path)
+            _compile_one(source, text, path, march)
         else:
+            short = with_short_names(inline_constants(text), names[name])
             try:
-                _compile_one(source, with_short_names(inline_constants(text), names[name]), path)
+                _compile_one(source, short, path, march)
             except ToolError:
-                _compile_one(source, text, path)  # names the line as it stands in the file
+                _compile_one(source, text, path, march)  # names the line as it stands in the file
                 raise
         source.unlink()
 
 
-def _compile_one(source: Path, text: str, shown: Path):
+def _compile_one(source: Path, text: str, shown: Path, march: tuple):
     source.write_text(text)
     # Without line numbers, and without names for the tracebacks that nobody sees: that is a tenth
     # of the heap that the code takes.
-    options = ("-O3", "-s", "", "-o", str(source.with_suffix(".mpy")))
+    options = (*march, "-O3", "-s", "", "-o", str(source.with_suffix(".mpy")))
     _mpy_cross(*options, str(source), shown=shown)
 
 

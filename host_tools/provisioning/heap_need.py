@@ -53,6 +53,6 @@ def _beside(module: str) -> list[str]:
 @functools.cache
 def mpy_bytes(module: str) -> int:
     """The size of a driver module, compiled as for a board."""
-    tree = compile_tree(firmware_sources())
+    tree = compile_tree(firmware_sources(), "xtensawin")
     return (tree / "node" / "drivers" / f"{module}.mpy").stat().st_size
 

@@ -130,6 +130,9 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     for index, fields in enumerate(table.take("sensors", list), 1):
         place = f"{path}: sensor {index}"
         _check_sensor(place, fields, buses, used, lines.of("sensors", index))
+        if board is not None and DriverFacts(fields["part"]).native and not board.get("native"):
+            message = f"{place} ({fields['part']}) needs machine code, which this board cannot run"
+            raise ToolError(message, 'take a board that has "native" in its board.json')
     if used.corrected and _HUMIDITY not in used.quantities:
         raise table.wrong(
             f"corrects what {used.corrected} measures, and measures no {_HUMIDITY}",

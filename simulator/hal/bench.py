@@ -60,9 +60,9 @@ class Bench:
         self.pin_levels = {}  # pin: 0 or 1, as driven from outside
         self.pins = {}  # pin: machine.Pin look-alike with an irq
         self.analog_uv = {}  # pin: microvolts
-        self.on_move = None  # function that hears of a move of the clock, before: see bluetooth.py
         self.air = {"hosts": {}}
         self.wifi_joined = False
+        self.interrupts = None  # plays what comes by itself until a time: one such part at most
         self.heap_used = None  # function that tells the heap in use, on MicroPython
 
     # time
@@ -98,8 +98,8 @@ class Bench:
             self.sleep_ms(min(rest_ms, max(1, self.until_ms - self.now_ms)))
 
     def _move(self, to_ms: int):
-        if self.on_move is not None:
-            self.on_move(to_ms)
+        if self.interrupts:
+            self.interrupts(to_ms)
         if self.watchdog_ms is not None and to_ms >= self.watchdog_bites_ms:
             self.now_ms = self.watchdog_bites_ms
             self.reset("wdt", 0)

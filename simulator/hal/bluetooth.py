@@ -16,7 +16,7 @@ _PIECE_MS = 4000
 
 
 class _Radio:
-    """The state of the one radio; it hangs on the bench by its `on_move`."""
+    """The state of the one radio; it hangs on the bench by its `interrupts`."""
 
     def __init__(self):
         self.is_on = self.is_scanning = False
@@ -60,9 +60,9 @@ class _Radio:
 
 
 def _radio() -> _Radio:
-    if bench.on_move is None:
-        bench.on_move = _Radio()
-    return bench.on_move
+    if bench.interrupts is None:
+        bench.interrupts = _Radio()
+    return bench.interrupts
 
 
 class BLE:

@@ -35,6 +35,14 @@ class ADC:
         return self.read_uv() * 65_535 // self._FULL_SCALE_UV[self._atten]
 
 
+def __getattr__(name):
+    if name == "I2S":
+        from simulator.hal.i2s import I2S
+
+        return I2S
+    raise AttributeError(name)
+
+
 def unique_id() -> bytes:
     return b"\x24\x0a\xc4\x00\x00\x01"
 

@@ -11,7 +11,19 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import catch_up, collect, day, drivers, heap, herd, lms, mqtt, seal, wear
+from tests.bench import (
+    catch_up,
+    collect,
+    day,
+    drivers,
+    heap,
+    herd,
+    lms,
+    mqtt,
+    seal,
+    sound,
+    wear,
+)  # fmt: skip
 
 PARTS = {
     "mqtt": mqtt.run,
@@ -24,6 +36,7 @@ PARTS = {
     "lms": lms.run,
     "wear": wear.run,
     "drivers": drivers.run,
+    "sound": sound.run,
 }
 
 

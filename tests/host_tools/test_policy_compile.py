@@ -492,6 +492,55 @@ def test_windows_are_multiples_of_the_interval(folder):
     assert "window_s = 100 | take a multiple of the sensor's interval_s, 60" in told
 
 
+LEVELS = """
+
+[[stream]]
+number = 20
+quantity = "la10_mdb"
+statistics = ["mean"]
+window_s = 300
+resolution = 500
+range = [30_000, 120_000]
+why = "Noise."
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('["mean"]', '["mean", "sum"]', "the sum of la10_mdb, but decibels cannot be added"),
+        ("window_s = 300", "window_s = 600",
+         "the mean of la10_mdb over window_s = 600, but what a part of the time exceeds has no "
+         "mean | take window_s = 300, the sensor's interval_s"),
+        ('why = "Noise."', 'why = "Noise."\nnoise = { epsilon = 1, per_day = 288 }',
+         "has noise, but the mean energy of levels gets none"),
+    ],
+)  # fmt: skip
+def test_what_decibels_cannot(folder, old, new, words):
+    listens = {"part": "ics43434", "bus": "i2s0", "interval_s": 300,
+               "quantities": ["laeq_mdb", "la10_mdb"]}  # fmt: skip
+    data = {**KIT, "sensors": [*KIT["sensors"], listens]}
+    (folder / "kit.json").write_text(json.dumps(data))
+    kit = load_kit(folder, load_board(BOARD))
+    assert compiled(folder, GOOD + LEVELS, kit=kit)
+    assert words in complaint(compiled, folder, GOOD + LEVELS.replace(old, new), kit=kit)
+    # a mean energy has a mean, and a highest is one of any window
+    good = LEVELS.replace("window_s = 300", "window_s = 900")
+    assert compiled(folder, GOOD + good.replace("la10", "laeq"), kit=kit)
+    assert compiled(folder, GOOD + good.replace('"mean"', '"max"'), kit=kit)
+    assert compiled(folder, GOOD + LEVELS)  # whatever the kit: it is not known
+
+
+def test_machine_code_needs_a_board_for_it(folder):
+    data = {**KIT, "sensors": [{"part": "ics43434", "bus": "i2s0", "interval_s": 300,
+                                "quantities": ["laeq_mdb"]}]}  # fmt: skip
+    (folder / "kit.json").write_text(json.dumps(data))
+    board = load_board(BOARD)
+    assert load_kit(folder, board) and load_kit(folder)
+    del board["native"]
+    assert "needs machine code, which this board cannot run" in complaint(load_kit, folder, board)
+
+
 def test_more_than_a_message_can_carry(folder):
     text, stream, _ = GOOD.split("[[stream]]")
     for number, window_s in enumerate([w for w in range(1, 3000) if 86_400 % w == 0], 1):

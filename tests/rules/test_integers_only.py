@@ -9,7 +9,8 @@ import pytest
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 PATH = (
-    "node/pipeline/minimise.py", "node/pipeline/protect.py", "node/policy/noise.py",
+    "node/pipeline/minimise.py", "node/pipeline/protect.py", "node/pipeline/levels.py",
+    "node/drivers/decibels.py", "node/policy/noise.py",
     "node/crypto/drbg.py", "node/crypto/hmac_sha256.py", "node/policy/rules.py",
     "node/policy/form.py",
 )  # fmt: skip

@@ -38,6 +38,8 @@ PARTS = {
     "sen55": ("SEN55", ()),
     "sps30": ("SPS30", ()),
     "sgp41": ("SGP41", ()),
+    "ics43434": ("ICS43434", ("sound",)),
+    "inmp441": ("INMP441", ("sound",)),
 }
 
 

@@ -173,6 +173,11 @@ class Minimiser:
 
     def _window(self, stream):
         if not stream.k and not stream.noise:
+            only_one = self._intervals_s.get(stream.quantity) == stream.window_s
+            if stream.quantity[-4:] == "_mdb" and not only_one:
+                from node.pipeline.levels import LevelWindow
+
+                return LevelWindow(stream)
             return Window(stream)
         from node.pipeline.protect import ProtectedWindow
 

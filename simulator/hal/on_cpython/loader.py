@@ -47,9 +47,10 @@ def _import(name, globals=None, locals=None, fromlist=(), level=0):
 
 def firmware_builtins() -> dict:
     """The builtins of firmware modules."""
+    from simulator.hal.on_cpython import micropython
     from simulator.hal.on_cpython import os as flash_os
 
-    changed = {"__import__": _import, "open": flash_os.open}
+    changed = {"__import__": _import, "open": flash_os.open, "ptr32": micropython.ptr32}
     return {**vars(builtins), **changed}
 
 

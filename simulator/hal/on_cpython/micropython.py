@@ -13,6 +13,12 @@ def native(function):
 viper = native
 
 
+def ptr32(buffer):
+    """A word of the buffer is reached by its index: here the buffer must be an array of "i".
+    Viper knows this name without an import, and so does the firmware (loader.py)."""
+    return buffer
+
+
 def schedule(function, argument):
     function(argument)
 
