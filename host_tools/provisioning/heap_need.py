@@ -8,12 +8,13 @@ this estimate, which must be above it.
 import ast
 import functools
 
-from host_tools.provisioning.driver_facts import drivers_folder
+from host_tools.provisioning.driver_facts import DriverFacts, drivers_folder
 from host_tools.provisioning.firmware import compile_tree, firmware_sources
 
 _NODE_BYTES = 70 * 1024  # without drivers: tests.bench heap, less the drivers of the air kit
 _PER_MPY_BYTE = 2.0
 _PER_DRIVER_BYTES = 4096  # its object, buffers, the readings under way
+_NATIVE_BYTES = 8192  # blocks of sound, histogram, and machine code, which is larger
 
 
 def heap_need_kib(kit: dict) -> int:
@@ -23,6 +24,7 @@ def heap_need_kib(kit: dict) -> int:
         modules |= driver_modules(part)
     need = _NODE_BYTES + len(kit["sensors"]) * _PER_DRIVER_BYTES
     need += sum(_PER_MPY_BYTE * mpy_bytes(module) for module in modules)
+    need += sum(_NATIVE_BYTES for part in parts if DriverFacts(part).native)
     return -(-int(need) // 1024)
 
 

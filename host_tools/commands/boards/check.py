@@ -59,7 +59,7 @@ def _show(rows: list[dict], boards: list[str]):
     from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("kit", *[Column(name, overflow="fold") for name in boards])
+    table = Table(Column("kit", no_wrap=True), *[Column(name, overflow="fold") for name in boards])
     by_kit = {}
     for row in rows:
         cell = f"{row['heap_kib']} KiB" if row["fits"] else "no"
