@@ -12,6 +12,7 @@ import boards
 from host_tools.micropython_path import micropython_path
 from host_tools.provisioning.driver_facts import DriverFacts
 from host_tools.provisioning.heap_need import driver_modules, driver_need_bytes, mpy_bytes
+from host_tools.provisioning.kit import split_options
 from node.drivers.registry import PARTS
 from simulator.chips.registry import chip_class
 from simulator.micropython_tree import (
@@ -33,7 +34,7 @@ def _entries() -> dict:
     """{part: an entry of a kit that has it}"""
     found = {}
     for path in sorted(ROOT.glob("kits/*/kit.json")):
-        for entry in json.loads(path.read_text())["sensors"]:
+        for entry in split_options(json.loads(path.read_text()))["sensors"]:
             found.setdefault(entry["part"], entry)
     return found
 
@@ -44,15 +45,20 @@ def measure(part: str, entry: dict) -> dict:
     bus = board["buses"][entry["bus"]]
     told = City(1, NOON_S).signals(0, 0, HOUR_MS)
     senses = chip_class(part).SENSES
+    # What is watched is looked at all the time: a few seconds tell what a look takes.
+    interval_s = min(entry["interval_s"], 5) if DriverFacts(part).watches else entry["interval_s"]
+    # A cleaning now and then is no reading.
+    options = {**entry.get("options", {})}
+    options.pop("clean_each_samples", None)
     task = {
         "part": part, "class": PARTS[part][0], "kind": bus["kind"], "bus": bus,
-        "options": entry.get("options", {}), "interval_ms": entry["interval_s"] * 1000,
+        "options": options, "interval_ms": interval_s * 1000,
         "levels": {name: points[:4] for name, points in told["levels"].items() if name in senses},
         "events": {name: made[:60] for name, made in told["events"].items() if name in senses},
     }  # fmt: skip
     code = (Path(__file__).with_name("drivers_node.py")).read_text()
     done = subprocess.run(
-        micropython_command(micropython_path(), "1m", micropython_tree(), f"exec({code!r})"),
+        micropython_command(micropython_path(), "16m", micropython_tree(), f"exec({code!r})"),
         input=json.dumps(task) + "\n", env=micropython_environment(), capture_output=True,
         text=True, check=False,
     )  # fmt: skip

@@ -108,8 +108,6 @@ class Street:
         elif kind == "uart":
             bench.uart[bus["id"]] = self.chip
             made = UartLine(bench.now, self.chip, options.get("baud", driver.BAUD), driver.RXBUF)
-            if not hasattr(made, "init"):
-                made.init = lambda *args, **options: None
         elif kind == "counter":
             made = PulseCounter(bench.now, self.chip)
         else:
