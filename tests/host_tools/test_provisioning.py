@@ -170,7 +170,7 @@ def make(folder, node_id=NODE, **changes):
         "sntp": "time.test",
         "floor_s": 1_771_200_000,
         "board": {"board": "b"},
-        "kit": {"kit": "k"},
+        "kit": {"kit": "k", "sensors": []},
         **SIGNED,
     }
     return make_node(folder, **{**parts, **changes})
@@ -209,7 +209,7 @@ def test_the_folder_of_a_node(tmp_path):
 
 def test_a_failure_leaves_no_folder(tmp_path):
     with pytest.raises(TypeError):
-        make(tmp_path, kit={"kit": object()})
+        make(tmp_path, kit={"kit": object(), "sensors": []})
     with pytest.raises(Exception, match="NOSPC"):
         make(tmp_path, ca_der=bytes(2 << 20))
     assert list(tmp_path.iterdir()) == []
