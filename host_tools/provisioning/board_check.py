@@ -41,7 +41,7 @@ def check_board(path: Path, data, lines: JsonLines) -> dict:
         for pin in table.expect(what, pins, list):
             taken[table.expect(f"each of {what}", pin, int)] = what
     for name, bus in table.take("buses", dict).items():
-        place = f"{path}: bus {name}"
+        place = f"{path}: bus {table.expect_name('a bus', name)}"
         _check_bus(Table(place, bus, _keys(bus), lines.of("buses", name)), chip, taken)
     return data
 

@@ -63,7 +63,9 @@ class Table:
 
     def take_name(self, key: str) -> str:
         """A text that is also the name of a file, in the folder that it is for."""
-        value = self.take(key, str)
+        return self.expect_name(key, self.take(key, str))
+
+    def expect_name(self, key: str, value: str) -> str:
         if not re.fullmatch(NAME, value):
             mend = "a name has letters, digits and . _ -, and begins with a letter or a digit"
             raise self.wrong(f"has {key} = {shown(value)}, which is no name", mend)

@@ -69,9 +69,19 @@ def test_names_that_would_be_other_files(tmp_path, name):
     path = written(tmp_path, {**BOARD, "board": name})
     with pytest.raises(ToolError, match="is no name"):
         load_board(path)
+    buses = {"board": "mine", "buses": {name: BOARD["buses"]["i2c0"]}}
+    with pytest.raises(ToolError, match="is no name"):
+        load_board(written(tmp_path, {**BOARD, **buses}))
     kit = written(tmp_path, {**AIR, "kit": name}, "kit.json")
     with pytest.raises(ToolError, match="is no name"):
         load_kit(kit)
+
+
+def test_a_message_does_not_steer_the_terminal(tmp_path, capsys):
+    path = written(tmp_path, {**BOARD, "taken": {"\x1b[2J": [22]}})
+    assert run(["boards", "check", "--board", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert "is taken by the ?[2J" in told and "\x1b" not in told
 
 
 @pytest.mark.parametrize(
