@@ -45,7 +45,8 @@ def complain(error: ToolError):
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    # What is quoted may come from a file: it does not get to steer the terminal.
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 @contextlib.contextmanager

@@ -34,7 +34,15 @@ RELATED = (
     ("energy_export_mwh", "energy_export_total_mwh", "net_power_mw"),
     ("dc_power_mw", "dc_current_ma", "dc_energy_mwh"),
     ("pm1_0_ngm3", "pm2_5_ngm3", "pm4_0_ngm3", "pm10_ngm3"),
+    ("vehicles", "vehicles_approaching", "vehicles_receding", "vehicle_speed_mmps",
+     "occupancy_permille"),
 )  # fmt: skip
+# What people or their vehicles do, and no count that k or noise protects: the shortest window in
+# which it is of many, or of none of them in particular.
+DONE_S = {
+    "occupancy_permille": 3600, "vehicle_speed_mmps": 3600,
+    "contact_closed": 21_600, "contact_closures": DAY_S,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +62,7 @@ def warnings(policy: Policy, terms: Terms) -> list[Warning]:
     for stream in policy.streams:
         if is_counted(stream.quantity):
             found += _counted(stream)
-        found += _load(stream) + _noise(stream)
+        found += _load(stream) + _done(stream) + _noise(stream)
         found += _overlaps(policy, stream) + _related(policy, stream)
         found += _retention(stream, terms)
     return found + _epsilon(policy) + _place(terms)
@@ -115,6 +123,18 @@ def _load(stream: Stream) -> list[Warning]:
         "of one dwelling, values of 15 or 30 min are personal data: they tell who is at home; of "
         "at least 15 premises, none with more than 15 % of the sum, they are not (15/15 rule)",
         "for a dwelling take window_s = 86400; for a feeder see that the 15/15 rule holds",
+    )]  # fmt: skip
+
+
+def _done(stream: Stream) -> list[Warning]:
+    shortest_s = DONE_S.get(stream.quantity, 0)
+    if stream.window_s >= shortest_s or stream.noise:
+        return []
+    return [Warning(
+        "fine-doings", stream.number,
+        f"{stream.quantity} leaves {each(stream.window_s)}, finer than {each(shortest_s)}",
+        "in a quiet time it tells when one person came by, or opened the door",
+        f"take window_s = {shortest_s} or longer",
     )]  # fmt: skip
 
 

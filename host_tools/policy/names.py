@@ -5,10 +5,9 @@ and used in files."""
 import re
 
 from host_tools.errors import ToolError
+from host_tools.provisioning.checked import NAME
 from node.pipeline.quantities import QUANTITIES
 from node.policy.rules import Policy
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of a policy or a kit
 
 
 def check_names(policy: Policy, what: str):

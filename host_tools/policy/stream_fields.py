@@ -23,6 +23,7 @@ WINDOWS_S = (60, 300, 600, 900, 1800, 3600, 86_400)  # that are proposed
 PERCENTILES = ("la10_mdb", "la90_mdb")
 COUNTED = ("vehicles", "people", "devices")  # units of what k can be asked of
 RETENTION_MAX_DAYS = 36_500
+DEVICES_MAX, DEVICE_CHANGES = 2838, 2  # of ble_devices, for one address more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,7 @@ def read_stream(
     resolution = table.take_int("resolution", 1, high - low)
     k = _k(table, quantity, statistics, high)
     noise = read_noise(table, statistics, low, high, window_s)
+    _check_devices(table, quantity, high, window_s, intervals_s, noise)
     rules = [
         number, quantity, window_s, statistics, resolution, low, high, k,
         None if noise is None else noise.rules(),
@@ -121,6 +123,27 @@ def _check_level(
         mend = f"take window_s = {interval_s}, the sensor's interval_s, or min and max"
         message = f"has the mean of {quantity} over window_s = {window_s}"
         raise table.wrong(f"{message}, but what a part of the time exceeds has no mean", mend)
+
+
+def _check_devices(
+    table: Table, quantity: str, high: int, window_s: int, intervals_s: dict | None, noise
+):
+    """Noise hides one radio address only if that counts once, and for as much as it changes the
+    estimate (node/drivers/ble_count.py)."""
+    if quantity != "ble_devices" or noise is None:
+        return
+    interval_s = window_s if intervals_s is None else intervals_s[quantity]
+    if window_s != interval_s:
+        mend = f"take window_s = {interval_s}, the sensor's interval_s"
+        what = f"has noise over window_s = {window_s}, in which an address is counted again"
+        raise table.wrong(what, mend)
+    if high > DEVICES_MAX:
+        mend = f"take range = [0, {DEVICES_MAX}], or less"
+        raise table.wrong("has range up to where one address counts for more than 2", mend)
+    if noise.sensitivity < DEVICE_CHANGES:
+        mend = f"take contribution = {DEVICE_CHANGES}"
+        what = f"has contribution = {noise.contribution}, but one address changes the estimate"
+        raise table.wrong(f"{what} by up to {DEVICE_CHANGES}", mend)
 
 
 def _range(table: Table, quantity: str) -> tuple[int, int]:

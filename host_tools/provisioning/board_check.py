@@ -31,7 +31,7 @@ def check_board(path: Path, data, lines: JsonLines) -> dict:
     """The content of a board.json; ToolError names the line of what its chip cannot do."""
     keys = ("board", "chip", "flash_kib", "native", "taken", "buses")
     table = Table(f"{path}: the board", data, keys, lines.of())
-    table.take("board", str)
+    table.take_name("board")
     chip = CHIPS[table.take_known("chip", CHIPS)]
     table.take_int("flash_kib", 4096, 32_768)
     if table.take("native", str, chip.native) != chip.native:
@@ -39,9 +39,9 @@ def check_board(path: Path, data, lines: JsonLines) -> dict:
     taken = {}
     for what, pins in table.take("taken", dict, {}).items():
         for pin in table.expect(what, pins, list):
-            taken[pin] = what
+            taken[table.expect(f"each of {what}", pin, int)] = what
     for name, bus in table.take("buses", dict).items():
-        place = f"{path}: bus {name}"
+        place = f"{path}: bus {table.expect_name('a bus', name)}"
         _check_bus(Table(place, bus, _keys(bus), lines.of("buses", name)), chip, taken)
     return data
 
@@ -91,6 +91,12 @@ def check_fit(path: Path, kit: dict, board: dict):
     seen = {}
     for name in dict.fromkeys(entry["bus"] for entry in kit["sensors"]):
         bus = board["buses"][name]
+        if "id" in bus:
+            other = seen.setdefault((bus["kind"], bus["id"]), name)
+            if other != name:
+                what = f"{path}: {other} and {name} share {bus['kind']} {bus['id']}"
+                mend = f"use one of them, or another board than {board['board']}"
+                raise ToolError(what, mend)
         for key in PINS[bus["kind"]]:
             other = seen.setdefault(bus[key], name)
             if other != name:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from host_tools.errors import ToolError
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of a policy, a kit, a board
 _FILE = re.compile(r"^(.*?):(?= |$)")  # what a place begins with
 _NAMES = {
     str: 'text in quotes: "…"', int: "a whole number without quotes or point: 900",
@@ -58,6 +59,16 @@ class Table:
             raise self.wrong(f"has {key} = {shown(value)}", f"{key} is {_NAMES[kind]}")
         if kind in (str, list) and not value:
             raise self.wrong(f"has an empty {key}", f"fill in {key}, which is {_NAMES[kind]}")
+        return value
+
+    def take_name(self, key: str) -> str:
+        """A text that is also the name of a file, in the folder that it is for."""
+        return self.expect_name(key, self.take(key, str))
+
+    def expect_name(self, key: str, value: str) -> str:
+        if not re.fullmatch(NAME, value):
+            mend = "a name has letters, digits and . _ -, and begins with a letter or a digit"
+            raise self.wrong(f"has {key} = {shown(value)}, which is no name", mend)
         return value
 
     def take_list(self, key: str, kind: type) -> list:

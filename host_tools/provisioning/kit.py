@@ -96,6 +96,8 @@ def _read_json(path: Path) -> tuple:
         raise ToolError(f"{path} is nested too deep", "see boards/README.md") from err
     except UnicodeDecodeError as err:
         raise ToolError(f"{path} is not UTF-8 text", "it must be JSON") from err
+    except ValueError as err:  # thousands of digits
+        raise ToolError(f"{path} has a number without end", "see boards/README.md") from err
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
 
@@ -122,8 +124,10 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     data, lines = _read_json(path)
     keys = ("kit", "title", "policy", "outbox_kib", "sensors")
     table = Table(f"{path}: the kit", data, keys, lines.of())
-    name = table.take("kit", str)
-    table.take("title", str, "")
+    name = table.take_name("kit")
+    title = table.take("title", str, "")
+    if not title.isprintable():
+        raise table.wrong("has a title with characters that cannot be shown", "write plain text")
     table.take_int("outbox_kib", *_OUTBOX_KIB)
     buses = None if board is None else board["buses"]
     used = _Used()
@@ -141,9 +145,16 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     if board is not None:
         check_fit(path, data, board)
     policy_path = path.parent / table.take("policy", str)
-    if not policy_path.is_file():
+    if not _is_file(policy_path):
         raise table.wrong(f"names {policy_path.name}, which is not there", "write the policy")
     return Kit(name, path, data, policy_path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _path_of(text: str, what: str, folder: Path, names: list[str]) -> Path:

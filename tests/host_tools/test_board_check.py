@@ -64,6 +64,61 @@ def test_a_board_that_its_chip_cannot_be(tmp_path, change, at, words, mend):
         assert f"line {line_of(path, at)}:" in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a\x1b[2J", "<b>", "\ud800", "a" * 65])
+def test_names_that_would_be_other_files(tmp_path, name):
+    path = written(tmp_path, {**BOARD, "board": name})
+    with pytest.raises(ToolError, match="is no name"):
+        load_board(path)
+    buses = {"board": "mine", "buses": {name: BOARD["buses"]["i2c0"]}}
+    with pytest.raises(ToolError, match="is no name"):
+        load_board(written(tmp_path, {**BOARD, **buses}))
+    kit = written(tmp_path, {**AIR, "kit": name}, "kit.json")
+    with pytest.raises(ToolError, match="is no name"):
+        load_kit(kit)
+
+
+def test_a_message_does_not_steer_the_terminal(tmp_path, capsys):
+    path = written(tmp_path, {**BOARD, "taken": {"\x1b[2J": [22]}})
+    assert run(["boards", "check", "--board", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert "is taken by the ?[2J" in told and "\x1b" not in told
+
+
+@pytest.mark.parametrize(
+    ("board", "words"),
+    [
+        ({**BOARD, "taken": {"relay": [{}]}}, "each of relay"),
+        ({**BOARD, "flash_kib": float("nan")}, "flash_kib = nan"),
+        ({**BOARD, "flash_kib": "DIGITS"}, "a number without end"),
+    ],
+)
+def test_a_board_that_is_made_up(tmp_path, board, words):
+    path = tmp_path / "board.json"
+    path.write_text(json.dumps(board).replace('"DIGITS"', "9" * 5000))
+    with pytest.raises(ToolError, match=words):
+        load_board(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"policy": "p" * 5000}, "not there"), ({"title": "\ud800"}, "title")]
+)
+def test_a_kit_that_is_made_up(tmp_path, change, words):
+    with pytest.raises(ToolError, match=words):
+        load_kit(written(tmp_path, {**AIR, **change}, "kit.json"))
+
+
+def test_two_buses_of_one_peripheral(tmp_path):
+    board = copy.deepcopy(BOARD)
+    board["buses"]["uart9"] = {"kind": "uart", "id": 1, "tx": 4, "rx": 5}
+    first = next(sensor for sensor in AIR["sensors"] if sensor["part"] == "pms5003")
+    first = {**first, "quantities": ["pm10_ngm3"]}
+    second = {**first, "part": "sds011", "bus": "uart9", "quantities": ["pm2_5_ngm3"]}
+    (tmp_path / "policy.toml").touch()
+    kit = written(tmp_path, {**AIR, "sensors": [first, second]}, "kit.json")
+    with pytest.raises(ToolError, match="uart1 and uart9 share uart 1"):
+        load_kit(kit, load_board(written(tmp_path, board)))
+
+
 @pytest.mark.parametrize(
     ("change", "at", "words"),
     [

@@ -201,6 +201,29 @@ def test_noise_beside_a_quantity_that_tells_the_same(tmp_path):
     assert ("related", 11) not in codes(report_of(tmp_path, GOOD + power + energy))
 
 
+@pytest.mark.parametrize("kit", ["energy-p1", "energy-sml", "energy-iec62056"])
+def test_of_a_dwelling_nothing_leaves_more_than_once_a_day(kit):
+    report = kit_report(f"{kit}/policy.toml")
+    assert codes(report) == set()
+    assert {stream.window_s for stream in load(KITS / f"{kit}/policy.toml")[0].streams} == {86_400}
+
+
+def test_what_a_lane_tells_beside_noisy_vehicles():
+    assert codes(kit_report("lane/policy.toml")) == {("related", 2)}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "just_right_s"),
+    [("occupancy_permille", 3600), ("vehicle_speed_mmps", 3600), ("contact_closed", 21_600),
+     ("contact_closures", 86_400)],
+)  # fmt: skip
+def test_what_somebody_did_just_then(tmp_path, quantity, just_right_s):
+    stream = STREAM.replace("co2_ppm", quantity).replace("[350, 5000]", "[0, 1]")
+    report = report_of(tmp_path, GOOD + stream.format(11, just_right_s // 2, ""))
+    assert codes(report) == {("fine-doings", 11)}
+    assert codes(report_of(tmp_path, GOOD + stream.format(11, just_right_s, ""))) == set()
+
+
 def test_energy_of_a_day_is_not_warned_of(tmp_path):
     text = STREAM.replace("co2_ppm", "energy_mwh").format(11, 86_400, "")
     assert codes(report_of(tmp_path, GOOD + text)) == set()

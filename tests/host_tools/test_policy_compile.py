@@ -531,6 +531,46 @@ def test_what_decibels_cannot(folder, old, new, words):
     assert compiled(folder, GOOD + LEVELS)  # whatever the kit: it is not known
 
 
+DEVICES = """
+
+[[stream]]
+number = 20
+quantity = "ble_devices"
+statistics = ["sum"]
+window_s = 3600
+resolution = 1
+range = [0, 2500]
+k = 10
+noise = { epsilon = "1/24", per_day = 1, contribution = 2 }
+why = "How busy it is."
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "interval_s", "words"),
+    [
+        ("", "", 900, "noise over window_s = 3600, in which an address is counted again | take "
+         "window_s = 900"),
+        ("2500", "2839", 3600, "one address counts for more than 2 | take range = [0, 2838]"),
+        ("contribution = 2", "contribution = 1", 3600, "one address changes the estimate by up "
+         "to 2 | take contribution = 2"),
+    ],
+)  # fmt: skip
+def test_what_noise_hides_of_a_radio_address(folder, old, new, interval_s, words):
+    def kit(interval_s):
+        listens = {"part": "ble_count", "bus": "ble0", "interval_s": interval_s,
+                   "quantities": ["ble_devices"]}  # fmt: skip
+        (folder / "kit.json").write_text(
+            json.dumps({**KIT, "sensors": [*KIT["sensors"], listens]})
+        )
+        return load_kit(folder)
+
+    assert compiled(folder, GOOD + DEVICES, kit=kit(3600))
+    assert compiled(folder, GOOD + DEVICES)
+    told = complaint(compiled, folder, GOOD + DEVICES.replace(old, new), kit=kit(interval_s))
+    assert words in told
+
+
 def test_machine_code_needs_a_board_for_it(folder):
     data = {**KIT, "sensors": [{"part": "ics43434", "bus": "i2s0", "interval_s": 300,
                                 "quantities": ["laeq_mdb"]}]}  # fmt: skip

@@ -338,6 +338,23 @@ def test_a_kit_that_hears_does_not_say_that_it_cannot(monkeypatch, sensed, said,
     assert sensed in keys and said in keys and not_said not in keys
 
 
+def kept_by(kit):
+    path = next(path for path in POLICIES if path.parent.name == kit)
+    return {key: text for key, text, _ in words(*inputs(path), "en").never}
+
+
+def test_a_radio_that_hears_addresses_hears_those_of_cars_and_watches_too():
+    kept = kept_by("crowd")
+    told = kept["addresses"] + kept["identity_else"]
+    assert "cars" in kept["addresses"]
+    for false in ("No sensor here can read", "identifiers of vehicles", "changing"):
+        assert false not in told
+
+
+def test_a_radar_that_can_tell_the_mean_speed_says_so():
+    assert "mean speed of three or more" in kept_by("traffic-radar")["traffic"]
+
+
 def test_a_quantity_that_the_kit_does_not_measure_gets_no_notice():
     with pytest.raises(ToolError, match="co2_ppm"):
         notice(*made(stream(quantity="co2_ppm", low=350)))

@@ -83,7 +83,10 @@ class DsmrP1:
 
     def read(self):
         piece = self._piece
-        while size := self._uart.readinto(piece):
+        for _ in range(DsmrP1.RXBUF // len(piece)):  # the line may never fall silent
+            size = self._uart.readinto(piece)
+            if not size:
+                break
             self._heard = True
             for i in range(size):
                 if self._take(piece[i]):

@@ -93,7 +93,10 @@ class Iec62056:
             return _POLL_MS
         piece = self._piece
         self._quiet_ms += _POLL_MS
-        while size := self._uart.readinto(piece):
+        for _ in range(Iec62056.RXBUF // len(piece)):  # the line may never fall silent
+            size = self._uart.readinto(piece)
+            if not size:
+                break
             self._heard += size
             self._quiet_ms = 0
             for i in range(size):

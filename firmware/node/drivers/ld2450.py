@@ -74,7 +74,8 @@ class LD2450:
             self._uart.write(command(_BLUETOOTH_OFF if self._setting_up else _RESTART))
             return None
         heard = frames = 0
-        while size := self._uart.readinto(self._view[self._kept :]):
+        # A line that never falls silent gets no more than the buffer holds.
+        while heard < LD2450.RXBUF and (size := self._uart.readinto(self._view[self._kept :])):
             heard += size
             frames += self._scan(self._kept + size)
         if not frames:

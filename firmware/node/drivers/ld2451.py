@@ -92,7 +92,8 @@ class LD2451:
         if self._asked:
             return self._hear()
         heard = frames = 0
-        while size := self._uart.readinto(self._view[self._kept :]):
+        # A line that never falls silent gets no more than the buffer holds.
+        while heard < LD2451.RXBUF and (size := self._uart.readinto(self._view[self._kept :])):
             heard += size
             frames += self._scan(self._kept + size)
         if frames:

@@ -39,7 +39,7 @@ class InputRegisters:
 
     def request(self):
         """Sends the request; what is still in the receive buffer belongs to an older one."""
-        while self._uart.any():
+        if self._uart.any():
             self._uart.read(self._uart.any())
         self._uart.write(self._request)
 

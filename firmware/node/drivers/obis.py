@@ -20,6 +20,7 @@ _IMPORT, _EXPORT, _INSTANT, _CURRENT = const(0), const(2), const(4), const(10)
 _GAS, _TIME, _TYPE, _COUNT = const(13), const(14), const(15), const(14)
 _GAS_METER = const(3)  # device type of the M-Bus, EN 13757-3
 _DIGITS = const(15)  # no register has more
+_PIECES = const(32)  # of 64 bytes: the receive buffer
 # C of C.7.0: power in, out, net; voltage and current of each phase
 _INSTANT_C = b"\x01\x02\x10\x20\x34\x48\x1f\x33\x47"
 _WH, _M3 = const(0x5768), const(0x6D33)
@@ -44,9 +45,11 @@ def scaled(number: int, decimals: int, unit: int, base: int):
 
 
 def drain(uart, piece):
-    """Drops what has come, and what is left of it in the buffer for pieces."""
-    while uart.readinto(piece):
-        pass
+    """Drops what has come, at most a full receive buffer, and what is left of it in the buffer for
+    pieces."""
+    for _ in range(_PIECES):
+        if not uart.readinto(piece):
+            break
     for i in range(len(piece)):
         piece[i] = 0
 

@@ -90,7 +90,8 @@ class OPS243:
             self._is_set_up = True
             return None
         heard = lines = 0
-        while data := self._uart.read(256):
+        # A line that never falls silent gets no more than the buffer holds.
+        while heard < OPS243.RXBUF and (data := self._uart.read(256)):
             heard += len(data)
             parts = (self._rest + data).split(b"\n")
             self._rest = parts.pop()[-128:]  # a longer line is none

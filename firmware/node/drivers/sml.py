@@ -54,7 +54,10 @@ class SML:
         self._same = 0
 
     def start(self) -> int:
-        self._uart.read()  # what has waited since is old
+        for _ in range(SML.RXBUF // _CHUNK):  # what has waited since is old, and names the meter
+            if not self._uart.readinto(self._chunk):
+                break
+        self._chunk[:] = _NOTHING
         self._telegrams.restart()
         self._waits = self._heard = 0
         return _WAIT_MS

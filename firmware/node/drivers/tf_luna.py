@@ -78,8 +78,10 @@ class TFLuna:
             self._is_set_up = True
             return None
         self._frames = self._usable = self._broken = self._vehicles = 0
-        reason = SILENT
-        while size := self._uart.readinto(self._view[self._kept :]):
+        reason, heard = SILENT, 0
+        # A line that never falls silent gets no more than the buffer holds.
+        while heard < TFLuna.RXBUF and (size := self._uart.readinto(self._view[self._kept :])):
+            heard += size
             if self._scan(self._kept + size):
                 reason = CHECKSUM
             elif reason == SILENT:
