@@ -63,7 +63,7 @@ def _start(context, parameter, text):
 @click.option("--speed", callback=_speed, metavar="N|max",
               help="Times real time. Default 120 on a terminal, else max.")  # fmt: skip
 @click.option("--kit", "kits", multiple=True, metavar="KIT",
-              help="A kit, or the path of your own. Again for more. Default: all.")  # fmt: skip
+              help="A kit, or a path. Again for more. Default: air, energy, traffic.")  # fmt: skip
 @click.option("--nodes", type=click.IntRange(1, 200), help="How many nodes. Default one per kit.")
 @click.option("--replay", callback=_path, metavar="DIR",
               help="Drive the sensors by recordings: CSV files with a time column.")  # fmt: skip

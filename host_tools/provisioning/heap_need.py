@@ -57,4 +57,3 @@ def mpy_bytes(module: str) -> int:
     """The size of a driver module, compiled as for a board."""
     tree = compile_tree(firmware_sources(), "xtensawin")
     return (tree / "node" / "drivers" / f"{module}.mpy").stat().st_size
-

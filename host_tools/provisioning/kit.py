@@ -146,7 +146,9 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
         check_fit(path, data, board)
     policy_path = path.parent / table.take("policy", str)
     if not _is_file(policy_path):
-        raise table.wrong(f"names {policy_path.name}, which is not there", "write the policy")
+        raise table.wrong(
+            f"has the policy {policy_path.name!r}, which is not there", "write the policy"
+        )
     return Kit(name, path, data, policy_path)
 
 

@@ -79,4 +79,3 @@ def flash_image(files: dict[str, bytes], blocks: int) -> bytes:
             file.write(data)
     fs.unmount()
     return bytes(fs.context.buffer)
-

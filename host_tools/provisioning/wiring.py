@@ -17,6 +17,7 @@ from host_tools.provisioning.driver_facts import DriverFacts
 
 _VOLTAGE = re.compile(r"[\d.–]+ V")
 _ENDS = re.compile(r"(.+) (scl|sda|tx|rx|pin|sck|ws|sd|GND|[\d.–]+ V)")
+_ELECTRICIAN = "an electrician"
 _FROM_BOARD = ("3.3 V", "5 V")
 
 
@@ -34,11 +35,12 @@ class Wire:
 @dataclasses.dataclass(frozen=True)
 class PartWiring:
     """Of one part. title: the first sentence of its driver; pins: (its pin, what it goes to);
-    extras: what is needed beside it."""
+    extras: what is needed beside it; mains: only an electrician may fit it."""
 
     title: str
     pins: list
     extras: list
+    mains: bool
 
 
 def part_wiring(part: str) -> PartWiring:
@@ -55,7 +57,21 @@ def part_wiring(part: str) -> PartWiring:
         name, _, goal = item.strip().partition(" ")
         pins.append((ends[1], ends[2]) if ends else (name, goal.strip() or "GND"))
     more = [item.strip() for item in extras.rstrip(".").split(";") if item.strip()]
-    return PartWiring(doc.splitlines()[0].rstrip("."), pins, more)
+    mains = _ELECTRICIAN in more
+    more = [item for item in more if item != _ELECTRICIAN]
+    sentence = " ".join(doc.split("\n\n")[0].split()).partition(". ")[0]
+    return PartWiring(sentence.rstrip("."), pins, more, mains)
+
+
+def once_per_bus(extra: str) -> bool:
+    """Whether parts on one bus share this: its resistors, and nothing else."""
+    return "resistor" in extra
+
+
+def cautions(kit: dict) -> list[str]:
+    """What must be known before a wire is touched."""
+    return [f"{entry['part']}: mains voltage: an electrician fits it, with the mains off"
+            for entry in kit["sensors"] if part_wiring(entry["part"]).mains]  # fmt: skip
 
 
 def wires(kit: dict, board: dict) -> list[Wire]:
@@ -84,12 +100,14 @@ def materials(kit: dict, board: dict) -> list[tuple[int, str]]:
     bill = {f"board {board['board']}": 1}
     for entry in kit["sensors"]:
         wiring = part_wiring(entry["part"])
-        bill[wiring.title] = bill.get(wiring.title, 0) + 1
+        if PINS[board["buses"][entry["bus"]]["kind"]]:  # else it is on the board
+            bill[wiring.title] = bill.get(wiring.title, 0) + 1
         for extra in wiring.extras:
             count, _, what = extra.partition(" × ")
             if not (what and count.isdigit()):
                 count, what = "1", extra
-            # What a bus needs once, such as its pull-ups, is not bought for each part on it.
-            bill.setdefault((entry["bus"], what), int(count))
+            if once_per_bus(extra):
+                bill.setdefault((entry["bus"], what), int(count))
+            else:
+                bill[what] = bill.get(what, 0) + int(count)
     return [(count, what if isinstance(what, str) else what[1]) for what, count in bill.items()]
-

@@ -4,7 +4,7 @@ straight line for each wire. A pin that several parts share stands once for each
 
 from html import escape
 
-from host_tools.provisioning.wiring import Wire, part_wiring
+from host_tools.provisioning.wiring import Wire, once_per_bus, part_wiring
 
 _ROW, _GAP, _TOP = 26, 40, 92
 _BOARD_X, _BOARD_W, _PART_X, _PART_W = 30, 210, 520, 330
@@ -30,7 +30,7 @@ def drawing(kit: dict, board: dict, wires: list[Wire], notes: list[str]) -> str:
         at += count
         y += 44
         extras = [e for e in wiring.extras if (entry["bus"], e) not in drawn]
-        drawn |= {(entry["bus"], extra) for extra in extras}
+        drawn |= {(entry["bus"], extra) for extra in extras if once_per_bus(extra)}
         for extra in extras:
             for line in _folded("+ " + extra, 52):
                 body.append(_text(_PART_X + 12, y + 6, line, 11, "#555555"))

@@ -10,7 +10,7 @@ from host_tools.cli import run
 from host_tools.provisioning.board_check import PINS
 from host_tools.provisioning.driver_facts import DriverFacts
 from host_tools.provisioning.kit import board_names, kit_names, load_board, load_kit
-from host_tools.provisioning.wiring import materials, part_wiring, wires
+from host_tools.provisioning.wiring import cautions, materials, part_wiring, wires
 from host_tools.provisioning.wiring_svg import drawing
 from node.drivers.registry import PARTS
 
@@ -59,6 +59,40 @@ def test_what_a_bus_needs_once_is_bought_once():
     bill = materials(load_kit("air").data, board)
     assert [count for count, what in bill if "4.7 kΩ" in what] == [2]
     assert (1, "board esp32-devkitc") in bill
+
+
+def test_what_each_part_needs_is_bought_for_each():
+    bill = {what: count for count, what in materials(*_kit_on_board("water"))}
+    assert bill["isolation board for EZO circuits and its probe"] == 3
+    assert [count for what, count in bill.items() if "SCL and SDA" in what] == [2]
+
+
+def test_what_is_on_the_board_is_not_bought():
+    assert materials(*_kit_on_board("crowd")) == [(1, "board esp32-devkitc")]
+
+
+def test_mains_are_a_warning_and_an_electrician_no_goods():
+    data, board = _kit_on_board("energy")
+    assert any("pzem004t" in text and "mains" in text for text in cautions(data))
+    assert not any("electrician" in what for _, what in materials(data, board))
+    assert cautions(_kit_on_board("air")[0]) == []
+
+
+def test_a_battery_goes_to_the_pin_by_its_divider_alone():
+    for part in ("battery", "solar"):
+        pins = dict(part_wiring(part).pins)
+        assert pins["between R1 and R2"] == "pin" and pins["+"].startswith("R1")
+
+
+def test_the_pins_of_an_ezo_circuit_are_those_of_its_data_sheet():
+    for part in ("ezo_ph", "ezo_do", "ezo_ec"):
+        pins = dict(part_wiring(part).pins)
+        assert pins["SDA (TX)"] == "sda" and pins["SCL (RX)"] == "scl"
+
+
+def _kit_on_board(kit):
+    board = load_board("esp32-devkitc")
+    return load_kit(kit, board).data, board
 
 
 def test_the_command(capsys, tmp_path, monkeypatch):

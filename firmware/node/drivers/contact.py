@@ -8,7 +8,7 @@ changes: a change counts when it stays for three looks, so bouncing does not. Cl
 A wire that is cut cannot be told from an open contact: no errors. A shut door should close it.
 Source: none; a reed switch bounces for under 1 ms, a door for some tens.
 
-Wiring: A pin; B GND. With: 1 × dry contact (reed or door switch).
+Wiring: A pin; B GND.
 
     door = Contact(pin)
     wait_ms = door.poll()  # all the time

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""P1 port of smart meters (DSMR 2.2 to 5, e-MUCS of Belgium, Luxembourg without encryption):
-registers of energy and gas, power, voltage and current of each phase.
+"""P1 port of smart meters: energy and gas, and power, voltage and current of each phase.
+
+DSMR 2.2 to 5, e-MUCS of Belgium, Luxembourg without encryption.
 
 Bus: UART that only receives, 115200 8N1 (before 4.0: 9600 7E1), inverted by the peripheral. A
 telegram comes each second (5.0, e-MUCS) or each ten. It is taken apart as it comes: numbers of the

@@ -6,7 +6,7 @@ Bus: I2C at 0x61 (97), in I2C mode and behind an isolator of its own. 0.01–100
 saturation as well. Errors: OSError; SensorFault FRAME, CHIP_ID, SILENT, RANGE, MISFIT (mg/l is
 switched off). Source: ezo.py; the order of the numbers: Atlas Scientific's sample code for it.
 
-Wiring: VCC 3.3 V; GND; SCL (TX) scl; SDA (RX) sda; PRB its probe. With: 2 × resistor 4.7 kΩ (SCL
+Wiring: VCC 3.3 V; GND; SDA (TX) sda; SCL (RX) scl; PRB its probe. With: 2 × resistor 4.7 kΩ (SCL
 and SDA to 3.3 V); 1 × isolation board for EZO circuits and its probe.
 
     sensor = EzoDO(i2c, temperature_mc=12_000)

@@ -6,7 +6,7 @@ a probe that is dry. It compensates for 25 °C, or for `temperature_mc`. It must
 put out TDS, salinity and gravity as well. Errors: OSError; SensorFault FRAME, CHIP_ID, SILENT,
 RANGE, MISFIT (EC is switched off). Source: ezo.py; resolution: datasheet 6.2, p. 6.
 
-Wiring: VCC 3.3 V; GND; SCL (TX) scl; SDA (RX) sda; PRB its probe. With: 2 × resistor 4.7 kΩ (SCL
+Wiring: VCC 3.3 V; GND; SDA (TX) sda; SCL (RX) scl; PRB its probe. With: 2 × resistor 4.7 kΩ (SCL
 and SDA to 3.3 V); 1 × isolation board for EZO circuits and its probe.
 
     sensor = EzoEC(i2c, temperature_mc=12_000)

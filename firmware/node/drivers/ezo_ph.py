@@ -5,7 +5,7 @@ Bus: I2C at 0x63 (99), in I2C mode and behind an isolator of its own. 0.001–13
 0.001; either end of its scale is a probe that is not there. It compensates for 25 °C, or for
 `temperature_mc`. Errors: OSError; SensorFault FRAME, CHIP_ID, SILENT, RANGE. Source: ezo.py.
 
-Wiring: VCC 3.3 V; GND; SCL (TX) scl; SDA (RX) sda; PRB its probe. With: 2 × resistor 4.7 kΩ (SCL
+Wiring: VCC 3.3 V; GND; SDA (TX) sda; SCL (RX) scl; PRB its probe. With: 2 × resistor 4.7 kΩ (SCL
 and SDA to 3.3 V); 1 × isolation board for EZO circuits and its probe.
 
     sensor = EzoPH(i2c)

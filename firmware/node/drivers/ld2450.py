@@ -9,7 +9,7 @@ but no good frame; there is no checksum). Source: manual V1.00, section 6; seria
 Its Bluetooth tells positions to everybody near. "Off" takes effect at a restart of the module: the
 first two samples go into that and give None, or FRAME when it refuses. Sample it every 2 to 4 s.
 
-Wiring: 5V 5 V; GND; TX rx; RX tx. With: cable of 1.5 mm pitch.
+Wiring: 5V 5 V; GND; TX rx; RX tx. With: 1 × cable of 1.5 mm pitch.
 
     radar = LD2450(uart)
     wait_ms = radar.start()

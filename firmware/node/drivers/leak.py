@@ -7,7 +7,7 @@ wire that is cut cannot be told from a dry floor, or a wet one: no errors. It is
 second, and a change counts when it stays for five looks. A leak that has gone since is told once.
 Source: none.
 
-Wiring: A pin; B GND. With: 1 × leak detector with a dry contact.
+Wiring: A pin; B GND.
 
     leak = Leak(pin)
     wait_ms = leak.poll()  # all the time

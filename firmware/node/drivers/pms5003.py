@@ -6,7 +6,7 @@ its fan started. The laser lasts about 8000 h. Passive mode: it answers when ask
 The values are those "under atmospheric environment". Errors: SensorFault SILENT, FRAME, CHECKSUM.
 Source: PMS5003 series data manual V2.3, appendices I (frame) and II (commands).
 
-Wiring: VCC 5 V; GND; SET 3.3 V; RX tx; TX rx. With: 8-pin cable of 1.25 mm pitch.
+Wiring: VCC 5 V; GND; SET 3.3 V; RX tx; TX rx. With: 1 × 8-pin cable of 1.25 mm pitch.
 
     sensor = PMS5003(uart)
     wait_ms = sensor.start()

@@ -8,7 +8,7 @@ CHECKSUM, RANGE, FROZEN (30 times the same two values: its noise is larger than 
 Source: Laser Dust Sensor Control Protocol V1.3, sections 1 (packets), 3.1, 3.2 and 3.4 (commands);
 SDS011 data sheet V1.3, Specification.
 
-Wiring: 5V 5 V; GND; RXD tx; TXD rx. With: cable of 2.54 mm pitch.
+Wiring: 5V 5 V; GND; RXD tx; TXD rx. With: 1 × cable of 2.54 mm pitch.
 
     sensor = SDS011(uart)
     wait_ms = sensor.start()

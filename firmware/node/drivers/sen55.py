@@ -12,6 +12,9 @@ measuring), FRAME (it reports a broken fan, laser or sensor), RANGE (a value is 
 Source: SEN5x datasheet 2, its commands and device status register, and Sensirion's own driver
 (sensirion-i2c-sen5x 0.1.1): its stop is 0x0104.
 
+Wiring: VDD 5 V; GND; SDA sda; SCL scl; SEL GND. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V);
+1 × 6-pin cable of 1.25 mm pitch.
+
     sensor = SEN55(i2c)
     wait_ms = sensor.start()
     ...

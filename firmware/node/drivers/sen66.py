@@ -15,6 +15,9 @@ answers to this command with wrong checksums), SILENT (not measuring), FRAME (it
 fan or sensor), RANGE (a value is unknown to it). Source: SEN6x datasheet 0.9, its commands and
 device status register, and Sensirion's own driver (sensirion-i2c-sen66 1.3.1).
 
+Wiring: VDD 3.3 V; GND; SDA sda; SCL scl. With: 2 × resistor 4.7 kΩ (SCL and SDA to 3.3 V); 1 ×
+6-pin cable of 1.25 mm pitch.
+
     sensor = SEN66(i2c)
     wait_ms = sensor.start()
     ...

@@ -13,6 +13,9 @@ Errors: OSError; SensorFault CHIP_ID (an SGP40), CHECKSUM, FRAME (its self-test 
 signal at its end), FROZEN (six equal readings: they vary by a few ticks). Source: SGP41 datasheet
 1.0, section 3 (commands); the command that tells SGP40 from SGP41: ESPHome's driver of both.
 
+Wiring: VDD 3.3 V; VDDH 3.3 V; GND; SCL scl; SDA sda. With: 2 × resistor 4.7 kΩ (SCL and SDA to
+3.3 V).
+
     sensor = SGP41(i2c)
     wait_ms = sensor.start()
     ...

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The voltage of a solar panel, through the board's divider.
+"""Solar panel: its voltage, through the board's divider.
 
 Bus: analogue input. Up to what the board can tell (esp32-devkitc: 37.3 V), beyond is SensorFault
 RANGE. What is below the ADC's lower end is told as 0: it is night, and the ADC reads that end
 there. A wire that is cut cannot be told from a night. Source: ESP32 datasheet, ADC characteristics
 (150–2450 mV at 11 dB).
 
-Wiring: + pin; - GND. With: 2 × resistor of the board's divider (+ to pin, pin to GND).
+Wiring: + R1, never the board; between R1 and R2 pin; - and R2 GND. With: 2 × resistor of the
+board's divider (R1 from +, R2 to GND); 1 × capacitor 100 nF (across R2).
 
     panel = Solar(bus)
     panel.start()

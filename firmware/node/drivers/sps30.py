@@ -11,6 +11,9 @@ Errors: OSError; SensorFault CHECKSUM, SILENT (not measuring), FRAME (a value is
 it reports a broken fan or laser; from firmware 2.2 on it can). Source: SPS30 datasheet 1.0,
 chapter 4 (modes, cleaning, status register) and 6 (I2C); sensirion-i2c-sps30 1.0.0.
 
+Wiring: VDD 5 V; SDA (RX) sda; SCL (TX) scl; SEL GND; GND. With: 2 × resistor 4.7 kΩ (SCL and SDA
+to 3.3 V); 1 × 5-pin cable of 1.5 mm pitch.
+
     sensor = SPS30(i2c)
     wait_ms = sensor.start()
     ...

@@ -13,7 +13,7 @@ Errors: SensorFault SILENT, FRAME, CHECKSUM, RANGE (no frame of usable strength:
 nothing, or the lens is dirty) and FROZEN (one frame 300 times: strength is never that calm).
 Source: product manual SJ-PM-TF-Luna A05, sections 5.4 and 6.2, appendices I and II.
 
-Wiring: +5V 5 V; RXD tx; TXD rx; GND; CFG 3.3 V. With: 6-pin cable of 1.25 mm pitch.
+Wiring: +5V 5 V; RXD tx; TXD rx; GND; CFG 3.3 V. With: 1 × 6-pin cable of 1.25 mm pitch.
 
     lidar = TFLuna(uart, near_mm=4500, far_mm=5000)
     wait_ms = lidar.start()

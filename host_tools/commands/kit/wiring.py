@@ -26,7 +26,7 @@ def wiring(kit, board, target, as_json):
     """
     from host_tools.provisioning.board_check import remarks
     from host_tools.provisioning.kit import load_board, load_kit
-    from host_tools.provisioning.wiring import materials, wires
+    from host_tools.provisioning.wiring import cautions, materials, wires
     from host_tools.provisioning.wiring_svg import drawing
     from host_tools.public_file import check_target, write_public
 
@@ -35,7 +35,8 @@ def wiring(kit, board, target, as_json):
     target = target or Path(f"{loaded.name}-{profile['board']}.svg")
     check_target(target, ".svg", {})
     found = wires(loaded.data, profile)
-    notes = [f"{one.what}: {one.why}" for one in remarks(loaded.data, profile)]
+    notes = cautions(loaded.data)
+    notes += [f"{one.what}: {one.why}" for one in remarks(loaded.data, profile)]
     bill = materials(loaded.data, profile)
     write_public(target, drawing(loaded.data, profile, found, notes).encode())
     if as_json:
