@@ -5,7 +5,8 @@ the look-alike of machine.I2S. The whole response: tests/second_opinion/test_a_w
 import unittest
 from array import array
 
-from sound_fixture import Ear, failure
+from driver_fixture import failure
+from sound_fixture import Ear
 
 from node.drivers.a_weighting import weigh
 from node.drivers.ics43434 import ICS43434

@@ -5,6 +5,8 @@ import unittest
 from binascii import unhexlify
 from struct import pack
 
+from driver_fixture import Random, mutated
+
 from node.drivers.ld2450 import LD2450
 from node.errors import FRAME, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -44,18 +46,6 @@ def walk(from_x, to_x, step=100, y=2000):
     """Frames of one person."""
     step = step if to_x > from_x else -step
     return b"".join([frame((x, y)) for x in range(from_x, to_x + (1 if step > 0 else -1), step)])
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-    def bytes(self, size):
-        return bytes([self.below(256) for _ in range(size)])
 
 
 class Wire:
@@ -111,6 +101,38 @@ class WireCase(unittest.TestCase):
             self.assertEqual(err.args, (reason,))  # and nothing else
         else:
             self.fail("no fault")
+
+
+def fuzz(count, seed):
+    """Pieces of a stream: frames with targets anywhere, mutated, cut and doubled, bytes by chance,
+    acknowledgements; returns how many."""
+    random = Random(seed)
+    wire = Wire()
+    radar = LD2450(wire)
+    for tried in range(count):
+        if tried % 500 == 0:
+            wire.waiting = b""
+            radar = LD2450(wire, line_x_mm=random.below(4000) - 2000)
+            for _ in range(2):
+                radar.start()
+                radar.read()
+        targets = [(random.below(16_200) - 8100, random.below(8100)) for _ in range(3)]
+        good = frame(*targets[: random.below(4)])
+        kind = random.below(8)
+        wire.waiting = mutated(random, good) + (mutated(random, good) if kind & 1 else b"")
+        if kind == 6:
+            wire.waiting = frame() * random.below(34) + good[: random.below(30)]
+        elif kind == 7:
+            wire.waiting += END_ACK + walk(-300, 300)
+        most = 3 * (len(wire.waiting) // len(good) + 1)
+        radar.start()
+        try:
+            counts = radar.read()
+        except SensorFault:
+            continue
+        if len(counts) != 2 or min(counts) < 0 or sum(counts) > most or wire.waiting:
+            raise AssertionError("more than there were")
+    return count
 
 
 class TestFrames(WireCase):
@@ -313,6 +335,9 @@ class TestStream(WireCase):
             self.assertEqual(self.poll(walk(-300, -200) + frame() * count), (0, 0))
             # The next ten frames are aligned to nothing.
             self.assertEqual(self.poll(frame() * 7 + walk(300, -300, step=50)), (0, 1))
+
+    def test_fuzz(self):
+        self.assertEqual(fuzz(1000, 1), 1000)
 
 
 class TestBluetooth(WireCase):

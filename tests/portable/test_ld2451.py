@@ -4,6 +4,8 @@
 import unittest
 from binascii import unhexlify
 
+from driver_fixture import Random
+
 from node.drivers.ld2451 import LD2451
 from node.errors import FRAME, FROZEN, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -59,18 +61,6 @@ def drive(from_m, to_m, direction=None, kmh=50, step=1):
         direction = 1 if step < 0 else 0
     end = to_m + (1 if step > 0 else -1)
     return b"".join([frame((m, direction, kmh)) for m in range(from_m, end, step)])
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-    def bytes(self, size):
-        return bytes([self.below(256) for _ in range(size)])
 
 
 class Wire:

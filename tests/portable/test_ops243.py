@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import Random
+
 from node.drivers.ops243 import OPS243, _milli
 from node.errors import FRAME, FROZEN, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -35,15 +37,6 @@ def line(magnitude, speed_mmps):
 
 def lines(magnitudes, speed_mmps):
     return b"".join([line(magnitude, speed_mmps) for magnitude in magnitudes])
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Wire:

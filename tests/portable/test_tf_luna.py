@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import Random
+
 from node.drivers.tf_luna import TFLuna
 from node.errors import CHECKSUM, FRAME, FROZEN, RANGE, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -35,15 +37,6 @@ def frames(*runs):
 
 
 ROAD, ROOF = 6000, 3500
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Wire:
