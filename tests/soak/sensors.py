@@ -18,6 +18,8 @@ _EACH = 50_000
 _RUN = """
 import json, sys
 sys.path[:0] = {paths!r}
+from simulator.hal.on_cpython import loader
+loader.install({firmware!r})
 from {module} import fuzz
 print(json.dumps(fuzz({count}, {seed})))
 """
@@ -32,8 +34,8 @@ def parsers() -> list[str]:
 def play(module: str, count: int, seed: int) -> int:
     """Tries `count` inputs in a process of its own; returns how many it tried."""
     root = PORTABLE.parents[1]
-    paths = [str(PORTABLE), str(root), str(root / "firmware")]
-    code = _RUN.format(paths=paths, module=module, count=count, seed=seed)
+    paths, firmware = [str(PORTABLE), str(root)], str(root / "firmware")
+    code = _RUN.format(paths=paths, firmware=firmware, module=module, count=count, seed=seed)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{module}, seed {seed}: {done.stderr.strip().splitlines()[-1:]}")
