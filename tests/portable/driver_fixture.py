@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of all drivers share: how a call fails, chance that is the same on each
-interpreter, and answers that are no longer what a part said."""
+interpreter, and answers that are no longer what a part said; and a UART of
+which a test says the bytes."""
 
 from node.errors import SensorFault
 
@@ -23,6 +24,28 @@ class Random:
 
     def bytes(self, size):
         return bytes([self.below(256) for _ in range(size)])
+
+
+class Waiting:
+    """A UART's reading side: what is `waiting` to be read."""
+
+    def __init__(self):
+        self.waiting = b""
+
+    def any(self):
+        return len(self.waiting)
+
+    def read(self, size=None):
+        data = self.waiting if size is None else self.waiting[:size]
+        self.waiting = self.waiting[len(data) :]
+        return data or None
+
+    def readinto(self, buf):
+        data = self.read(len(buf))
+        if data is None:
+            return None
+        buf[: len(data)] = data
+        return len(data)
 
 
 def mutated(random, good: bytes) -> bytes:

@@ -5,7 +5,7 @@ import unittest
 from binascii import unhexlify
 from struct import pack
 
-from driver_fixture import Random, mutated
+from driver_fixture import Random, Waiting, mutated
 
 from node.drivers.ld2450 import LD2450
 from node.errors import FRAME, SILENT, SensorFault
@@ -48,26 +48,14 @@ def walk(from_x, to_x, step=100, y=2000):
     return b"".join([frame((x, y)) for x in range(from_x, to_x + (1 if step > 0 else -1), step)])
 
 
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; configuration commands are acknowledged."""
 
     acknowledges = True
 
     def __init__(self):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.commands = []
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
-
-    def readinto(self, buf):
-        data = self.read(len(buf))
-        if data is None:
-            return None
-        buf[: len(data)] = data
-        return len(data)
 
     def write(self, data):
         self.commands.append(bytes(data))

@@ -4,7 +4,7 @@
 import unittest
 from binascii import unhexlify
 
-from driver_fixture import Random, mutated
+from driver_fixture import Random, Waiting, mutated
 
 from node.drivers.modbus_rtu import InputRegisters, crc16
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
@@ -55,28 +55,13 @@ def reason_of(function):
     return None
 
 
-class Wire:
+class Wire(Waiting):
     """A UART with `waiting` to be read; what is written is kept, and `answer` comes back."""
 
     def __init__(self, answer=b""):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.written = b""
         self.answer = answer
-
-    def any(self):
-        return len(self.waiting)
-
-    def read(self, size=None):
-        data = self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
-
-    def readinto(self, buf):
-        data = self.read(len(buf))
-        if data is None:
-            return None
-        buf[: len(data)] = data
-        return len(data)
 
     def write(self, data):
         self.written += bytes(data)

@@ -3,7 +3,7 @@
 
 import unittest
 
-from driver_fixture import Random
+from driver_fixture import Random, Waiting
 
 from node.drivers.ops243 import OPS243, _milli
 from node.errors import FRAME, FROZEN, SILENT, SensorFault
@@ -39,19 +39,14 @@ def lines(magnitudes, speed_mmps):
     return b"".join([line(magnitude, speed_mmps) for magnitude in magnitudes])
 
 
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; it answers to UM."""
 
     answer = UNIT
 
     def __init__(self):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.written = b""
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
 
     def write(self, data):
         self.written += data

@@ -3,7 +3,7 @@
 
 import unittest
 
-from driver_fixture import Random
+from driver_fixture import Random, Waiting
 
 from node.drivers.tf_luna import TFLuna
 from node.errors import CHECKSUM, FRAME, FROZEN, RANGE, SILENT, SensorFault
@@ -39,26 +39,14 @@ def frames(*runs):
 ROAD, ROOF = 6000, 3500
 
 
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; commands are repeated."""
 
     obeys = True
 
     def __init__(self):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.commands = []
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
-
-    def readinto(self, buf):
-        data = self.read(len(buf))
-        if data is None:
-            return None
-        buf[: len(data)] = data
-        return len(data)
 
     def write(self, data):
         self.commands.append(bytes(data))
