@@ -5,6 +5,7 @@ import unittest
 from binascii import unhexlify
 from struct import pack
 
+from count_fixture import CountBench
 from driver_fixture import Random, Waiting, mutated
 
 from node.drivers.ld2450 import LD2450
@@ -376,46 +377,15 @@ class TestBluetooth(WireCase):
             self.fail("no fault")
 
 
-class ChipCase(unittest.TestCase):
-    """The driver on the chip model, sampled every 3 s as the node does."""
+class ChipCase(CountBench, unittest.TestCase):
+    DRIVER, CHIP = LD2450, Chip
 
-    def setUp(self):
-        self.now_ms = 0
-        self.radar = None
-        self.signals = Signals()
-        self.connect()
-
-    def connect(self, **options):
-        self.options = options
-        self.chip = Chip(self.signals, **options)
-        self.line = UartLine(lambda: self.now_ms, self.chip, LD2450.BAUD, LD2450.RXBUF)
+    def cleared(self):
         self.total = [0, 0]
-        self.faults = []
-        self.radar = None
 
-    def sample(self):
-        """As pipeline/sample.py: a driver that failed is made anew."""
-        began_ms = self.now_ms
-        try:
-            if self.radar is None:
-                self.radar = LD2450(self.line, **self.options)
-            self.now_ms += self.radar.start()
-            counts = self.radar.read()
-        except SensorFault as err:
-            self.radar = None
-            self.faults.append(err.args[0])
-            counts = None
-        self.now_ms = began_ms
-        if counts:
-            self.total[0] += counts[0]
-            self.total[1] += counts[1]
-        return counts
-
-    def run_for(self, duration_ms):
-        end_ms = self.now_ms + duration_ms
-        while self.now_ms < end_ms:
-            self.now_ms += 3000
-            self.sample()
+    def add(self, values):
+        self.total[0] += values[0]
+        self.total[1] += values[1]
 
     def settle(self, people=()):
         """Two samples of set-up, and the module's restart."""
@@ -538,7 +508,7 @@ class TestChip(ChipCase):
     """What the chip says, byte by byte."""
 
     def setUp(self):
-        ChipCase.setUp(self)
+        CountBench.setUp(self)
         self.signals.extend(3_600_000, {}, {})
 
     def say(self, command):
