@@ -13,14 +13,12 @@ exception answer); "nan" (a voltage that is not a number); "frozen" (the measure
 
 from struct import pack, unpack
 
-from simulator.chips.modbus_rtu import Slave
-from simulator.chips.part import Part
+from simulator.chips.modbus_part import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, SLAVE_ERROR, ModbusPart
 
 _DELAY_MS = 60
 _MWMS_PER_WH = 3_600_000_000  # mW·ms
 _NOISE_MV = 50
 _READ_INPUT = 0x04
-_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _SLAVE_ERROR = 1, 2, 4
 _VALUES_MAX = 40
 _NAN = 0x7FC00000
 
@@ -44,7 +42,7 @@ def to_float32(value: int, by: int) -> int:
     return sign | (exponent + 149 << 23) + mantissa
 
 
-class Eastron(Part):
+class Eastron(ModbusPart):
     """A subclass has BAUD (as it comes from the factory), SUPPLY_MIN_MV, REGISTERS (how many)
     and _registers(): {register: (value, what it is divided by)}."""
 
@@ -54,33 +52,10 @@ class Eastron(Part):
     )  # fmt: skip
 
     def __init__(self, signals, address: int, baud: int):
-        Part.__init__(self, signals)
         self.BAUD = baud
-        self._address = address
-        self._line = Slave(baud, _DELAY_MS, self._answer)
+        ModbusPart.__init__(self, signals, address, _DELAY_MS)
         self._energy_mwms = [0, 0]  # in, out
-        self._counted_ms = 0
         self._held = None  # what it shows while it is frozen
-
-    def power_on(self, now_ms: int):
-        self._line.clear()
-        self._counted_ms = now_ms
-        self._powered = True
-
-    def receive(self, now_ms: int, data: bytes):
-        if not self._powered:
-            self.power_on(now_ms)
-        self._line.receive(now_ms, data, self._damage)
-
-    def transmit(self, now_ms: int) -> bytes:
-        if not self._powered:
-            self.power_on(now_ms)
-        return self._line.transmit(now_ms)
-
-    def _damage(self, answer: bytes) -> bytes:
-        if self.fault == "checksum":
-            return answer[:-1] + bytes((answer[-1] ^ 0x01,))
-        return answer[: len(answer) // 2] if self.fault == "short" else answer
 
     def _answer(self, now_ms: int, address: int, function: int, data: bytes):
         if address != self._address:
@@ -90,19 +65,16 @@ class Eastron(Part):
             return None
         head = bytes((address, function))
         if self.fault == "refused":
-            return self._refuse(head, _SLAVE_ERROR)
+            return self._refuse(head, SLAVE_ERROR)
         if function != _READ_INPUT or len(data) != 4:
-            return self._refuse(head, _ILLEGAL_FUNCTION)
+            return self._refuse(head, ILLEGAL_FUNCTION)
         first, count = unpack(">HH", data)
         if first % 2 or count % 2 or not 0 < count <= 2 * _VALUES_MAX:
-            return self._refuse(head, _ILLEGAL_ADDRESS)
+            return self._refuse(head, ILLEGAL_ADDRESS)
         if first + count > self.REGISTERS:
-            return self._refuse(head, _ILLEGAL_ADDRESS)
+            return self._refuse(head, ILLEGAL_ADDRESS)
         bits = [measured.get(register, 0) for register in range(first, first + count, 2)]
         return head + bytes((2 * count,)) + b"".join([pack(">I", one) for one in bits])
-
-    def _refuse(self, head: bytes, code: int) -> bytes:
-        return bytes((head[0], head[1] | 0x80, code))
 
     def _measure(self, now_ms: int):
         """{register: bits}, or None while the mains do not power the meter."""

@@ -12,6 +12,7 @@ Faults: "checksum"; "short" (frames end after 20 bytes); "range" (concentrations
 from struct import pack
 
 from simulator.chips.part import Part
+from simulator.chips.sending import Sending
 
 _START = b"\x42\x4d"
 _MODE, _READ, _SLEEP = 0xE1, 0xE2, 0xE4
@@ -32,6 +33,7 @@ class PMS5003(Part):
 
     def __init__(self, signals):
         Part.__init__(self, signals)
+        self._sending = Sending(self.BAUD)
         self.power_on(0)
 
     def power_on(self, now_ms: int):
@@ -39,8 +41,7 @@ class PMS5003(Part):
         self._fan_ms = now_ms
         self._next_ms = now_ms + _ACTIVE_MS
         self._heard = b""
-        self._queue = []  # (when its first bit leaves, bytes)
-        self._given = 0  # bytes of the first one that have left
+        self._sending.clear()
 
     def receive(self, now_ms: int, data: bytes):
         self._speak(now_ms)
@@ -61,17 +62,7 @@ class PMS5003(Part):
 
     def transmit(self, now_ms: int) -> bytes:
         self._speak(now_ms)
-        sent = b""
-        while self._queue:
-            begun_ms, data = self._queue[0]
-            done = max(0, (now_ms - begun_ms) * self.BAUD // 10_000)  # 10 bits per byte
-            sent += data[self._given : done]
-            if done < len(data):
-                self._given = max(self._given, done)
-                break
-            self._queue.pop(0)
-            self._given = 0
-        return sent
+        return self._sending.sent(now_ms)
 
     def _obey(self, now_ms: int, command: int, value: int):
         if command == _READ:
@@ -103,12 +94,10 @@ class PMS5003(Part):
 
     def _say(self, at_ms: int, data):
         """Queues an acknowledgement, or (None) a frame of what there is at that moment."""
-        if self._queue:
-            begun_ms, before = self._queue[-1]
-            at_ms = max(at_ms, begun_ms + -(-len(before) * 10_000 // self.BAUD))
+        at_ms = self._sending.free_ms(at_ms)
         data = self._frame(at_ms) if data is None else data
         if data:
-            self._queue.append((at_ms, data))
+            self._sending.add(at_ms, data)
 
     def _levels(self, now_ms: int):
         level, at = self._signals.level, min(now_ms, self._signals.until_ms)

@@ -11,8 +11,7 @@ exception answer).
 
 from struct import pack, unpack
 
-from simulator.chips.modbus_rtu import Slave
-from simulator.chips.part import Part
+from simulator.chips.modbus_part import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, SLAVE_ERROR, ModbusPart
 
 _GENERAL_ADDRESS = 0xF8
 _SUPPLY_MIN_MV = 80_000
@@ -21,7 +20,6 @@ _MWMS_PER_WH = 3_600_000_000  # mW·ms
 _ENERGY_END_WH = 9_999_990  # 9999.99 kWh
 
 _READ_INPUT, _RESET_ENERGY = 0x04, 0x42
-_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _SLAVE_ERROR = 1, 2, 4
 
 
 def _divide(value: int, by: int) -> int:
@@ -33,36 +31,13 @@ def _words(value: int) -> tuple:
     return value & 0xFFFF, value >> 16 & 0xFFFF
 
 
-class PZEM004T(Part):
+class PZEM004T(ModbusPart):
     SENSES = ("voltage_mv", "power_mw", "power_factor_permille", "frequency_mhz", "current_ma")
     BAUD = 9600
 
     def __init__(self, signals, address: int = _GENERAL_ADDRESS):
-        Part.__init__(self, signals)
-        self._address = address
-        self._line = Slave(self.BAUD, _DELAY_MS, self._answer)
+        ModbusPart.__init__(self, signals, address, _DELAY_MS)
         self._energy_mwms = 0
-        self._counted_ms = 0
-
-    def power_on(self, now_ms: int):
-        self._line.clear()
-        self._counted_ms = now_ms
-        self._powered = True
-
-    def receive(self, now_ms: int, data: bytes):
-        if not self._powered:
-            self.power_on(now_ms)
-        self._line.receive(now_ms, data, self._damage)
-
-    def transmit(self, now_ms: int) -> bytes:
-        if not self._powered:
-            self.power_on(now_ms)
-        return self._line.transmit(now_ms)
-
-    def _damage(self, answer: bytes) -> bytes:
-        if self.fault == "checksum":
-            return answer[:-1] + bytes((answer[-1] ^ 0x01,))
-        return answer[: len(answer) // 2] if self.fault == "short" else answer
 
     def _answer(self, now_ms: int, address: int, function: int, data: bytes):
         if address not in (_GENERAL_ADDRESS, self._address):
@@ -72,19 +47,16 @@ class PZEM004T(Part):
             return None
         head = bytes((address, function))
         if self.fault == "refused":
-            return self._refuse(head, _SLAVE_ERROR)
+            return self._refuse(head, SLAVE_ERROR)
         if function == _RESET_ENERGY and not data:
             self._energy_mwms = 0
             return head
         if function != _READ_INPUT or len(data) != 4:
-            return self._refuse(head, _ILLEGAL_FUNCTION)
+            return self._refuse(head, ILLEGAL_FUNCTION)
         first, count = unpack(">HH", data)
         if count == 0 or first + count > 10:
-            return self._refuse(head, _ILLEGAL_ADDRESS)
+            return self._refuse(head, ILLEGAL_ADDRESS)
         return head + bytes((2 * count,)) + registers[2 * first : 2 * (first + count)]
-
-    def _refuse(self, head: bytes, code: int) -> bytes:
-        return bytes((head[0], head[1] | 0x80, code))
 
     def _measure(self, now_ms: int):
         """The ten registers, or None while the mains do not power the meter."""

@@ -13,6 +13,7 @@ values again and again).
 from struct import pack
 
 from simulator.chips.part import Part
+from simulator.chips.sending import Sending
 
 _COMMAND_BYTES = 19
 _HEAD, _TAIL = 0xAA, 0xAB
@@ -38,6 +39,7 @@ class SDS011(Part):
 
     def __init__(self, signals):
         Part.__init__(self, signals)
+        self._sending = Sending(self.BAUD)
         self._active = self._awake = True
         self._period = 0  # minutes; 0: always at work
         self._sway = 1
@@ -49,8 +51,7 @@ class SDS011(Part):
         self._fan_ms = now_ms
         self._next_ms = now_ms + _REPORT_MS
         self._heard = b""
-        self._queue = []  # (when its first bit leaves, bytes)
-        self._given = 0  # bytes of the first one that have left
+        self._sending.clear()
 
     # what it hears
 
@@ -101,17 +102,7 @@ class SDS011(Part):
 
     def transmit(self, now_ms: int) -> bytes:
         self._speak(now_ms)
-        sent = b""
-        while self._queue:
-            begun_ms, data = self._queue[0]
-            done = max(0, (now_ms - begun_ms) * self.BAUD // 10_000)  # 10 bits per byte
-            sent += data[self._given : done]
-            if done < len(data):
-                self._given = max(self._given, done)
-                break
-            self._queue.pop(0)
-            self._given = 0
-        return sent
+        return self._sending.sent(now_ms)
 
     def _speak(self, now_ms: int):
         """Queues the frames of the active mode up to now."""
@@ -132,12 +123,10 @@ class SDS011(Part):
 
     def _say(self, at_ms: int, data):
         """Queues a reply, or (None) a frame of what there is at that moment."""
-        if self._queue:
-            begun_ms, before = self._queue[-1]
-            at_ms = max(at_ms, begun_ms + -(-len(before) * 10_000 // self.BAUD))
+        at_ms = self._sending.free_ms(at_ms)
         data = self._frame(at_ms) if data is None else data
         if data:
-            self._queue.append((at_ms, data))
+            self._sending.add(at_ms, data)
 
     def _levels(self, now_ms: int):
         level, at = self._signals.level, min(now_ms, self._signals.until_ms)

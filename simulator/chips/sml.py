@@ -12,6 +12,7 @@ Faults: "checksum"; "short" (telegrams are cut); "frozen" (the same telegram aga
 from struct import pack
 
 from simulator.chips.part import Part
+from simulator.chips.sending import Sending
 
 _PERIOD_MS = 2000
 _STEP_MS = 10_000  # of the integral: the world's levels change by the minute
@@ -80,6 +81,7 @@ class SML(Part):
         # That old DZG meters send power in their own way is the driver's; these do not.
         Part.__init__(self, signals)
         self.BAUD = baud
+        self._sending = Sending(baud)
         self._registers = [0, 0]  # mW·ms taken, and fed in
         self._counted_ms = 0
         self.power_on(0)
@@ -89,8 +91,7 @@ class SML(Part):
         self._booted_ms = self._counted_ms = now_ms
         self._next_ms = now_ms + _PERIOD_MS
         self._number = 0
-        self._queue = []  # (when its first bit leaves, bytes)
-        self._given = 0  # bytes of the first one that have left
+        self._sending.clear()
         self._last = b""
 
     def receive(self, now_ms: int, data: bytes):
@@ -100,17 +101,7 @@ class SML(Part):
         if not self._powered:
             self.power_on(now_ms)
         self._speak(min(now_ms, self._signals.until_ms))
-        sent = b""
-        while self._queue:
-            begun_ms, data = self._queue[0]
-            done = max(0, (now_ms - begun_ms) * self.BAUD // 10_000)  # 10 bits per byte
-            sent += data[self._given : done]
-            if done < len(data):
-                self._given = max(self._given, done)
-                break
-            self._queue.pop(0)
-            self._given = 0
-        return sent
+        return self._sending.sent(now_ms)
 
     def _speak(self, now_ms: int):
         late = (now_ms - self._next_ms) // _PERIOD_MS - _MOST_TELEGRAMS
@@ -124,7 +115,7 @@ class SML(Part):
                 continue
             if self.fault != "frozen" or not self._last:
                 self._last = self._telegram(at_ms, load)
-            self._queue.append((at_ms, self._damage(self._last)))
+            self._sending.add(at_ms, self._damage(self._last))
 
     def _damage(self, data: bytes) -> bytes:
         if self.fault == "checksum":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the EZO circuits share: a bench with one of them, and their faults."""
 
+from driver_fixture import Random, failure
+
 from node.drivers.ezo import thousandths
 from node.errors import CHIP_ID, FRAME, SILENT, SensorFault
 from simulator.buses.i2c import I2CBus
@@ -9,23 +11,6 @@ from simulator.buses.signals import Signals
 ENODEV = 19
 ETIMEDOUT = 116
 MINUTE_MS = 60_000
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Answering:

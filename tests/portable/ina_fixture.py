@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the power monitors share: a monitor on its bus, its faults, and fuzz."""
 
+from driver_fixture import failure
 from eastron_fixture import Draws, check, reason_of
 
 from node.errors import CHIP_ID, FRAME, FROZEN, MISFIT, SensorFault
@@ -8,14 +9,6 @@ from simulator.buses.i2c import I2CBus
 from simulator.buses.signals import Signals
 
 _ENODEV, _ETIMEDOUT = 19, 116
-
-
-def failure(function):
-    """The number or the reason with which it fails."""
-    try:
-        function()
-    except (OSError, SensorFault) as err:
-        return err.args[0]
 
 
 class Registers:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the tests of Sensirion's particle sensors share: a bench, and what holds for each."""
 
+from driver_fixture import failure
+
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
 from simulator.buses.i2c import I2CBus
 from simulator.buses.signals import Signals
@@ -20,14 +22,6 @@ LEVELS = {
     "nox_index_tenths": 13,
     "co2_ppm": 430,
 }
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
 
 
 class Spy:

@@ -5,19 +5,10 @@ from bench_fixture import fresh_bench
 
 from node.device import hardware_more
 from node.drivers.ics43434 import ICS43434
-from node.errors import SensorFault
 from simulator.buses.signals import Signals
 from simulator.chips.ics43434 import ICS43434 as Chip
 
 BUS = {"kind": "i2s", "id": 0, "sck": 14, "ws": 27, "sd": 33}
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
 
 
 class Ear:

@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import failure
+
 from node.drivers.a02yyuw import A02YYUW
 from node.errors import CHECKSUM, FRAME, RANGE, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -11,14 +13,6 @@ from simulator.chips.a02yyuw import A02YYUW as Chip
 
 EXAMPLE = b"\xff\x07\xa1\xa7"  # DFRobot wiki SEN0311, "UART Output": 1953 mm
 NO_ECHO = b"\xff\x00\x00\xff"
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
 
 
 def frame(distance_mm):

@@ -4,6 +4,7 @@
 import unittest
 
 from bench_fixture import fresh_bench
+from driver_fixture import Random, failure
 
 from node.device.hardware_more import make
 from node.drivers.battery import Battery
@@ -13,23 +14,6 @@ from simulator.buses.signals import Signals
 from simulator.chips.battery import Battery as Chip
 
 PIN, DIVIDER = 36, (253, 33)  # 220 kΩ over 33 kΩ, as on the esp32-devkitc
-
-
-def failure(call, *args):
-    """The reason with which `call` fails."""
-    try:
-        call(*args)
-    except SensorFault as err:
-        return err.args[0]
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Reads:

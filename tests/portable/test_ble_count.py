@@ -5,10 +5,11 @@ import unittest
 from hashlib import sha256
 
 from bench_fixture import fresh_bench
+from driver_fixture import Random, failure
 
 from node.drivers import ble_count
 from node.drivers.ble_count import BleCount
-from node.errors import RANGE, SILENT, SensorFault
+from node.errors import RANGE, SILENT
 from simulator.buses.signals import Signals
 from simulator.chips.ble_count import BleCount as Chip
 from simulator.chips.ble_count import resolvable_address
@@ -17,14 +18,6 @@ from simulator.hal.bluetooth import BLE
 ENODEV, EALREADY = 19, 114
 SCAN_RESULT, SCAN_DONE = 5, 6
 HOUR_MS = 3_600_000
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
 
 
 def address(number, salt=b""):
@@ -344,15 +337,6 @@ class TestFaults(Bench):
     def test_a_driver_made_anew_while_it_scans(self):
         self.running()
         self.recovers()
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 def fuzz(count, seed):

@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import Random, failure, mutated
+
 from node.drivers.bme280 import BME280
 from node.errors import CHIP_ID, FRAME, RANGE, SILENT, SensorFault
 from node.pipeline.quantities import in_range
@@ -21,14 +23,6 @@ CALIBRATIONS = (
 )  # fmt: skip
 
 
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
-
-
 class Registers:
     """An I2C bus with plain memory at 0x76."""
 
@@ -41,6 +35,39 @@ class Registers:
 
     def writeto(self, address, data):
         self.writes.append(bytes(data))
+
+
+def by_chance(random, good):
+    """256 registers, of which one of three parts is mutated, or those of another part."""
+    memory = bytearray(good)
+    first, size = ((0x88, 26), (0xE1, 7), (0xF2, 13))[random.below(3)]
+    data = mutated(random, bytes(memory[first : first + size])) + b"\xff" * size
+    memory[first : first + size] = data[:size]
+    if random.below(64) == 0:
+        memory[0xD0] = random.below(256)
+    return memory
+
+
+def fuzz(count, seed):
+    """Calibrations, settings and results by chance and mutated; returns how many."""
+    random = Random(seed)
+    signals = Signals()
+    signals.extend(1000, {name: [[0, 0]] for name in BME280.QUANTITIES}, {})
+    chip = Chip(signals)
+    chip.write(10, b"\x00")
+    good = bytearray(chip.read(10, 256))
+    good[0xF2:0xFF] = b"\x01\x00\x24\x00\x00\x65\x5a\xc0\x7e\xed\x00\x6e\x00"
+    for _ in range(count):
+        bus = Registers(by_chance(random, good))
+        try:
+            driver = BME280(bus)
+            driver.start()
+            temperature, pressure, humidity = driver.read()
+        except SensorFault:
+            continue
+        if abs(temperature) >= 2**31 or not 0 <= humidity <= 100_000 or pressure != int(pressure):
+            raise AssertionError("not a reading")
+    return count
 
 
 class Bench(unittest.TestCase):
@@ -132,6 +159,11 @@ class TestDatasheet(Bench):
         self.assertEqual(self.chip.read(self.now, 1), b"\x60")
         self.chip.write(self.now, b"\xf2")
         self.assertEqual(self.chip.read(self.now, 13), bytes(5) + b"\x80\0\0\x80\0\0\x80\0")
+
+
+class TestFuzz(unittest.TestCase):
+    def test_fuzz(self):
+        self.assertEqual(fuzz(1000, 1), 1000)
 
 
 class TestRoundTrip(Bench):

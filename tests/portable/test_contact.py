@@ -4,6 +4,7 @@
 import unittest
 
 from bench_fixture import fresh_bench
+from driver_fixture import Random
 
 from node.device.hardware_more import make
 from node.drivers.contact import Contact
@@ -12,15 +13,6 @@ from simulator.buses.signals import Signals
 from simulator.chips.contact import Contact as Chip
 
 PIN = 18
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Levels:

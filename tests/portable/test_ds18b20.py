@@ -5,6 +5,7 @@ hal/onewire.py: the datasheet's examples, and lines that real chips gave."""
 import unittest
 
 from bench_fixture import fresh_bench
+from driver_fixture import Random, failure
 
 from node.device.hardware_more import make
 from node.drivers.ds18b20 import DS18B20, crc8
@@ -18,23 +19,6 @@ from simulator.chips.ds18b20_more import rom
 ENODEV = 19
 PIN = 4
 MINUTE_MS = 60_000
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Answering:

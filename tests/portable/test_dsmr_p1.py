@@ -3,12 +3,13 @@
 
 import unittest
 
+from driver_fixture import Random
+from meter_fixture import MeterBench
 from p1_telegrams import EASYMETER, TELEGRAMS
 
 from node.drivers.dsmr_p1 import DsmrP1
 from node.errors import CHECKSUM, FRAME, FROZEN, RANGE, SILENT, SensorFault
 from node.pipeline.quantities import in_range
-from simulator.buses.signals import Signals
 from simulator.buses.uart import UartLine
 from simulator.chips.dsmr_p1 import DsmrP1 as Chip
 from simulator.chips.dsmr_p1 import crc16
@@ -57,13 +58,7 @@ def reading(telegrams, **options):
 
 def fuzz(count: int, seed: int) -> int:
     """Streams that are no telegrams, or nearly: a tuple or a SensorFault, in bounded time."""
-    state = seed
-
-    def draw(below):
-        nonlocal state
-        state = (state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (state >> 8) % below
-
+    draw = Random(seed).below
     good = [telegram for telegram, _, _ in TELEGRAMS]
     for tried in range(count):
         kind = draw(5)
@@ -93,13 +88,7 @@ def fuzz(count: int, seed: int) -> int:
     return count
 
 
-class TestDsmrP1(unittest.TestCase):
-    def setUp(self):
-        self.now_ms = 5_000
-        self.signals = Signals()
-        self.options = {}
-        self.connect()
-
+class TestDsmrP1(MeterBench, unittest.TestCase):
     def connect(self, **options):
         self.options = options
         self.chip = Chip(self.signals, **options)
@@ -110,30 +99,6 @@ class TestDsmrP1(unittest.TestCase):
 
     def renew(self):
         self.driver = DsmrP1(self.line, **self.options)
-
-    def set(self, power_mw, sun_mw, voltage_mv):
-        levels = {"power_mw": power_mw, "pv_power_mw": sun_mw, "voltage_mv": voltage_mv}
-        points = {name: [[self.now_ms, levels[name]]] for name in levels}
-        self.signals.extend(self.now_ms + 100_000_000, points, {})
-
-    def sample(self):
-        wait_ms = self.driver.start()
-        for _ in range(400):
-            self.now_ms += wait_ms
-            wait_ms = self.driver.read()
-            if not isinstance(wait_ms, int):
-                return wait_ms
-        self.fail("it does not end")
-
-    def assertFault(self, *reasons):
-        try:
-            self.sample()
-        except SensorFault as err:
-            self.assertTrue(err.args[0] in reasons, err.args)
-        else:
-            self.fail("no fault")
-        self.renew()
-        self.now_ms += 30_000
 
     def test_telegrams_of_real_meters(self):
         for telegram, options, values in TELEGRAMS:
@@ -297,14 +262,6 @@ class TestDsmrP1(unittest.TestCase):
         self.chip.fault = "range"
         self.assertFalse(in_range("voltage_l1_mv", self.sample()[5]))
 
-    def test_a_register_that_went_back(self):
-        self.now_ms += 3_600_000
-        self.sample()
-        self.chip._mwms = [[0, 0], [0, 0]]  # another meter
-        self.now_ms += 30_000
-        self.assertFault(RANGE)
-        self.assertEqual(self.sample()[2], None)
-
     def test_silent_then_back(self):
         for version in (22, 50):
             self.connect(version=version)
@@ -315,13 +272,6 @@ class TestDsmrP1(unittest.TestCase):
                 self.set(1_500_000, 0, 231_000)
                 self.assertEqual(self.sample()[4], 1_500_000)
                 self.now_ms += 30_000
-
-    def test_unplug_and_replug(self):
-        self.sample()
-        self.chip.plugged = False
-        self.assertFault(SILENT)
-        self.chip.plugged = True
-        self.assertEqual(self.sample()[4], 1_500_000)
 
     def test_faults_of_the_wire(self):
         for version in (22, 42, 50):

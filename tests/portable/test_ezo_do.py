@@ -3,7 +3,8 @@
 
 import unittest
 
-from ezo_fixture import Answering, EzoBench, EzoFaults, failure, fuzz_driver
+from driver_fixture import failure
+from ezo_fixture import Answering, EzoBench, EzoFaults, fuzz_driver
 
 from node.drivers.ezo_do import EzoDO
 from node.errors import FRAME, MISFIT, RANGE

@@ -3,6 +3,9 @@
 
 import unittest
 
+from driver_fixture import Random
+from meter_fixture import MeterBench
+
 from node.drivers.iec62056_21 import Iec62056
 from node.errors import CHECKSUM, FRAME, RANGE, SILENT, SensorFault
 from node.pipeline.quantities import in_range
@@ -57,13 +60,7 @@ class Fixed(Chip):
 
 def fuzz(count: int, seed: int) -> int:
     """Data messages that are none, or nearly: a tuple or a SensorFault, in bounded time."""
-    state = seed
-
-    def draw(below):
-        nonlocal state
-        state = (state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (state >> 8) % below
-
+    draw = Random(seed).below
     now_ms = 0
     chip = Fixed(Signals())
     line = UartLine(lambda: now_ms, chip, 300, Iec62056.RXBUF)
@@ -102,13 +99,8 @@ def fuzz(count: int, seed: int) -> int:
     return count
 
 
-class TestIec62056(unittest.TestCase):
-    def setUp(self):
-        self.now_ms = 5_000
-        self.signals = Signals()
-        self.connect(Chip)
-
-    def connect(self, chip):
+class TestIec62056(MeterBench, unittest.TestCase):
+    def connect(self, chip=Chip):
         self.chip = chip(self.signals)
         self.chip.power_on(self.now_ms)
         self.line = UartLine(lambda: self.now_ms, self.chip, 300, Iec62056.RXBUF)
@@ -117,30 +109,6 @@ class TestIec62056(unittest.TestCase):
 
     def renew(self):
         self.driver = Iec62056(self.line)
-
-    def set(self, power_mw, sun_mw, voltage_mv):
-        levels = {"power_mw": power_mw, "pv_power_mw": sun_mw, "voltage_mv": voltage_mv}
-        points = {name: [[self.now_ms, levels[name]]] for name in levels}
-        self.signals.extend(self.now_ms + 100_000_000, points, {})
-
-    def sample(self):
-        wait_ms = self.driver.start()
-        for _ in range(2000):
-            self.now_ms += wait_ms
-            wait_ms = self.driver.read()
-            if not isinstance(wait_ms, int):
-                return wait_ms
-        self.fail("it does not end")
-
-    def assertFault(self, *reasons):
-        try:
-            self.sample()
-        except SensorFault as err:
-            self.assertTrue(err.args[0] in reasons, err.args)
-        else:
-            self.fail("no fault")
-        self.renew()
-        self.now_ms += 30_000
 
     def test_blocks_of_real_meters(self):
         for block, values in BLOCKS:
@@ -240,13 +208,6 @@ class TestIec62056(unittest.TestCase):
     def assertFault_in_range(self):
         self.assertEqual(in_range("net_power_mw", self.sample()[4]), False)
 
-    def test_a_register_that_went_back(self):
-        self.now_ms += 3_600_000
-        self.sample()
-        self.chip._mwms = [[0, 0], [0, 0]]  # another meter
-        self.assertFault(RANGE)
-        self.assertEqual(self.sample()[2], None)
-
     def test_silent_then_back(self):
         for values in ((None, 0, 230_000), (1000, None, 230_000), (1000, 0, 50_000)):
             self.set(*values)
@@ -259,13 +220,6 @@ class TestIec62056(unittest.TestCase):
         self.chip.fault = "echo"
         self.set(None, 0, 230_000)  # only the echo comes
         self.assertFault(SILENT)
-
-    def test_unplug_and_replug(self):
-        self.sample()
-        self.chip.plugged = False
-        self.assertFault(SILENT)
-        self.chip.plugged = True
-        self.assertEqual(self.sample()[4], 1_500_000)
 
     def test_faults_of_the_wire(self):
         for wire in ("loses", "brown-out"):

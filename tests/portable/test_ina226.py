@@ -3,8 +3,9 @@
 
 import unittest
 
+from driver_fixture import failure
 from eastron_fixture import Draws
-from ina_fixture import MonitorTest, Registers, failure, fuzz_monitor
+from ina_fixture import MonitorTest, Registers, fuzz_monitor
 
 from node.drivers.ina226 import INA226
 from node.errors import RANGE

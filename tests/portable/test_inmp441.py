@@ -5,7 +5,8 @@ test_ics43434.py."""
 import unittest
 from array import array
 
-from sound_fixture import Ear, failure
+from driver_fixture import failure
+from sound_fixture import Ear
 
 from node.drivers.inmp441 import INMP441
 from node.errors import SILENT

@@ -5,6 +5,9 @@ import unittest
 from binascii import unhexlify
 from struct import pack
 
+from count_fixture import CountBench
+from driver_fixture import Random, Waiting, mutated
+
 from node.drivers.ld2450 import LD2450
 from node.errors import FRAME, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -46,38 +49,14 @@ def walk(from_x, to_x, step=100, y=2000):
     return b"".join([frame((x, y)) for x in range(from_x, to_x + (1 if step > 0 else -1), step)])
 
 
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-    def bytes(self, size):
-        return bytes([self.below(256) for _ in range(size)])
-
-
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; configuration commands are acknowledged."""
 
     acknowledges = True
 
     def __init__(self):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.commands = []
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
-
-    def readinto(self, buf):
-        data = self.read(len(buf))
-        if data is None:
-            return None
-        buf[: len(data)] = data
-        return len(data)
 
     def write(self, data):
         self.commands.append(bytes(data))
@@ -111,6 +90,38 @@ class WireCase(unittest.TestCase):
             self.assertEqual(err.args, (reason,))  # and nothing else
         else:
             self.fail("no fault")
+
+
+def fuzz(count, seed):
+    """Pieces of a stream: frames with targets anywhere, mutated, cut and doubled, bytes by chance,
+    acknowledgements; returns how many."""
+    random = Random(seed)
+    wire = Wire()
+    radar = LD2450(wire)
+    for tried in range(count):
+        if tried % 500 == 0:
+            wire.waiting = b""
+            radar = LD2450(wire, line_x_mm=random.below(4000) - 2000)
+            for _ in range(2):
+                radar.start()
+                radar.read()
+        targets = [(random.below(16_200) - 8100, random.below(8100)) for _ in range(3)]
+        good = frame(*targets[: random.below(4)])
+        kind = random.below(8)
+        wire.waiting = mutated(random, good) + (mutated(random, good) if kind & 1 else b"")
+        if kind == 6:
+            wire.waiting = frame() * random.below(34) + good[: random.below(30)]
+        elif kind == 7:
+            wire.waiting += END_ACK + walk(-300, 300)
+        most = 3 * (len(wire.waiting) // len(good) + 1)
+        radar.start()
+        try:
+            counts = radar.read()
+        except SensorFault:
+            continue
+        if len(counts) != 2 or min(counts) < 0 or sum(counts) > most or wire.waiting:
+            raise AssertionError("more than there were")
+    return count
 
 
 class TestFrames(WireCase):
@@ -314,6 +325,9 @@ class TestStream(WireCase):
             # The next ten frames are aligned to nothing.
             self.assertEqual(self.poll(frame() * 7 + walk(300, -300, step=50)), (0, 1))
 
+    def test_fuzz(self):
+        self.assertEqual(fuzz(1000, 1), 1000)
+
 
 class TestBluetooth(WireCase):
     def test_the_commands(self):
@@ -363,46 +377,15 @@ class TestBluetooth(WireCase):
             self.fail("no fault")
 
 
-class ChipCase(unittest.TestCase):
-    """The driver on the chip model, sampled every 3 s as the node does."""
+class ChipCase(CountBench, unittest.TestCase):
+    DRIVER, CHIP = LD2450, Chip
 
-    def setUp(self):
-        self.now_ms = 0
-        self.radar = None
-        self.signals = Signals()
-        self.connect()
-
-    def connect(self, **options):
-        self.options = options
-        self.chip = Chip(self.signals, **options)
-        self.line = UartLine(lambda: self.now_ms, self.chip, LD2450.BAUD, LD2450.RXBUF)
+    def cleared(self):
         self.total = [0, 0]
-        self.faults = []
-        self.radar = None
 
-    def sample(self):
-        """As pipeline/sample.py: a driver that failed is made anew."""
-        began_ms = self.now_ms
-        try:
-            if self.radar is None:
-                self.radar = LD2450(self.line, **self.options)
-            self.now_ms += self.radar.start()
-            counts = self.radar.read()
-        except SensorFault as err:
-            self.radar = None
-            self.faults.append(err.args[0])
-            counts = None
-        self.now_ms = began_ms
-        if counts:
-            self.total[0] += counts[0]
-            self.total[1] += counts[1]
-        return counts
-
-    def run_for(self, duration_ms):
-        end_ms = self.now_ms + duration_ms
-        while self.now_ms < end_ms:
-            self.now_ms += 3000
-            self.sample()
+    def add(self, values):
+        self.total[0] += values[0]
+        self.total[1] += values[1]
 
     def settle(self, people=()):
         """Two samples of set-up, and the module's restart."""
@@ -525,7 +508,7 @@ class TestChip(ChipCase):
     """What the chip says, byte by byte."""
 
     def setUp(self):
-        ChipCase.setUp(self)
+        CountBench.setUp(self)
         self.signals.extend(3_600_000, {}, {})
 
     def say(self, command):

@@ -4,6 +4,8 @@
 import unittest
 from binascii import unhexlify
 
+from driver_fixture import Random, Waiting
+
 from node.drivers.ld2451 import LD2451
 from node.errors import FRAME, FROZEN, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -61,19 +63,7 @@ def drive(from_m, to_m, direction=None, kmh=50, step=1):
     return b"".join([frame((m, direction, kmh)) for m in range(from_m, end, step)])
 
 
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-    def bytes(self, size):
-        return bytes([self.below(256) for _ in range(size)])
-
-
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; commands are acknowledged."""
 
     answers = {
@@ -85,22 +75,10 @@ class Wire:
     }
 
     def __init__(self, answers=None):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.commands = []
         if answers is not None:
             self.answers = answers
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
-
-    def readinto(self, buf):
-        data = self.read(len(buf))
-        if data is None:
-            return None
-        buf[: len(data)] = data
-        return len(data)
 
     def write(self, data):
         self.commands.append(bytes(data))

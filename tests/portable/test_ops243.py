@@ -3,6 +3,9 @@
 
 import unittest
 
+from count_fixture import CountBench, WireBench
+from driver_fixture import Random, Waiting
+
 from node.drivers.ops243 import OPS243, _milli
 from node.errors import FRAME, FROZEN, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -37,28 +40,14 @@ def lines(magnitudes, speed_mmps):
     return b"".join([line(magnitude, speed_mmps) for magnitude in magnitudes])
 
 
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; it answers to UM."""
 
     answer = UNIT
 
     def __init__(self):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.written = b""
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
 
     def write(self, data):
         self.written += data
@@ -99,24 +88,8 @@ def fuzz(count, seed):
     return count
 
 
-class WireCase(unittest.TestCase):
-    def setUp(self):
-        self.connect()
-
-    def connect(self, **options):
-        self.wire, self.radar = connected(**options)
-
-    def poll(self, data):
-        self.wire.waiting += data
-        self.assertEqual(self.radar.start(), 0)
-        return self.radar.read()
-
-    def failure(self, data):
-        try:
-            self.poll(data)
-        except SensorFault as err:
-            self.connect()
-            return err.args[0]
+class WireCase(WireBench, unittest.TestCase):
+    connected = staticmethod(connected)
 
 
 class TestLines(WireCase):
@@ -180,7 +153,7 @@ class TestLines(WireCase):
 
     def test_a_line_without_an_end(self):
         self.assertEqual(self.poll(ZERO + b"x" * 5000), NONE)
-        self.assertTrue(len(self.radar._rest) <= 128)
+        self.assertTrue(len(self.driver._rest) <= 128)
 
     def test_frozen(self):
         self.assertEqual(self.poll(ZERO * 300), NONE)
@@ -240,47 +213,20 @@ class TestPeaks(WireCase):
         self.assertEqual(self.poll(data + ZERO * 6), (1, 1, None))
 
 
-class TestWithChip(unittest.TestCase):
+class TestWithChip(CountBench, unittest.TestCase):
     """The driver on the chip model, sampled every 3 s as the node does."""
 
-    def setUp(self):
-        self.now_ms = 0
-        self.signals = Signals()
-        self.chip = Chip(self.signals)
-        self.line = UartLine(lambda: self.now_ms, self.chip, OPS243.BAUD, OPS243.RXBUF)
-        self.radar = None
+    DRIVER, CHIP = OPS243, Chip
+
+    def cleared(self):
         self.total = [0, 0]
         self.speeds = []
-        self.faults = []
 
-    def sample(self):
-        values = None
-        began_ms = self.now_ms
-        try:
-            if self.radar is None:
-                self.radar = OPS243(self.line)
-            self.now_ms += self.radar.start()
-            values = self.radar.read()
-        except SensorFault as err:
-            self.radar = None
-            self.faults.append(err.args[0])
-        self.now_ms = began_ms
-        if values:
-            self.total[0] += values[0]
-            self.total[1] += values[1]
-            if values[2] is not None:
-                self.speeds.append(values[2])
-        return values
-
-    def run_for(self, duration_ms):
-        for _ in range(duration_ms // 3000):
-            self.now_ms += 3000
-            self.sample()
-
-    def settle(self, vehicles):
-        self.signals.extend(3_600_000, {}, {"vehicles": [list(v) for v in vehicles]})
-        self.run_for(3000)
-        self.assertEqual(self.faults, [])
+    def add(self, values):
+        self.total[0] += values[0]
+        self.total[1] += values[1]
+        if values[2] is not None:
+            self.speeds.append(values[2])
 
     def recovers(self):
         self.run_for(6000)

@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import Random, failure, mutated
+
 from node.drivers.pms5003 import PMS5003
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
 from node.pipeline.quantities import in_range
@@ -17,14 +19,6 @@ FRAME_7_11_13 = (
 )
 AIR_7_11_13 = (7000, 11_000, 13_000)
 HALF_MINUTE = 30_000
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
 
 
 class Script:
@@ -42,6 +36,31 @@ class Script:
             return None
         data, self.data = self.data, None
         return data
+
+
+def scripted(data):
+    """What the driver makes of these bytes."""
+    driver = PMS5003(Script(data))
+    driver.start()
+    driver.read()
+    driver.start()
+    return driver.read()
+
+
+def fuzz(count, seed):
+    """Bytes by chance, and frames that are mutated, cut and doubled; returns how many."""
+    random = Random(seed)
+    for _ in range(count):
+        data = mutated(random, FRAME_7_11_13)
+        if random.below(4) == 0:
+            data += mutated(random, FRAME_7_11_13)
+        try:
+            values = scripted(data)
+        except SensorFault:
+            continue
+        if len(values) != 3 or min(values) < 0 or max(values) > 65_535_000:
+            raise AssertionError("not a reading")
+    return count
 
 
 class Bench(unittest.TestCase):
@@ -77,14 +96,6 @@ class Bench(unittest.TestCase):
         self.assertEqual(self.sample(driver), None)
         return driver
 
-    def scripted(self, data):
-        """What the driver makes of these bytes."""
-        driver = PMS5003(Script(data))
-        driver.start()
-        driver.read()
-        driver.start()
-        return driver.read()
-
 
 class TestFrames(Bench):
     def test_frame_and_commands(self):
@@ -115,31 +126,34 @@ class TestFrames(Bench):
         acknowledged = b"\x42\x4d\x00\x04\xe1\x00\x01\x74"
         cut = FRAME_7_11_13[:9]
         for before in (b"\x00", b"\x42", b"BMBM", b"\x42\x4d\x00", acknowledged, cut, cut + cut):
-            self.assertEqual(self.scripted(before + FRAME_7_11_13), AIR_7_11_13)
-            self.assertEqual(self.scripted(before + FRAME_7_11_13 + before), AIR_7_11_13)
+            self.assertEqual(scripted(before + FRAME_7_11_13), AIR_7_11_13)
+            self.assertEqual(scripted(before + FRAME_7_11_13 + before), AIR_7_11_13)
 
     def test_the_tail_of_another_before_it(self):
         for cut in range(1, 32):
-            self.assertEqual(self.scripted(FRAME_7_11_13[cut:] + FRAME_7_11_13), AIR_7_11_13)
+            self.assertEqual(scripted(FRAME_7_11_13[cut:] + FRAME_7_11_13), AIR_7_11_13)
 
     def test_cut_anywhere(self):
         for length in range(1, 32):
-            self.assertEqual(failure(self.scripted, FRAME_7_11_13[:length]), FRAME)
-            self.assertEqual(failure(self.scripted, FRAME_7_11_13[-length:]), FRAME)
+            self.assertEqual(failure(scripted, FRAME_7_11_13[:length]), FRAME)
+            self.assertEqual(failure(scripted, FRAME_7_11_13[-length:]), FRAME)
 
     def test_every_wrong_byte(self):
         for i in range(32):
             broken = bytearray(FRAME_7_11_13)
             broken[i] ^= 0x10
             wanted = FRAME if i < 4 else CHECKSUM
-            self.assertEqual(failure(self.scripted, bytes(broken)), wanted)
+            self.assertEqual(failure(scripted, bytes(broken)), wanted)
 
     def test_a_good_one_after_a_broken_one(self):
         broken = FRAME_7_11_13[:20] + b"\xff" + FRAME_7_11_13[21:]
-        self.assertEqual(self.scripted(broken + FRAME_7_11_13), AIR_7_11_13)
+        self.assertEqual(scripted(broken + FRAME_7_11_13), AIR_7_11_13)
 
     def test_nothing(self):
-        self.assertEqual(failure(self.scripted, None), SILENT)
+        self.assertEqual(failure(scripted, None), SILENT)
+
+    def test_fuzz(self):
+        self.assertEqual(fuzz(2000, 1), 2000)
 
 
 class TestRoundTrip(Bench):
@@ -163,7 +177,7 @@ class TestRoundTrip(Bench):
             self.now += 1000 - pause
             both = first + (self.line.read() or b"")
             self.assertEqual(both[:8], b"\x42\x4d\x00\x04\xe1\x00\x01\x74")
-            self.assertEqual(self.scripted(both[8:]), AIR_7_11_13)
+            self.assertEqual(scripted(both[8:]), AIR_7_11_13)
             self.assertEqual(len(both), 40)
 
     def test_powers_up_talking(self):

@@ -4,6 +4,8 @@
 import unittest
 from binascii import unhexlify
 
+from driver_fixture import Random, mutated
+
 from node.drivers.pzem004t import PZEM004T
 from node.errors import CHECKSUM, FRAME, SILENT, SensorFault
 from node.pipeline.quantities import in_range
@@ -51,6 +53,27 @@ class Answering:
         return sent
 
 
+def fuzz(count, seed):
+    """Answers whose bytes are by chance, mutated, cut or doubled, and summed anew; returns how
+    many."""
+    random = Random(seed)
+    highest = (6_553_500, 2**32 - 1, (2**32 - 1) * 100, (2**32 - 1) * 1000, 6_553_500, 655_350)
+    for _ in range(count):
+        data = unhexlify(ANSWERS[random.below(2)][0])
+        if random.below(2):
+            data = data[:3] + random.bytes(len(data) - 3)
+        data = mutated(random, with_crc(mutated(random, data)))
+        driver = PZEM004T(UartLine(lambda: 0, Answering(data), 9600, PZEM004T.RXBUF), address=1)
+        driver.start()
+        try:
+            values = driver.read()
+        except SensorFault:
+            continue
+        if [v for v, most in zip(values, highest) if not 0 <= v <= most] or len(values) != 6:
+            raise AssertionError("not a reading")
+    return count
+
+
 class TestPZEM004T(unittest.TestCase):
     def setUp(self):
         self.now_ms = 0
@@ -93,6 +116,9 @@ class TestPZEM004T(unittest.TestCase):
             driver = PZEM004T(line, address=frame[0])
             driver.start()
             self.assertEqual(driver.read(), values)
+
+    def test_fuzz(self):
+        self.assertEqual(fuzz(1000, 1), 1000)
 
     def test_quantities(self):
         self.set(230_000, 1_000_000)

@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import Random
+
 from node.drivers.pulse_count import PulseCount
 from node.drivers.s0_meter import S0Meter
 from simulator.buses.counter import PulseCounter
@@ -10,15 +12,6 @@ from simulator.buses.signals import Signals
 from simulator.chips.s0_meter import S0Meter as Chip
 
 HOUR_MS = 3_600_000
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Edges:

@@ -4,6 +4,8 @@
 import unittest
 from binascii import unhexlify
 
+from driver_fixture import Random, failure
+
 from node.drivers.sds011 import SDS011
 from node.errors import CHECKSUM, FRAME, FROZEN, RANGE, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -35,26 +37,6 @@ FIRMWARE_ACK = unhexlify("aac5070f070aa16028ab")
 AIR = (11_000, 23_000)
 STEP = 100
 SAMPLE_MS = 60_000
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-    def bytes(self, size):
-        return bytes([self.below(256) for _ in range(size)])
 
 
 class Script:

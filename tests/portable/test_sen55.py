@@ -4,7 +4,8 @@
 import unittest
 
 import particle_fixture
-from particle_fixture import ENODEV, Particles, Spy, failure
+from driver_fixture import failure
+from particle_fixture import ENODEV, Particles, Spy
 
 from node.drivers.sen55 import SEN55
 from node.errors import CHIP_ID, RANGE

@@ -4,7 +4,8 @@
 import unittest
 
 import particle_fixture
-from particle_fixture import Particles, Spy, failure
+from driver_fixture import failure
+from particle_fixture import Particles, Spy
 
 from node.drivers.sen66 import SEN66
 from node.drivers.sensirion import crc8, send

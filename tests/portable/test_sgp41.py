@@ -3,7 +3,8 @@
 
 import unittest
 
-from particle_fixture import ENODEV, ETIMEDOUT, Bench, Spy, failure
+from driver_fixture import failure
+from particle_fixture import ENODEV, ETIMEDOUT, Bench, Spy
 
 from node.drivers.sgp41 import SGP41
 from node.errors import CHECKSUM, CHIP_ID, FRAME, FROZEN, RANGE, SensorFault

@@ -8,6 +8,8 @@ import unittest
 from binascii import unhexlify
 from struct import pack
 
+from driver_fixture import Random, failure
+
 from node.drivers.sml import SML
 from node.drivers.sml_telegram import Telegrams
 from node.errors import CHECKSUM, FRAME, FROZEN, SILENT, SensorFault
@@ -34,14 +36,6 @@ IMPORT, EXPORT, POWER = b"\x01\x08\x00", b"\x02\x08\x00", b"\x10\x07\x00"
 SAMPLE_MS = 60_000
 
 
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
-
-
 def crc_kermit(data):
     crc = 0
     for byte in data:
@@ -64,18 +58,6 @@ def told(data, **options):
     for byte in data:
         telegrams.feed(bytes((byte,)), 1)
     return telegrams.told
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-    def bytes(self, size):
-        return bytes([self.below(256) for _ in range(size)])
 
 
 class Script:

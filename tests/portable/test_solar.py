@@ -4,7 +4,8 @@
 import unittest
 
 from bench_fixture import fresh_bench
-from test_battery import Random, Reads, failure
+from driver_fixture import Random, failure
+from test_battery import Reads
 
 from node.device.hardware_more import make
 from node.drivers.solar import Solar

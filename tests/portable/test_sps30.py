@@ -4,7 +4,8 @@
 import unittest
 
 import particle_fixture
-from particle_fixture import ENODEV, LEVELS, Particles, Spy, failure
+from driver_fixture import failure
+from particle_fixture import ENODEV, LEVELS, Particles, Spy
 
 from node.drivers.sps30 import SPS30
 from node.errors import FRAME, SILENT

@@ -3,6 +3,9 @@
 
 import unittest
 
+from count_fixture import CountBench, WireBench
+from driver_fixture import Random, Waiting
+
 from node.drivers.tf_luna import TFLuna
 from node.errors import CHECKSUM, FRAME, FROZEN, RANGE, SILENT, SensorFault
 from simulator.buses.signals import Signals
@@ -37,35 +40,14 @@ def frames(*runs):
 ROAD, ROOF = 6000, 3500
 
 
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
-
-
-class Wire:
+class Wire(Waiting):
     """A UART at whose other end a test sits; commands are repeated."""
 
     obeys = True
 
     def __init__(self):
-        self.waiting = b""
+        Waiting.__init__(self)
         self.commands = []
-
-    def read(self, size=None):
-        data = self.waiting if size is None else self.waiting[:size]
-        self.waiting = self.waiting[len(data) :]
-        return data or None
-
-    def readinto(self, buf):
-        data = self.read(len(buf))
-        if data is None:
-            return None
-        buf[: len(data)] = data
-        return len(data)
 
     def write(self, data):
         self.commands.append(bytes(data))
@@ -110,24 +92,8 @@ def fuzz(count, seed):
     return count
 
 
-class WireCase(unittest.TestCase):
-    def setUp(self):
-        self.connect()
-
-    def connect(self, **options):
-        self.wire, self.lidar = connected(**options)
-
-    def poll(self, data):
-        self.wire.waiting += data
-        self.assertEqual(self.lidar.start(), 0)
-        return self.lidar.read()
-
-    def failure(self, data):
-        try:
-            self.poll(data)
-        except SensorFault as err:
-            self.connect()
-            return err.args[0]
+class WireCase(WireBench, unittest.TestCase):
+    connected = staticmethod(connected)
 
 
 class TestSetUp(WireCase):
@@ -217,49 +183,18 @@ class TestFrames(WireCase):
         self.assertEqual(fuzz(2000, 7), 2000)
 
 
-class TestWithChip(unittest.TestCase):
+class TestWithChip(CountBench, unittest.TestCase):
     """The driver on the chip model, sampled every 3 s as the node does."""
 
-    def setUp(self):
-        self.signals = Signals()
-        self.connect()
+    DRIVER, CHIP = TFLuna, Chip
 
-    def connect(self, **options):
-        self.now_ms = 0
-        self.options = options
-        self.chip = Chip(self.signals, **options)
-        self.line = UartLine(lambda: self.now_ms, self.chip, TFLuna.BAUD, TFLuna.RXBUF)
-        self.lidar = None
+    def cleared(self):
         self.total = 0
         self.occupied = []
-        self.faults = []
 
-    def sample(self):
-        values = None
-        began_ms = self.now_ms
-        try:
-            if self.lidar is None:
-                self.lidar = TFLuna(self.line, **self.options)
-            self.now_ms += self.lidar.start()
-            values = self.lidar.read()
-        except SensorFault as err:
-            self.lidar = None
-            self.faults.append(err.args[0])
-        self.now_ms = began_ms
-        if values:
-            self.total += values[0]
-            self.occupied.append(values[1])
-        return values
-
-    def run_for(self, duration_ms):
-        for _ in range(duration_ms // 3000):
-            self.now_ms += 3000
-            self.sample()
-
-    def settle(self, vehicles):
-        self.signals.extend(3_600_000, {}, {"vehicles": [list(v) for v in vehicles]})
-        self.run_for(3000)
-        self.assertEqual(self.faults, [])
+    def add(self, values):
+        self.total += values[0]
+        self.occupied.append(values[1])
 
     def recovers(self):
         self.run_for(6000)

@@ -3,6 +3,8 @@
 
 import unittest
 
+from driver_fixture import Random, failure
+
 from node.drivers.vl53l1x import VL53L1X
 from node.errors import CHIP_ID, FROZEN, RANGE, SILENT, SensorFault
 from simulator.buses.i2c import I2CBus
@@ -11,23 +13,6 @@ from simulator.chips.vl53l1x import VL53L1X as Chip
 
 ENODEV, ETIMEDOUT = 19, 116
 LEARN_MS = 3000
-
-
-def failure(call, *args):
-    """The number or the reason with which `call` fails."""
-    try:
-        call(*args)
-    except (OSError, SensorFault) as err:
-        return err.args[0]
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        return (self.state >> 8) % limit
 
 
 class Replay:

@@ -14,8 +14,8 @@ from host_tools.provisioning.kit import kit_names
 from node.policy.rules import Policy
 from simulator.city_run import CityRun, Plan, choose_kits
 
-START_S = 1_790_578_800  # a Monday, 07:00 UTC
-HOURS = 2
+START_S = 1_790_580_600  # a Monday, 07:30 UTC
+FOR_S = 4800  # an hour that is whole, and a little
 HEALTH = 240  # streams from this number on tell of the node itself
 
 
@@ -34,7 +34,7 @@ def test_every_kit_in_one_city(tmp_path, interpreter):
             pytest.skip(str(err))
     kits = choose_kits(tuple(kit_names()), None)
     plan = Plan(
-        kits=kits, for_s=HOURS * 3600, folder=tmp_path / "city", start=START_S,
+        kits=kits, for_s=FOR_S, folder=tmp_path / "city", start=START_S,
         interpreter=interpreter, heap="192k",
     )  # fmt: skip
     with CityRun(plan) as city:
