@@ -60,7 +60,7 @@ def refused(state, *words):
     "words",
     [
         ("--for", "soon"), ("--for", "0h"), ("--for", "-1h"), ("--speed", "0"),
-        ("--speed", "fast"), ("--speed", "nan"), ("--kit", "water"), ("--nodes", "0"),
+        ("--speed", "fast"), ("--speed", "nan"), ("--kit", "wind"), ("--nodes", "0"),
         ("--nodes", "many"),
         ("--replay", "nowhere"), ("--seed", "x"), ("--mood", "odd"), ("--broker", "nonsense"),
         ("--broker", "host:port"), ("--broker", "127.0.0.1:1"), ("--heap", "lots"),

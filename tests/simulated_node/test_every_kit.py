@@ -14,8 +14,8 @@ from host_tools.provisioning.kit import kit_names
 from node.policy.rules import Policy
 from simulator.city_run import CityRun, Plan, choose_kits
 
-START_S = 1_790_580_600  # a Monday, 07:30 UTC
-FOR_S = 4800  # an hour that is whole, and a little
+START_S = 1_790_578_500  # a Monday, 06:55 UTC
+FOR_S = 4500  # the hour from 07:00 is whole
 HEALTH = 240  # streams from this number on tell of the node itself
 
 
@@ -32,17 +32,19 @@ def test_every_kit_in_one_city(tmp_path, interpreter):
             micropython_path()
         except ToolError as err:
             pytest.skip(str(err))
-    kits = choose_kits(tuple(kit_names()), None)
+    # CPython takes a second for a second of sound: test_noise_node.py listens there for less long.
+    names = [n for n in kit_names() if interpreter == "micropython" or not n.startswith("noise")]
+    kits = choose_kits(tuple(names), None)
     plan = Plan(
         kits=kits, for_s=FOR_S, folder=tmp_path / "city", start=START_S,
         interpreter=interpreter, heap="192k",
     )  # fmt: skip
     with CityRun(plan) as city:
         city.start()
-        names = {node.node_id: kit for node, kit in zip(city.nodes, kits, strict=True)}
+        kit_of = {node.node_id: kit for node, kit in zip(city.nodes, kits, strict=True)}
         assert city.run(), city.trouble()
         account = city.account()
-        logs = {names[node.node_id].name: list(node.log) for node in city.nodes}
+        logs = {kit_of[node.node_id].name: list(node.log) for node in city.nodes}
     assert account["lost"] == 0
     for node in account["nodes"]:
         assert node["faults"] == 0, (node["kit"], logs[node["kit"]])
@@ -52,7 +54,7 @@ def test_every_kit_in_one_city(tmp_path, interpreter):
         seen = {}
         for node, quantity in rows.fetchall():
             seen.setdefault(node, set()).add(quantity)
-    for node, kit in names.items():
+    for node, kit in kit_of.items():
         # What is counted may be withheld; all else is told.
         counted = {q for q in closing(kit) if q.startswith(("vehicle", "people", "ble"))}
         missing = closing(kit) - counted - seen.get(node, set())
