@@ -6,9 +6,8 @@ import sqlite3
 
 import pytest
 
-from host_tools.provisioning.kit import kit_names
 from node import cbor
-from simulator.city_run import CityRun, Plan, choose_kits
+from simulator.city_run import USUAL_KITS, CityRun, Plan, choose_kits
 
 START_S = 1_780_000_000 // 3600 * 3600
 HOURS = 3
@@ -59,7 +58,7 @@ def test_the_two_cities_did_differ(both):
 
 def test_a_quiet_city_and_a_busy_one_look_alike(both):
     quiet, busy = both["quiet"][0], both["busy"][0]
-    assert set(quiet) == set(kit_names())
+    assert set(quiet) == set(USUAL_KITS)
     for kit in quiet:
         assert quiet[kit] == busy[kit]
         assert len(quiet[kit]) > 2 * HOURS * 3
