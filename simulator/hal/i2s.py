@@ -22,7 +22,7 @@ class I2S:
         if id not in (0, 1):
             raise ValueError("invalid id")
         if mode != self.RX or bits != 32 or format != self.MONO:
-            raise NotImplementedError
+            raise ValueError("only mono words of 32 bits are received here")
         pieces = ibuf // (_DMA_FRAMES * _FRAME_BYTES)
         if pieces < 2:
             raise ValueError("invalid ibuf")
