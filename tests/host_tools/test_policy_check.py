@@ -208,8 +208,12 @@ def test_of_a_dwelling_nothing_leaves_more_than_once_a_day(kit):
     assert {stream.window_s for stream in load(KITS / f"{kit}/policy.toml")[0].streams} == {86_400}
 
 
-def test_what_a_lane_tells_beside_noisy_vehicles():
-    assert codes(kit_report("lane/policy.toml")) == {("related", 2)}
+def test_how_full_a_lane_is_tells_its_noisy_vehicles(tmp_path):
+    assert codes(kit_report("lane/policy.toml")) == set()
+    text = (KITS / "lane/policy.toml").read_text()
+    occupancy = STREAM.replace("co2_ppm", "occupancy_permille").replace("[350, 5000]", "[0, 1000]")
+    report = report_of(tmp_path, text + occupancy.format(2, 3600, ""))
+    assert codes(report) == {("related", 2)}
 
 
 @pytest.mark.parametrize(
