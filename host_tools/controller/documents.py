@@ -8,6 +8,7 @@ RFC 8032), and names the digest of its request: it opens no other sum.
 
 import dataclasses
 import hashlib
+import itertools
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
@@ -41,7 +42,7 @@ class Request:
         spans = self.ranges
         if not (0 < len(spans) <= RANGES_MAX and all(0 <= a < b < 1 << 40 for a, b in spans)):
             raise _wrong("has no ranges, or none that end after they begin, or too many")
-        if any(before[1] > after[0] for before, after in zip(spans, spans[1:], strict=False)):
+        if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
             raise _wrong("has ranges that do not follow each other")
         if spans[-1][1] - spans[0][0] > DAYS_MAX * 86_400:
             raise _wrong(f"has ranges over more than {DAYS_MAX} days")

@@ -6,6 +6,8 @@ from node import cbor
 from node.errors import FormatError, PolicyError
 
 STATISTICS = ("count", "sum", "mean", "min", "max", "last")
+MASKED_STATISTICS = ("count", "sum", "sum_squares", "histogram")  # what can be added
+BINS_MAX = 64
 DAY_S = 86_400
 _FORM = 1  # the code of a broken rule
 
@@ -38,11 +40,26 @@ def _are_numbers(values) -> bool:
     return not [1 for v in values if isinstance(v, bool) or not isinstance(v, int)]
 
 
-def _check_stream(number, quantity, window_s, statistics, resolution, low, high, k, noise):
+def _check_stream(number, quantity, window_s, statistics, resolution, low, high, k, noise,
+                  bins=None):  # fmt: skip
     _check(_are_numbers((number, window_s, resolution, low, high, k) + tuple(noise or ())))
     _check(isinstance(quantity, str) and 0 < number < 256)
     _check(resolution > 0 and low <= high and k >= 0)
     _check(window_s > 0 and DAY_S % window_s == 0)
-    _check(statistics and not [s for s in statistics if s not in STATISTICS])
-    _check(not k or "sum" in statistics)  # k is compared with it
+    known = STATISTICS
+    if bins is not None:
+        known = MASKED_STATISTICS
+        _check_masked(window_s, statistics, low, high, bins)
+    _check(statistics and not [s for s in statistics if s not in known])
+    _check(not k or "sum" in statistics or bins is not None)  # k is compared with it
     _check(noise is None or (len(noise) == 3 and min(noise) > 0))
+
+
+def _check_masked(window_s, statistics, low, high, bins):
+    """A count must be told, or nobody knows of a sensor that gave nothing."""
+    _check(window_s % 60 == 0 and "count" in statistics)
+    _check(len(set(statistics)) == len(statistics))
+    _check(isinstance(bins, list) and _are_numbers(bins) and len(bins) <= BINS_MAX)
+    _check(bool(bins) == ("histogram" in statistics))
+    edges = [low] + bins + [high + 1]
+    _check(not [1 for a, b in zip(edges, edges[1:]) if a >= b])

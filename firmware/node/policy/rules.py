@@ -20,14 +20,19 @@ _PREFIX_MAX = 1 + 5 + 5 + 5 + 3
 class Stream:
     """One line of the policy. `low` and `high` clamp each value, in the quantity's scale; k: the
     sum below which a record is withheld, or 0; noise: (sensitivity, epsilon's numerator, its
-    denominator), or None."""
+    denominator), or None.
 
-    k, noise = 0, None  # of most streams, which need no place for them
+    bins: None; of a masked stream the rising edges of its histogram, in the quantity's scale, or
+    (). Its k and noise are for the controller, who opens sums: host_tools/controller."""
+
+    k, noise, bins = 0, None, None  # of most streams, which need no place for them
 
     def __init__(self, fields):
         self.number, self.quantity, self.window_s, statistics = fields[:4]
-        self.resolution, self.low, self.high, k, noise = fields[4:]
+        self.resolution, self.low, self.high, k, noise = fields[4:9]
         self.statistics = tuple(statistics)
+        if len(fields) > 9:
+            self.bins = tuple(fields[9])
         if k:
             self.k = k
         if noise is not None:
@@ -58,9 +63,17 @@ class Stream:
             return 0, COUNT_MAX
         return self.steps(statistic, self.low), self.steps(statistic, self.high)
 
+    def elements(self) -> int:
+        """How many numbers a record of a masked stream has: one per statistic, and of a histogram
+        one per bin."""
+        count = len(self.statistics)
+        return count + len(self.bins) if "histogram" in self.statistics else count
+
     def longest_record(self) -> int:
         """Bytes of the longest encoding of a record of this stream."""
         length = 1 + len(cbor.encode(self.number)) + 5  # array head, number, slot < 2^32
+        if self.bins is not None:
+            return length + 5 + len(cbor.encode(bytes(8 * self.elements())))
         for statistic in self.statistics:
             length += max([len(cbor.encode(step)) for step in self.limits(statistic)])
         return length
