@@ -5,7 +5,8 @@ A factor is any object with
 
     kind     a word that is written into the vault: who opens it looks for slots of this kind
     label    which one it is, for people; it stands in the vault unsealed
-    enrol()  once, when a slot is made for it: what the slot keeps, unsealed, to find it again
+    enrol(others)  once, when a slot is made for it: what the slot keeps, unsealed, to find it
+             again; others: what the vault's slots of this kind keep
     secret(salt, kept)  32 bytes that nobody else can give, of the slot's salt (32 bytes) and what
              it keeps; None when the slot is not of this factor
 
@@ -14,6 +15,7 @@ Here is the key file; fido2_token.py has the FIDO2 token.
 
 import hmac
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from host_tools.errors import ToolError
@@ -34,7 +36,7 @@ class KeyFile:
         self.path = Path(path)
         self.label = label
 
-    def enrol(self) -> bytes:
+    def enrol(self, others: Sequence[bytes] = ()) -> bytes:
         """Nothing: the file is found by its owner. ToolError when it is not a key file."""
         read_key_file(self.path)
         return b""

@@ -8,7 +8,7 @@ the credential lies on no token (it is not discoverable), so a token alone does 
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import cbor2
 from fido2.client import (
@@ -60,14 +60,19 @@ class Token:
         self._person = _Person(ask_pin, say)
         self._devices = devices
 
-    def enrol(self) -> bytes:
-        """Makes a credential on the token that is plugged in; returns CBOR [credential id, whether
-        its user is verified]. ToolError when there is none, or one that cannot do it."""
-        with self._plugged() as devices:
-            if len(devices) > 1:
+    def enrol(self, others: Sequence[bytes] = ()) -> bytes:
+        """Makes a credential on the token that is plugged in and does not know one of `others`;
+        returns CBOR [credential id, whether its user is verified]. ToolError when there is none,
+        or one that cannot do it."""
+        known = [_kept(kept)[0] for kept in others]
+        with self._plugged() as devices, _told():
+            new = [one for one in devices if not any(_knows(one, name) for name in known)]
+            if not new:
+                message = "the token that is plugged in is enrolled already"
+                raise ToolError(message, "plug in the new one, too")
+            if len(new) > 1:
                 raise ToolError("several tokens are plugged in", "leave the one to enrol")
-            with _told():
-                return self._make_credential(devices[0])
+            return self._make_credential(new[0])
 
     def secret(self, salt: bytes, kept: bytes) -> bytes | None:
         """32 bytes, for the credential in `kept`; None when no token here knows it."""
@@ -192,6 +197,8 @@ def _told():
         message, hint = _TOLD.get(code, ("the token does not do it", "try again, or another one"))
         name = getattr(code, "name", "")
         raise ToolError(f"{message} ({name})" if name else message, hint) from None
+    except ValueError:  # as the library says it of an answer that is no CTAP
+        raise ToolError("the token gives a wrong answer", "use another one") from None
     except OSError as err:
         hint = "plug the token in again; on Linux its udev rule lets you read it"
         raise ToolError(f"the token cannot be read: {err.strerror}", hint) from None

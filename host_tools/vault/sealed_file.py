@@ -14,7 +14,6 @@ with what you have noted.
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
@@ -27,9 +26,13 @@ from host_tools import chained_log
 from host_tools.errors import ToolError
 from host_tools.private_file import write_private
 from host_tools.vault import layout, slots
+from host_tools.vault.file_lock import take_lock
 from host_tools.vault.slots import KEY_SIZE, NONCE_SIZE, Slot
 
-_DOES_NOT_OPEN = "check passphrase and second factor; else bring back a backup of the file"
+_DOES_NOT_OPEN = (
+    "check passphrase and second factor (`lamppost vault status` lists what is enrolled); "
+    "else bring back a backup"
+)
 
 
 class SealedFile:
@@ -51,9 +54,8 @@ class SealedFile:
         are made. ToolError when the file is there already, or another has it open."""
         file = cls(path)
         with file._closed_on_error():
-            file._take_lock()
-            if file.path.exists():
-                raise ToolError(f"{path} is there already", "give the name of a new file")
+            file._lock = take_lock(file.path)
+            cls.check_new(path)
             file._keys, file._stretch = slots.new_keys(), slots.Stretch(os.urandom(16))
             kept = factor.enrol()
             stretched = file._stretch.of(passphrase)
@@ -64,6 +66,12 @@ class SealedFile:
                 pass
         return file
 
+    @staticmethod
+    def check_new(path: Path):
+        """ToolError when a file is there already."""
+        if os.path.lexists(path):
+            raise ToolError(f"{path} is there already", "give the name of a new file")
+
     @classmethod
     def open(cls, path: Path, passphrase: str, factor, read_only: bool = False) -> "SealedFile":
         """ToolError when it does not open: wrong or damaged, never which of both factors; or when
@@ -71,8 +79,8 @@ class SealedFile:
         file = cls(path)
         with file._closed_on_error():
             if not read_only:
-                file._take_lock()
-            data = _read(file.path)
+                file._lock = take_lock(file.path)
+            data = read_sealed(file.path)
             if not file._unseal(data, passphrase, factor):
                 raise ToolError(f"{path} does not open: a factor is wrong, or the file is damaged",
                                 _DOES_NOT_OPEN)  # fmt: skip
@@ -125,7 +133,7 @@ class SealedFile:
         """Lets another factor open the file, with this passphrase; returns its slot's number."""
         added = self.db.execute("SELECT count(*) FROM log WHERE verb = 'add factor'").fetchone()[0]
         number = 2 + added  # a removed slot's number is not given again
-        kept = factor.enrol()
+        kept = factor.enrol([slot.kept for slot in self._slots if slot.kind == factor.kind])
         stretched = self._stretch.of(passphrase)
         slot = slots.make_slot(number, self._keys, self._stretch, stretched, factor, kept)
         with self.change("add factor", {"slot": number, "kind": factor.kind}):
@@ -137,7 +145,8 @@ class SealedFile:
         the file: so another one is known to work. Who has an old copy of the file still opens
         that."""
         if number == self.slot_number:
-            raise ToolError(f"slot {number} opened {self.path}", "open it with another factor")
+            message = f"slot {number} is the one that {self.path} was opened with"
+            raise ToolError(message, "open it with another factor")
         kept = [slot for slot in self._slots if slot.number != number]
         if len(kept) == len(self._slots):
             raise ToolError(f"{self.path} has no slot {number}", "see `lamppost vault status`")
@@ -220,21 +229,6 @@ class SealedFile:
         except sqlite3.Error:  # somebody still reads from it: better none than a wrong one
             self.close()
 
-    def _take_lock(self):
-        name = self.path.with_name(self.path.name + ".lock")
-        try:
-            lock = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as err:
-            hint = "see that the folder is there and yours, on a disk of this machine"
-            raise ToolError(f"{self.path}: {err.strerror}", hint) from err
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            os.close(lock)
-            hint = "let the other command end, or stop it"
-            raise ToolError(f"{self.path} is open in another process", hint) from err
-        self._lock = lock
-
     @contextlib.contextmanager
     def _closed_on_error(self):
         try:
@@ -253,7 +247,8 @@ def _memory() -> sqlite3.Connection:
     return db
 
 
-def _read(path: Path) -> bytes:
+def read_sealed(path: Path) -> bytes:
+    """The bytes of a sealed file, which one write has made. ToolError when there is none."""
     try:
         return path.read_bytes()
     except OSError as err:

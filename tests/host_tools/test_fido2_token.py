@@ -92,7 +92,9 @@ def test_what_can_go_wrong_is_told():
 def test_a_vault_opens_with_each_of_two_tokens_and_with_no_third(tmp_path):
     path, first, second = tmp_path / "vault", SoftToken(), SoftToken("1234")
     with SealedFile.create(path, PASSPHRASE, Desk(first).token("a"), "CREATE TABLE t (a);") as one:
-        assert one.add_factor(PASSPHRASE, Desk(second).token("b")) == 2
+        with pytest.raises(ToolError, match="enrolled already"):
+            one.add_factor(PASSPHRASE, Desk(first).token("b"))
+        assert one.add_factor(PASSPHRASE, Desk(first, second).token("b")) == 2
     touches = first.touches
     with SealedFile.open(path, PASSPHRASE, Desk(second).token()) as file:
         assert file.slot_number == 2
