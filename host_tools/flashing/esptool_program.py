@@ -27,6 +27,13 @@ class Esptool:
         self.baud = baud
         self.chip = chip
         self.manual = manual
+        self._process = None
+
+    def stop(self):
+        """Ends what runs, from another thread."""
+        process = self._process
+        if process is not None:
+            process.terminate()
 
     def run(
         self, *args: str, after: str = "no-reset", fds=(), on_line: Callable = lambda line: None
@@ -39,10 +46,32 @@ class Esptool:
             "--baud", str(self.baud), "--before", before,
             "--after", "no-reset" if self.manual else after, *args,
         ]  # fmt: skip
-        lines, code = _watch(command, fds, on_line)
+        lines, code = self._watch(command, fds, on_line)
         if code:
             raise esptool_errors.explain(self.port, lines)
         return lines
+
+    def _watch(self, command: list[str], fds, on_line: Callable) -> tuple[list[str], int]:
+        try:
+            process = self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, pass_fds=fds, env=_environment(), text=True,
+                errors="replace",
+            )  # fmt: skip
+        except OSError as err:
+            hint = "pip install 'esptool>=5.5,<6'"
+            raise ToolError(f"esptool cannot be run: {err.strerror}", hint) from err
+        lines, silence = [], _Silence(process)
+        try:
+            for line in process.stdout:
+                silence.heard()
+                for part in filter(None, (part.strip() for part in _STEP.split(line))):
+                    lines.append(part)
+                    on_line(part)
+            return lines, process.wait()
+        finally:
+            silence.stop()
+            _end(process)
 
 
 def _environment() -> dict[str, str]:
@@ -50,32 +79,14 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "400"}
 
 
-def _watch(command: list[str], fds, on_line: Callable) -> tuple[list[str], int]:
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            pass_fds=fds, env=_environment(), text=True, errors="replace",
-        )  # fmt: skip
-    except OSError as err:
-        raise ToolError(f"esptool cannot be run: {err.strerror}", "pip install esptool") from err
-    lines = []
-    timer = _Silence(process)
-    try:
-        for line in process.stdout:
-            timer.heard()
-            for part in filter(None, (part.strip() for part in _STEP.split(line))):
-                lines.append(part)
-                on_line(part)
-        return lines, process.wait()
-    finally:
-        timer.stop()
-        if process.poll() is None:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
-            process.wait()
-        process.stdout.close()
+def _end(process: subprocess.Popen):
+    process.stdout.close()
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+    process.wait()
 
 
 class _Silence:
