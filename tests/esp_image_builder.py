@@ -38,16 +38,17 @@ def image(chip_id: int, segments: list[bytes], flash_mib: int = 4, hashed: bool 
 
 
 def micropython(
-    chip: str = "esp32", version: str = "v1.26.1", size: int = 96_000, rows=STOCK, flash_mib: int = 4
-) -> bytes:
+    chip: str = "esp32", version: str = "v1.26.1", size: int = 96_000, rows=STOCK,
+    flash_mib: int = 4, project: str = "micropython", banner: bytes | None = None,
+) -> bytes:  # fmt: skip
     """A combined image; size: bytes of the application, which do nothing and hardly compress."""
     chip_id, start = CHIPS[chip]
     body, block = b"", hashlib.sha256(version.encode()).digest()
     while len(body) < size:
         block = hashlib.sha256(block).digest()
         body += block
-    banner = f"MicroPython {version} on 2026-01-01\0".encode()
-    app = image(chip_id, [app_description(version), banner + body], flash_mib)
+    banner = banner or f"MicroPython {version} on 2026-01-01\0".encode()
+    app = image(chip_id, [app_description(version, project), banner + body], flash_mib)
     boot = image(chip_id, [b"bootloader".ljust(4000, b".")], flash_mib)
     app_at = next(row.at for row in rows if row.kind == APP)
     whole = boot.ljust(TABLE_AT - start, b"\xff") + build_table(rows)

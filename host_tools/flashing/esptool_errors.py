@@ -69,7 +69,7 @@ _KNOWN = (
     (r"Unexpected chip|Autodetection failed|unsupported by this version",
      "this chip is not known", "is it one of those in boards/README.md?", ""),
 )  # fmt: skip
-_FATAL = re.compile(r"fatal error occurred:\s*(.*)|^error:?\s+(.*)", re.IGNORECASE)
+_FATAL = re.compile(r"^ERROR: (?:.*?error occurred: )?(.*)|error occurred: (.*)")
 
 
 class BoardError(ToolError):

@@ -166,13 +166,14 @@ class FlashBoard:
         wait_s = test.wait_s() if self._plan.wait_s is None else self._plan.wait_s
         if not wait_s:
             return
+        begun_s = time.monotonic()
         first = "press EN (RST) now; " if self._plan.manual else ""
         for line in serial_lines.read_lines(self.port, wait_s):
             test.feed(line)
             if test.is_over() or self._stopped:
                 break
             self._show(first + "waits for " + test.waiting_for(), 100)
-        test.close()
+        test.close(time.monotonic() - begun_s)
         self.result["self_test"] = test.as_object()
         if test.dead:
             raise ToolError(f"{self.port}: the node does not run: {test.dead}", "see its README")

@@ -12,6 +12,8 @@ import re
 WAITING, GOOD, BAD = "waiting", "ok", "failed"
 _LINE = re.compile(r"([a-z0-9_]+): (.*)")
 _ONCE = ("wifi", "time", "tls")
+_HOPELESS = re.compile(r"storage: |policy: (?!version )|keys: missing")
+_WARM_UP_S, _LONGEST_S = 90, 300
 
 # What a node says, and what to do about it.
 _SENSOR = {
@@ -31,6 +33,7 @@ _SENSOR = {
 _WIFI = {
     "no access point": "out of reach, 5 GHz only, or another name: check LAMPPOST_WIFI_SSID",
     "wrong password": "check LAMPPOST_WIFI_PASSWORD, then flash again with --anew",
+    "refused": "the access point refuses it: its list of devices, or WPA3 alone",
     "no address": "the network gives no address: check its DHCP, or its list of devices",
 }
 _TLS = {
@@ -61,13 +64,20 @@ class SelfTest:
     def __init__(self, kit: dict):
         self._parts = collections.Counter(entry["part"] for entry in kit["sensors"])
         self._found = collections.Counter()
-        self._longest_s = max((entry["interval_s"] for entry in kit["sensors"]), default=0)
+        self._interval_s = {}
+        for entry in kit["sensors"]:
+            known_s = self._interval_s.get(entry["part"], 0)
+            self._interval_s[entry["part"]] = max(known_s, entry["interval_s"])
         self.states = dict.fromkeys((*self._parts, *_ONCE), (WAITING, ""))
         self.dead = ""  # why it does not run at all
 
     def wait_s(self) -> int:
         """How long a node may take that has nothing to complain about."""
-        return 60 + min(2 * self._longest_s, 240)
+        return min(max(map(self._due_s, self._parts), default=_WARM_UP_S), _LONGEST_S)
+
+    def _due_s(self, part: str) -> int:
+        """When a sensor must have been heard of: it is asked at its interval, and warms up."""
+        return _WARM_UP_S + 2 * self._interval_s[part]
 
     def feed(self, line: str):
         """Takes one line of the serial port."""
@@ -90,7 +100,7 @@ class SelfTest:
             self.states["tls"] = (GOOD, "") if good else (BAD, _words(_TLS, what))
         elif where in self._parts:
             self._sensor(where, what)
-        elif where in ("keys", "policy", "storage") and not what.startswith("version"):
+        elif _HOPELESS.match(f"{where}: {what}"):
             self.dead = f"{where}: {what}"
 
     def _sensor(self, part: str, what: str):
@@ -106,10 +116,12 @@ class SelfTest:
         """Whether there is nothing more to wait for."""
         return bool(self.dead) or all(state == GOOD for state, _ in self.states.values())
 
-    def close(self):
-        """No more lines come: says what is still waited for."""
+    def close(self, waited_s: float):
+        """No more lines come: says what was waited for in vain, or may still come."""
         for name, (state, _) in self.states.items():
-            if state == WAITING:
+            if state == WAITING and name not in _ONCE and waited_s >= self._due_s(name):
+                self.states[name] = (BAD, "it says nothing: check its supply and its wires")
+            elif state == WAITING:
                 self.states[name] = (WAITING, self._missing(name))
 
     def _missing(self, name: str) -> str:
@@ -121,7 +133,7 @@ class SelfTest:
             return "no time: can the SNTP server be reached (UDP 123)?"
         if name == "tls":
             return "comes after the time"
-        return "not heard of yet: it is asked at its interval"
+        return f"not heard of yet: it is asked each {self._interval_s[name]} s"
 
     def failed(self) -> bool:
         """Whether a technician has to do something. A sensor that is asked once an hour may be

@@ -74,7 +74,7 @@ class NodeParts:
         fields = [
             LABEL, ticket.node_id, ticket.day0, keys, ticket.masks,
             [*self.identity.der(), self.ca_der], [*self.broker, self.sntp], self.floor_s,
-            json.dumps(self.kit, sort_keys=True), self.policy, self.policy_key,
+            json.dumps(self.kit), self.policy, self.policy_key,
         ]  # fmt: skip
         return cbor2.dumps(fields, canonical=True)
 
