@@ -74,7 +74,7 @@ def _power_up(folder: str):
     bench.take_grant()
 
 
-def main(folder: str, firmware: str = "", umqtt: str = ""):
+def main(folder: str, firmware: str = "", umqtt: str = "", files=("boot", "main")):
     global _power_up, _wire
     if _MICROPYTHON:
         gc.threshold(4096)  # see firmware/boot.py
@@ -102,8 +102,8 @@ def main(folder: str, firmware: str = "", umqtt: str = ""):
     try:
         code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
         vfs.mount(code, "/lp")
-        run("boot")
-        run("main")
+        for name in files:
+            run(name)
     except PowerCut:
         bench.reset("power", bench.off_ms)
 

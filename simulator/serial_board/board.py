@@ -31,8 +31,8 @@ class CableOut(Exception):
 
 
 class Board:
-    """send: called with bytes for the host. make_app(boot, say, reset): what runs when an image is
-    found; start(), receive(bytes), stop()."""
+    """make_app(board, boot): what runs when an image is found: start(), receive(bytes), stop().
+    send: called with bytes for the host."""
 
     def __init__(self, chip: Chip, flash: FlashChip, make_app, faults: Faults | None = None):
         self.chip = chip
@@ -43,7 +43,7 @@ class Board:
         self._line = FaultyLine(self._faults)
         self._make_app = make_app
         self._baud: int | None = None  # of the chip; None: it takes that of the host
-        self._loader = self._app = self._after = None
+        self._loader = self._app = None
         self._slip = SlipReader()
         self._dtr = self._rts = self._held = False
         self._download = False  # GPIO0 was low when EN rose
@@ -113,11 +113,15 @@ class Board:
         self._loader = StubLoader(self.chip, self.flash, self._registers, self)
         self._say_packets([GREETING])
 
-    def _start(self, cause: str):
-        self._slip, self._baud = SlipReader(), ROM_BAUD
+    def tell_reset(self, cause: str):
+        """What the ROM prints after a reset."""
         mode, name = self.chip.download if self._download else self.chip.boot
         reset = self.chip.reset_names[cause]
         self.print(f"{self.chip.banner}rst:{reset},boot:0x{mode:x} ({name})\r\n")
+
+    def _start(self, cause: str):
+        self._slip, self._baud = SlipReader(), ROM_BAUD
+        self.tell_reset(cause)
         if self._download:
             self.print("waiting for download\r\n")
             self._baud = None  # it takes the host's

@@ -7,7 +7,6 @@
 """
 
 import dataclasses
-import math
 
 from host_tools.errors import ToolError
 
@@ -15,9 +14,9 @@ from host_tools.errors import ToolError
 KINDS = {
     "wrong-chip": (False, "another chip answers than the board should have"),
     "small-flash": (False, "the flash has 1 MiB"),
-    "cable-out": (True, "the connection breaks when that many percent of a write have come"),
-    "corrupt-block": (True, "the n-th block of a write comes with a wrong bit, once"),
-    "stuck-bit": (True, "a bit of the byte at that address cannot be set: the flash is worn"),
+    "cable-out": (True, "the connection breaks when N percent of a write have come, once"),
+    "corrupt-block": (True, "block N of a write comes with a wrong bit, once"),
+    "stuck-bit": (True, "a bit of byte N of the flash is worn, and stays 0"),
     "port-busy": (False, "another program has the port"),
     "no-boot-mode": (False, "GPIO0 does not reach the chip: it never waits for download"),
 }
@@ -80,7 +79,8 @@ class FaultyLine:
         elif op in (0x03, 0x11):
             self._seen += 1
             limit = self._faults.cable_out
-            if limit is not None and self._seen > max(0, math.floor(self._blocks * limit / 100)):
+            if limit is not None and self._seen > self._blocks * limit // 100:
+                self._faults.cable_out = None  # it is put in again
                 return None
             if self._seen == self._faults.corrupt_block:
                 self._faults.corrupt_block = None

@@ -25,7 +25,7 @@ class FlashChip:
 
     def __init__(self, path: Path, size: int):
         self.size = size
-        self.stuck_low: dict[int, int] = {}  # byte: bits of it that an erase does not set
+        self._stuck_low: dict[int, int] = {}  # byte: bits of it that an erase does not set
         try:
             if not path.exists():
                 path.write_bytes(b"\xff" * size)
@@ -45,6 +45,12 @@ class FlashChip:
         self._bytes.close()
         self._file.close()
 
+    def wear(self, at: int, bits: int):
+        """Lets these bits of a byte be 0 from now on, whatever is done."""
+        self._check(at, 1)
+        self._stuck_low[at] = bits
+        self._bytes[at] &= ~bits & 0xFF
+
     def read(self, at: int, size: int) -> bytes:
         self._check(at, size)
         return self._bytes[at : at + size]
@@ -62,7 +68,7 @@ class FlashChip:
         if at % SECTOR_BYTES or size % SECTOR_BYTES:
             raise FlashError("an erase is of whole sectors")
         self._bytes[at : at + size] = b"\xff" * size
-        for place, bits in self.stuck_low.items():
+        for place, bits in self._stuck_low.items():
             if at <= place < at + size:
                 self._bytes[place] &= ~bits & 0xFF
 

@@ -18,6 +18,7 @@ from simulator.serial_board.pace import Pace
 
 _PIECE_BYTES = 4096
 _LOOK_S = 0.2
+_REFUSED = 8  # connections of others that are kept
 _IAC = b"\xff"
 
 
@@ -87,6 +88,7 @@ class Rfc2217Server:
         self._pace = Pace(board) if pace else None
         self._busy = busy
         self._listener: socket.socket | None = None
+        self._refused: list[socket.socket] = []
         self._stopped = False
 
     def start(self) -> str:
@@ -101,8 +103,9 @@ class Rfc2217Server:
 
     def stop(self):
         self._stopped = True
-        if self._listener is not None:
-            self._listener.close()
+        for one in (self._listener, *self._refused):
+            if one is not None:
+                one.close()
 
     def serve(self):
         """Serves one host after the other, until stop()."""
@@ -114,9 +117,11 @@ class Rfc2217Server:
                 connection, _ = self._listener.accept()
             except (OSError, ValueError):  # it was closed
                 return
+            if self._busy:
+                self._refuse(connection)
+                continue
             with connection:
-                if not self._busy:
-                    self._serve_one(connection)
+                self._serve_one(connection)
 
     def _serve_one(self, connection: socket.socket):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -124,7 +129,7 @@ class Rfc2217Server:
         manager = PortManager(_Port(self._board), wire)
         self._board.send = lambda data: self._to_host(wire, data)
         try:
-            while not self._stopped and self._turn_away(connection):
+            while self._wait_for(connection):
                 data = connection.recv(_PIECE_BYTES)
                 if not data:
                     return
@@ -134,15 +139,25 @@ class Rfc2217Server:
         finally:
             self._board.send = lambda data: None
 
-    def _turn_away(self, connection: socket.socket) -> bool:
-        """Waits for the host to say something; meanwhile others find the port taken."""
+    def _wait_for(self, connection: socket.socket) -> bool:
+        """Waits for the host to say something; meanwhile others find the port taken. False when
+        the server stops."""
         while not self._stopped:
             ready, _, _ = select.select([connection, self._listener], [], [], _LOOK_S)
             if self._listener in ready:
-                self._listener.accept()[0].close()
+                self._refuse(self._listener.accept()[0])
             if connection in ready:
                 return True
         return False
+
+    def _refuse(self, connection: socket.socket):
+        """Says nothing to a host that has no place. It is not closed at once: a host that is still
+        writing would see a broken pipe instead."""
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+        self._refused.append(connection)
+        if len(self._refused) > _REFUSED:
+            self._refused.pop(0).close()
 
     def _from_host(self, manager: PortManager, data: bytes):
         if _IAC not in data and not manager.mode and manager.suboption is None:
