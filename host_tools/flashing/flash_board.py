@@ -168,7 +168,7 @@ class FlashBoard:
             return
         begun_s = time.monotonic()
         first = "press EN (RST) now; " if self._plan.manual else ""
-        for line in serial_lines.read_lines(self.port, wait_s):
+        for line in serial_lines.read_lines(self.port, wait_s, not self._plan.manual):
             test.feed(line)
             if test.is_over() or self._stopped:
                 break

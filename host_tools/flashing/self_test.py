@@ -12,6 +12,7 @@ import re
 WAITING, GOOD, BAD = "waiting", "ok", "failed"
 _LINE = re.compile(r"([a-z0-9_]+): (.*)")
 _ONCE = ("wifi", "time", "tls")
+_ONLINE = re.compile(r"status .*\bonline=1\b.*")
 _HOPELESS = re.compile(r"storage: |policy: (?!version )|keys: missing")
 _WARM_UP_S, _LONGEST_S = 90, 300
 
@@ -86,6 +87,9 @@ class SelfTest:
             told = re.search(pattern, line)
             if told:
                 self.dead = words or f"its firmware gives up: {told[1]}"
+        if _ONLINE.fullmatch(line):
+            for name in _ONCE:
+                self.states[name] = (GOOD, "")
         told = _LINE.fullmatch(line)
         if told:
             self._take(told[1], told[2])
@@ -95,7 +99,8 @@ class SelfTest:
             good = what == "joined"
             self.states["wifi"] = (GOOD, "") if good else (BAD, _words(_WIFI, what))
         elif where == "link":
-            self.states["time"] = (GOOD, "")  # before it is known, no TLS byte is sent
+            # Before both are there, no TLS byte is sent.
+            self.states["wifi"] = self.states["time"] = (GOOD, "")
             good = what == "connected"
             self.states["tls"] = (GOOD, "") if good else (BAD, _words(_TLS, what))
         elif where in self._parts:

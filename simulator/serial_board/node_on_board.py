@@ -165,7 +165,7 @@ def _configuration(path: Path) -> dict:
         return files
     for name in ("config.json", "kit.json", "board.json"):
         try:
-            content = json.loads(image.read(name) or b"null")
+            content = json.loads(image.read("lp/" + name) or image.read(name) or b"null")
         except ValueError:
             continue
         if isinstance(content, dict):

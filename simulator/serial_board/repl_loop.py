@@ -15,6 +15,7 @@ import vfs
 
 from simulator import node_process
 from simulator.hal.bench import bench
+from simulator.serial_board.board_files import configuration_of
 
 _HIDDEN = "/.sim"  # where the modules lie that a board has in its flash
 
@@ -22,7 +23,7 @@ _HIDDEN = "/.sim"  # where the modules lie that a board has in its flash
 def main(folder: str, tree: str, *files):
     """Runs `files` from the partitions in `folder`, then the REPL. tree: the compiled modules."""
     try:
-        node_process.main(folder, files=files)
+        node_process.main(folder, files=files, configuration_of=configuration_of)
     except (Exception, KeyboardInterrupt) as err:
         sys.print_exception(err)
     _leave_computer(tree)
@@ -39,7 +40,8 @@ def _leave_computer(tree: str):
     code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
     vfs.umount("/lp")
     vfs.mount(code, "/")
-    vfs.mount(code, "/lp")
+    if configuration_of(code) is code:
+        vfs.mount(code, "/lp")
 
 
 def _serve():

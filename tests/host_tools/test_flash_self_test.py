@@ -22,7 +22,7 @@ KIT = {"sensors": [
 ]}  # fmt: skip
 GOOD = [
     "wifi: joined", "bme280: found", "pms5003: found", "link: connected", "bme280: found",
-    "status envelopes=0 faults=0 online=1",
+    "status envelopes=0 faults=0 online=0 waiting=0",
 ]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_a_node_that_works():
     json.dumps(test.as_object())
 
 
-@pytest.mark.parametrize("missing", range(5))
+@pytest.mark.parametrize("missing", range(1, 5))
 def test_nothing_that_is_missing_passes(missing):
     test = after(*GOOD[:missing], *GOOD[missing + 1 :])
     assert not test.is_over()
@@ -65,6 +65,15 @@ def test_what_a_node_complains_of_has_a_mend(line, name, words):
     test = after(*GOOD, line)
     state, hint = test.states[name]
     assert state == "failed" and words in hint and test.failed()
+
+
+def test_what_was_missed_is_told_by_what_comes_later():
+    sensors = ["bme280: found", "bme280: found", "pms5003: found"]
+    assert after(*sensors, "link: connected").is_over()
+    status = "status faults=0 old_seals=0 online={} records=0 waiting=1"
+    assert after(*sensors, status.format(1)).is_over()
+    assert not after(*sensors, status.format(0)).is_over()
+    assert not after(*sensors, "x" + status.format(1)).is_over()
 
 
 def test_a_mend_that_worked_is_seen():
@@ -133,7 +142,7 @@ def test_the_firmware_says_once_that_it_found_a_sensor(capsys):
 def test_lines_are_read_as_they_come():
     ours, theirs = os.openpty()
     try:
-        lines = serial_lines.read_lines(os.ttyname(theirs), 20)
+        lines = serial_lines.read_lines(os.ttyname(theirs), 20, False)
         timer = threading.Timer(0.3, os.write, (ours, b"rst\xff:1\r\nwifi: jo"))
         timer.start()
         heard = []
@@ -152,4 +161,4 @@ def test_lines_are_read_as_they_come():
 def test_a_port_that_is_gone_is_told(monkeypatch):
     monkeypatch.setattr(serial_lines, "_REOPEN_S", 0.3)
     with pytest.raises(ToolError, match="cannot be opened again"):
-        list(serial_lines.read_lines("/dev/lamppost-has-no-such-port", 5))
+        list(serial_lines.read_lines("/dev/lamppost-has-no-such-port", 5, True))
