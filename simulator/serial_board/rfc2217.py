@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The board's serial port on the network (RFC 2217): bytes, baud rate, and the lines DTR and RTS.
+
+The Telnet side is pyserial's own PortManager; the port that it manages is the board.
+One program has the port at a time, as with a cable.
+"""
+
+import contextlib
+import select
+import socket
+import threading
+
+from serial.rfc2217 import PortManager
+
+from host_tools.errors import ToolError
+from simulator.serial_board.board import ROM_BAUD, Board, CableOut
+from simulator.serial_board.pace import Pace
+
+_PIECE_BYTES = 4096
+_LOOK_S = 0.2
+_REFUSED = 8  # connections of others that are kept
+_IAC = b"\xff"
+
+
+class _Port:
+    """The board as PortManager sees it: the attributes of a pyserial port."""
+
+    bytesize, parity, stopbits = 8, "N", 1
+    xonxoff = rtscts = break_condition = False
+    cts = dsr = cd = True
+    ri = False
+
+    def __init__(self, board: Board):
+        self._board = board
+        self._dtr = self._rts = False
+
+    @property
+    def baudrate(self) -> int:
+        return self._board.host_baud or ROM_BAUD
+
+    @baudrate.setter
+    def baudrate(self, baud: int):
+        self._board.host_baud = baud
+
+    @property
+    def dtr(self) -> bool:
+        return self._dtr
+
+    @dtr.setter
+    def dtr(self, asserted: bool):
+        self._dtr = asserted
+        self._board.set_lines(self._dtr, self._rts)
+
+    @property
+    def rts(self) -> bool:
+        return self._rts
+
+    @rts.setter
+    def rts(self, asserted: bool):
+        self._rts = asserted
+        self._board.set_lines(self._dtr, self._rts)
+
+    def reset_input_buffer(self):
+        pass  # nothing is kept here
+
+    def reset_output_buffer(self):
+        pass
+
+
+class _Wire:
+    """The host's end of the connection, which several threads write to."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def write(self, data: bytes):
+        with self._lock, contextlib.suppress(OSError):  # it has gone: the reading end sees that
+            self._connection.sendall(data)
+
+
+class Rfc2217Server:
+    """start() gives the port; serve() answers until stop()."""
+
+    def __init__(self, board: Board, port: int, pace: bool = False, busy: bool = False):
+        self._board = board
+        self._wanted = port
+        self._pace = Pace(board) if pace else None
+        self._busy = busy
+        self._listener: socket.socket | None = None
+        self._refused: list[socket.socket] = []
+        self._stopped = False
+
+    def start(self) -> str:
+        """Listens on this computer only. The address for --port; ToolError when it is taken."""
+        try:
+            self._listener = socket.create_server(("127.0.0.1", self._wanted), backlog=1)
+        except OSError as err:
+            raise ToolError(
+                f"port {self._wanted}: {err.strerror}", "take another, or 0 for any that is free"
+            ) from None
+        return f"rfc2217://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def stop(self):
+        self._stopped = True
+        for one in (self._listener, *self._refused):
+            if one is not None:
+                one.close()
+
+    def serve(self):
+        """Serves one host after the other, until stop()."""
+        while not self._stopped:
+            try:
+                ready, _, _ = select.select([self._listener], [], [], _LOOK_S)
+                if not ready:
+                    continue
+                connection, _ = self._listener.accept()
+            except (OSError, ValueError):  # it was closed
+                return
+            if self._busy:
+                self._refuse(connection)
+                continue
+            with connection:
+                self._serve_one(connection)
+
+    def _serve_one(self, connection: socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire = _Wire(connection)
+        manager = PortManager(_Port(self._board), wire)
+        self._board.send = lambda data: self._to_host(wire, data)
+        try:
+            while self._wait_for(connection):
+                data = connection.recv(_PIECE_BYTES)
+                if not data:
+                    return
+                self._from_host(manager, data)
+        except (OSError, CableOut):
+            return
+        finally:
+            self._board.send = lambda data: None
+
+    def _wait_for(self, connection: socket.socket) -> bool:
+        """Waits for the host to say something; meanwhile others find the port taken. False when
+        the server stops."""
+        while not self._stopped:
+            ready, _, _ = select.select([connection, self._listener], [], [], _LOOK_S)
+            if self._listener in ready:
+                self._refuse(self._listener.accept()[0])
+            if connection in ready:
+                return True
+        return False
+
+    def _refuse(self, connection: socket.socket):
+        """Says nothing to a host that has no place. It is not closed at once: a host that is still
+        writing would see a broken pipe instead."""
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+        self._refused.append(connection)
+        if len(self._refused) > _REFUSED:
+            self._refused.pop(0).close()
+
+    def _from_host(self, manager: PortManager, data: bytes):
+        if _IAC not in data and not manager.mode and manager.suboption is None:
+            self._to_board(data)
+            return
+        # A change of the lines acts after the bytes before it: both come in their order.
+        pending = bytearray()
+        for byte in data:
+            for one in manager.filter(bytes((byte,))):
+                pending += one
+            if manager.mode and pending:
+                self._to_board(bytes(pending))
+                pending.clear()
+        if pending:
+            self._to_board(bytes(pending))
+
+    def _to_board(self, data: bytes):
+        if self._pace:
+            self._pace.wait(len(data))
+        self._board.receive(data)
+
+    def _to_host(self, wire: _Wire, data: bytes):
+        if self._pace:
+            self._pace.wait(len(data))
+        wire.write(data.replace(_IAC, _IAC + _IAC))
