@@ -271,7 +271,7 @@ class MqttWorker:
     def _receipt(self, logs: list[LogState], now_s: int):
         for state in logs:
             keys = self._store.keyring.node(state.node_id)
-            if keys is None:
+            if keys is None or not keys.receipt:  # who may only read sends none
                 continue
             message = seal_receipt(
                 keys.receipt, state.node_id, now_s, state.log, state.upto, state.ranges

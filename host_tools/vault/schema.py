@@ -5,19 +5,77 @@ import sqlite3
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 'lp1 city vault 1');
+INSERT INTO meta VALUES ('schema', 'lp1 city vault 2');
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY CHECK (length(id) = 10),
     root BLOB NOT NULL CHECK (length(root) = 32),
     day0 INTEGER NOT NULL,  -- the UTC day since 1970 that is epoch 0
     kit TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('made', 'active', 'revoked'))
+    state TEXT NOT NULL CHECK (state IN ('made', 'issued', 'active', 'revoked'))
 ) WITHOUT ROWID;
 CREATE TABLE keys (
     name TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,  -- 'authority': DER of key and certificate; 'signer': seed, public part
+    kind TEXT NOT NULL,  -- 'authority': DER of key and certificate; 'office': Ed25519;
+                         -- 'signer': seed, public part
     secret BLOB NOT NULL,
     public BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE technicians (
+    name TEXT PRIMARY KEY,
+    box BLOB NOT NULL CHECK (length(box) = 32),    -- X25519, for tickets
+    sign BLOB NOT NULL CHECK (length(sign) = 32),  -- Ed25519, of receipts
+    state TEXT NOT NULL CHECK (state IN ('active', 'revoked'))
+) WITHOUT ROWID;
+CREATE TABLE policies (digest BLOB PRIMARY KEY, published BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE tickets (
+    id BLOB PRIMARY KEY CHECK (length(id) = 16),
+    node TEXT NOT NULL UNIQUE REFERENCES nodes,
+    technician TEXT NOT NULL REFERENCES technicians,
+    policy BLOB NOT NULL REFERENCES policies,
+    issued_s INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('issued', 'used', 'revoked')),
+    used_s INTEGER,
+    use BLOB
+) WITHOUT ROWID;
+CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY,  -- hex: it has up to 160 bits
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    store TEXT REFERENCES stores,  -- whose collector it is, if it is one's
+    until_s INTEGER NOT NULL,
+    revoked_s INTEGER
+) WITHOUT ROWID;
+CREATE TABLE stores (
+    name TEXT PRIMARY KEY,
+    box BLOB NOT NULL CHECK (length(box) = 32),  -- X25519, for keys
+    kind TEXT NOT NULL CHECK (kind IN ('home', 'reader')),
+    state TEXT NOT NULL CHECK (state IN ('active', 'revoked')),
+    serial INTEGER NOT NULL  -- of the last file of keys
+) WITHOUT ROWID;
+CREATE TABLE grants (
+    node TEXT NOT NULL REFERENCES nodes,
+    store TEXT NOT NULL REFERENCES stores,
+    epoch INTEGER NOT NULL CHECK (epoch >= 0),  -- the first whose seal the store gets
+    PRIMARY KEY (node, store)
+) WITHOUT ROWID;
+CREATE TABLE mixes (
+    node TEXT NOT NULL REFERENCES nodes,
+    epoch INTEGER NOT NULL CHECK (epoch > 0),
+    a BLOB NOT NULL CHECK (length(a) = 32),
+    PRIMARY KEY (node, epoch)
+) WITHOUT ROWID;
+CREATE TABLE commands (
+    node TEXT NOT NULL REFERENCES nodes,
+    number INTEGER NOT NULL CHECK (number > 0),
+    fields BLOB NOT NULL,  -- CBOR [verb, argument, …]
+    until_s INTEGER NOT NULL,  -- when it is of no use any more
+    PRIMARY KEY (node, number)
+) WITHOUT ROWID;
+CREATE TABLE outgoing (  -- files that are not known to be written
+    asked TEXT PRIMARY KEY,  -- by which command
+    path TEXT NOT NULL,
+    data BLOB NOT NULL
 ) WITHOUT ROWID;
 """
 

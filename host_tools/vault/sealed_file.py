@@ -246,7 +246,8 @@ class SealedFile:
 
 
 def _memory(image: bytes | None = None) -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    # Threads may share it, if who has them keeps them apart.
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     if image is not None:
         db.deserialize(image)  # before the pragmas, of which it would undo secure_delete
     db.text_factory = _text

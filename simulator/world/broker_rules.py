@@ -6,6 +6,7 @@ its name. What is not allowed below is refused.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -47,14 +48,23 @@ def _covers(rule: str, topic_filter: str) -> bool:
     return all(a == b or (a == "+" and b != "#") for a, b in zip(allowed, asked, strict=True))
 
 
-def mosquitto_acl(roles: dict[str, str]) -> str:
+def mosquitto_acl(roles: dict[str, str], nodes: Iterable[str] | None = None) -> str:
     """The rules as mosquitto's acl_file, which knows names but not roles.
 
-    roles: {CN: role} of all collectors and vaults. Every other name is taken for a node's; that a
-    CN is unique and fits its role is up to who issues the certificates.
+    roles: {CN: role} of all collectors and vaults. nodes: which nodes are let in; None takes every
+    other name for a node's. That a CN is unique and fits its role is up to who issues the
+    certificates.
     """
-    lines = [f"pattern write {topic.format('%u')}" for topic in _TOPICS["node"][0]]
-    lines += [f"pattern read {topic.format('%u')}" for topic in _TOPICS["node"][1]]
+    lines = []
+    if nodes is None:
+        lines += [f"pattern write {topic.format('%u')}" for topic in _TOPICS["node"][0]]
+        lines += [f"pattern read {topic.format('%u')}" for topic in _TOPICS["node"][1]]
+    for name in nodes or ():
+        if not may_connect(name, "node", name):
+            raise ValueError(f"{name} cannot be the name of a node")
+        write, read = _TOPICS["node"]
+        lines += [f"user {name}", *(f"topic write {topic.format(name)}" for topic in write)]
+        lines += [f"topic read {topic.format(name)}" for topic in read]
     for name, role in sorted(roles.items()):
         if role == "node" or not may_connect(name, role, name):
             raise ValueError(f"{name} cannot be the name of a {role}")

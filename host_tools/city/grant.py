@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Who may open what: the keys of nodes for a store, from an epoch on, sealed to its key.
+
+What a store may open is rows in the vault; its file is made of them, so a file that is lost is
+made again. Seals go out only for the nodes that are asked for: a file with mixes and revocations
+alone opens nothing by itself.
+"""
+
+from collections.abc import Iterable
+
+from host_tools.city import mixing
+from host_tools.city.people import HOME, store_of
+from host_tools.city.vault_keys import office_secret, place_of
+from host_tools.errors import ToolError
+from host_tools.handover.grants import Grant, GrantedNode
+from host_tools.vault.sealed_file import SealedFile
+
+_DAY_S = mixing.DAY_S
+
+
+def grant(file: SealedFile, epochs: dict[str, int], store: str, now_s: int) -> bytes:
+    """Lets a store open these nodes, {node: from which epoch on}, and returns its file. A node
+    that it has already keeps the earlier of the two epochs. ToolError for a node that does not
+    count."""
+    card, kind = store_of(file, store)
+    for node_id in epochs:
+        check_active(file, node_id)
+    with file.change("grant", {"store": store, "nodes": sorted(epochs)}):
+        add_rows(file, epochs, store)
+        return _file(file, card, kind, epochs, now_s)
+
+
+def update(file: SealedFile, store: str, now_s: int) -> bytes:
+    """What a store needs beside the seals that it has: mixes, policies, revocations."""
+    card, kind = store_of(file, store)
+    with file.change("update", {"store": store}):
+        return _file(file, card, kind, (), now_s)
+
+
+def add_rows(file: SealedFile, epochs: dict[str, int], store: str):
+    """Within a change."""
+    file.db.executemany(
+        "INSERT INTO grants VALUES (?, ?, ?) ON CONFLICT (node, store)"
+        " DO UPDATE SET epoch = min(epoch, excluded.epoch)",
+        [(node_id, store, epoch) for node_id, epoch in epochs.items()],
+    )
+
+
+def keys_file(file: SealedFile, store: str, seals_of: Iterable[str], now_s: int) -> bytes:
+    """Within a change: a store's file, with the seals of these nodes."""
+    card, kind = store_of(file, store)
+    return _file(file, card, kind, seals_of, now_s)
+
+
+def epochs_from(file: SealedFile, node_ids: Iterable[str], from_s: int) -> dict[str, int]:
+    """{node: its epoch at that time}, 0 when it was not there yet."""
+    return {n: max(0, from_s // _DAY_S - check_active(file, n)) for n in node_ids}
+
+
+def check_active(file: SealedFile, node_id: str) -> int:
+    """The node's day0. ToolError when there is no such node, or it is not active."""
+    query = "SELECT day0, state FROM nodes WHERE id = ?"
+    row = file.db.execute(query, (node_id,)).fetchone()
+    if row is None:
+        raise ToolError(f"there is no node {node_id}", "see `lamppost vault nodes`")
+    if row[1] != "active":
+        hint = "take in the technician's receipts first: lamppost vault accept"
+        raise ToolError(f"node {node_id} is {row[1]}, not active", hint)
+    return row[0]
+
+
+def _file(file: SealedFile, card, kind: str, seals_of: Iterable[str], now_s: int) -> bytes:
+    db, seals_of = file.db, set(seals_of)
+    db.execute("UPDATE stores SET serial = serial + 1 WHERE name = ?", (card.name,))
+    query = "SELECT serial FROM stores WHERE name = ?"
+    serial = db.execute(query, (card.name,)).fetchone()[0]
+    rows = db.execute(
+        "SELECT node, day0, epoch, state FROM grants JOIN nodes ON nodes.id = node"
+        " WHERE store = ? ORDER BY node",
+        (card.name,),
+    ).fetchall()
+    nodes = [
+        _granted(file, node_id, day0, epoch, kind, node_id in seals_of)
+        for node_id, day0, epoch, state in rows
+        if state == "active"
+    ]
+    wanted = {digest for node in nodes for digest in node.policies}
+    published = db.execute("SELECT digest, published FROM policies ORDER BY digest")
+    granted = Grant(
+        tuple(nodes),
+        tuple(data for digest, data in published if digest in wanted),
+        tuple(node_id for node_id, _, _, state in rows if state == "revoked"),
+        place_of(file)[2],
+    )
+    return granted.signed(card.name, card.box, serial, now_s, office_secret(file))
+
+
+def _granted(file, node_id: str, day0: int, epoch: int, kind: str, with_seal: bool) -> GrantedNode:
+    ticket = mixing.ticket_of(file, node_id)
+    seal = mixing.seal_at(file, node_id, epoch) if with_seal else b""
+    receipt = ticket.receipt if kind == HOME else b""
+    mixes = {e: a for e, a in mixing.mixes_of(file, node_id).items() if e > epoch}
+    query = "SELECT policy FROM tickets WHERE node = ?"
+    policies = [digest for (digest,) in file.db.execute(query, (node_id,))]
+    return GrantedNode(node_id, day0, epoch, seal, receipt, mixes, policies)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Mixes: 32 random bytes that a command brings a node, and that the stores get which are to go on
+reading it. Who has the node's seal and not them opens nothing from the mix's epoch on.
+
+DESIGN.md, "Keys". A node that is at that epoch already refuses, so it lies ahead.
+"""
+
+import os
+from collections.abc import Iterable
+
+import cbor2
+
+from host_tools.collector.keyring import NodeKeys
+from host_tools.provisioning.command import seal_command
+from host_tools.provisioning.ticket import Ticket, make_ticket
+from host_tools.vault.sealed_file import SealedFile
+
+DAY_S = 86_400
+_AHEAD_DAYS = 2  # a whole day, at least, for the command to come
+
+
+def mix(file: SealedFile, node_ids: Iterable[str], now_s: int):
+    """Within a change: queues a mix for each of these nodes."""
+    for node_id in node_ids:
+        _, day0 = _root_day0(file, node_id)
+        query = "SELECT max(epoch) FROM mixes WHERE node = ?"
+        last = file.db.execute(query, (node_id,)).fetchone()[0] or 0
+        epoch, a = max(now_s // DAY_S - day0 + _AHEAD_DAYS, last + 1), os.urandom(32)
+        file.db.execute("INSERT INTO mixes VALUES (?, ?, ?)", (node_id, epoch, a))
+        queue(file, node_id, (day0 + epoch) * DAY_S, "mix", epoch, a)
+
+
+def queue(file: SealedFile, node_id: str, until_s: int, verb: str, *arguments):
+    """Within a change: a command with the node's next number; of no use from `until_s` on."""
+    query = "SELECT max(number) FROM commands WHERE node = ?"
+    number = 1 + (file.db.execute(query, (node_id,)).fetchone()[0] or 0)
+    fields = cbor2.dumps([verb, *arguments], canonical=True)
+    row = node_id, number, fields, until_s
+    file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)
+
+
+def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
+    """[(node, sealed command)] of all that may still be of use, each node's by rising number. A
+    node takes each once, so they may be sent again."""
+    query = (
+        "SELECT node, number, fields FROM commands JOIN nodes ON nodes.id = node"
+        " WHERE until_s > ? AND state = 'active' ORDER BY node, number"
+    )
+    sealed = []
+    for node_id, number, fields in file.db.execute(query, (now_s,)).fetchall():
+        key = ticket_of(file, node_id).command
+        sealed.append((node_id, seal_command(key, node_id, number, *cbor2.loads(fields))))
+    return sealed
+
+
+def mixes_of(file: SealedFile, node_id: str) -> dict[int, bytes]:
+    """{epoch: what is mixed into its seal}"""
+    query = "SELECT epoch, a FROM mixes WHERE node = ? ORDER BY epoch"
+    return dict(file.db.execute(query, (node_id,)))
+
+
+def seal_at(file: SealedFile, node_id: str, epoch: int) -> bytes:
+    """The seal of an epoch, with all that is mixed in up to there."""
+    ticket = ticket_of(file, node_id)
+    keys = NodeKeys(ticket.day0, 0, ticket.seal, b"", [], mixes_of(file, node_id))
+    return keys.seal_at(epoch)
+
+
+def ticket_of(file: SealedFile, node_id: str) -> Ticket:
+    """The node's first keys, without its masks."""
+    root, day0 = _root_day0(file, node_id)
+    return make_ticket(root, node_id, day0)
+
+
+def _root_day0(file: SealedFile, node_id: str) -> tuple[bytes, int]:
+    query = "SELECT root, day0 FROM nodes WHERE id = ?"
+    return file.db.execute(query, (node_id,)).fetchone()

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Takes back what was given: a node, a ticket, a technician, a store or reader.
+
+Certificates go on the list for the broker. Who had seals of nodes that go on loses them by a mix
+(mixing.py), for which the stores that remain get a file each.
+"""
+
+import dataclasses
+
+from host_tools.city import mixing
+from host_tools.city.people import store_of, technician_of
+from host_tools.city.vault_keys import check_kind
+from host_tools.errors import ToolError
+from host_tools.handover.tickets import ID_BYTES
+from host_tools.vault.sealed_file import SealedFile
+
+KINDS = ("node", "ticket", "technician", "store", "reader")
+
+
+@dataclasses.dataclass(frozen=True)
+class Revoked:
+    """nodes: that count no more; mixed: that go on, with a mix; stores: that need a new file;
+    certificates: how many are on the list now that were not."""
+
+    nodes: list[str]
+    mixed: list[str]
+    stores: list[str]
+    certificates: int
+
+
+def revoke(file: SealedFile, kind: str, name: str, now_s: int) -> Revoked:
+    """name: a node's, a ticket's (its id in hex), a technician's, a store's. ToolError when there
+    is none, or it is revoked already."""
+    check_kind(file)
+    if kind == "node":
+        return _end(file, kind, name, [_node(file, name)], [], now_s)
+    if kind == "ticket":
+        return _end(file, kind, name, [_ticket(file, name)], [], now_s)
+    if kind == "technician":
+        technician_of(file, name)
+        query = "SELECT node FROM tickets WHERE technician = ? AND state = 'issued'"
+        unused = [node for (node,) in file.db.execute(query, (name,))]
+        query = _ACTIVE.format("tickets", "technician")
+    else:
+        if store_of(file, name)[1] != {"store": "home", "reader": "reader"}[kind]:
+            raise ToolError(f"{name} is no {kind}", "see `lamppost vault nodes`")
+        unused, query = [], _ACTIVE.format("grants", "store")
+    installed = [node for (node,) in file.db.execute(query, (name,))]
+    return _end(file, kind, name, unused, installed, now_s)
+
+
+_ACTIVE = (
+    "SELECT node FROM {} AS t JOIN nodes ON nodes.id = node"
+    " WHERE t.{} = ? AND nodes.state = 'active' ORDER BY node"
+)
+
+
+def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s: int) -> Revoked:
+    db = file.db
+    with file.change("revoke", {"kind": kind, "name": name, "nodes": nodes, "mixed": mixed}):
+        db.executemany("UPDATE nodes SET state = 'revoked' WHERE id = ?", [(n,) for n in nodes])
+        query = "UPDATE tickets SET state = 'revoked' WHERE node = ? AND state = 'issued'"
+        db.executemany(query, [(n,) for n in nodes])
+        count = sum(_end_certificates(db, "name", node_id, now_s) for node_id in nodes)
+        if kind == "technician":
+            db.execute("UPDATE technicians SET state = 'revoked' WHERE name = ?", (name,))
+        if kind in ("store", "reader"):
+            db.execute("UPDATE stores SET state = 'revoked' WHERE name = ?", (name,))
+            count += _end_certificates(db, "store", name, now_s)
+        mixing.mix(file, mixed, now_s)
+    return Revoked(nodes, mixed, _stores_of(db, [*nodes, *mixed]), count)
+
+
+def _end_certificates(db, column: str, name: str, now_s: int) -> int:
+    query = f"UPDATE certificates SET revoked_s = ? WHERE {column} = ? AND revoked_s IS NULL"
+    return db.execute(query, (now_s, name)).rowcount
+
+
+def _stores_of(db, nodes: list[str]) -> list[str]:
+    """Which stores that count have keys of these nodes."""
+    query = (
+        "SELECT DISTINCT store, node FROM grants JOIN stores ON stores.name = store"
+        " WHERE state = 'active'"
+    )
+    wanted = set(nodes)
+    return sorted({store for store, node in db.execute(query) if node in wanted})
+
+
+def _node(file: SealedFile, node_id: str) -> str:
+    row = file.db.execute("SELECT state FROM nodes WHERE id = ?", (node_id,)).fetchone()
+    if row is None or row[0] == "revoked":
+        what = f"there is no node {node_id}" if row is None else f"node {node_id} is revoked"
+        raise ToolError(what, "see `lamppost vault nodes`")
+    return node_id
+
+
+def _ticket(file: SealedFile, name: str) -> str:
+    hint = "see `lamppost vault nodes`"
+    try:
+        id_ = bytes.fromhex(name)
+    except ValueError:
+        id_ = b""
+    query = "SELECT node, state FROM tickets WHERE id = ?"
+    row = file.db.execute(query, (id_,)).fetchone() if len(id_) == ID_BYTES else None
+    if row is None:
+        raise ToolError(f"there is no ticket {name}", hint)
+    if row[1] == "used":
+        raise ToolError(f"ticket {name} is used", f"revoke its node: {row[0]}")
+    if row[1] == "revoked":
+        raise ToolError(f"ticket {name} is revoked", hint)
+    return row[0]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""A file of granted keys (*.grant): what one store may open.
+
+["lp1 grant", store's name, serial, made_s, box] ‖ the office's signature
+box: CBOR [[[node, day0, epoch, seal, receipt, {epoch: mix}, [policy digest, …]], …],
+           [published policy, …], [revoked node, …], policy key], by HPKE, info = CBOR of label,
+           name and serial
+
+`seal` is that of `epoch`, or empty when the store has it already; `receipt` is empty for a
+reader. `serial` rises: a store takes no file that is older than the last.
+"""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import cbor2
+
+from host_tools.errors import ToolError
+from host_tools.handover import document, sealed_box
+from host_tools.policy.signed import PublishedPolicy, read_published
+from host_tools.provisioning.ticket import is_node_id
+
+SUFFIX = ".grant"
+_AGAIN = "have it written again: lamppost vault grant"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)  # no key in a log or a traceback
+class GrantedNode:
+    """epoch: the first that is granted; seal: its seal, or b""; receipt: the key, or b"";
+    mixes: {epoch: a}; policies: digests of the rules under which it may send."""
+
+    node_id: str
+    day0: int
+    epoch: int
+    seal: bytes
+    receipt: bytes
+    mixes: dict[int, bytes]
+    policies: list[bytes]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Grant:
+    """published: of all policies that are named; revoked: nodes that count no more."""
+
+    nodes: tuple[GrantedNode, ...]
+    published: tuple[bytes, ...]
+    revoked: tuple[str, ...]
+    policy_key: bytes
+
+    def signed(self, store: str, public: bytes, serial: int, made_s: int, secret: bytes) -> bytes:
+        """The file, sealed to the store's key and signed with the office's."""
+        rows = [list(dataclasses.astuple(node)) for node in self.nodes]
+        content = [rows, list(self.published), list(self.revoked), self.policy_key]
+        plain = cbor2.dumps(content, canonical=True)
+        box = sealed_box.seal(plain, public, _info(store, serial))
+        return document.sign(secret, document.GRANT, store, serial, made_s, box)
+
+    def policies(self) -> dict[bytes, PublishedPolicy]:
+        """{digest: policy}; ToolError unless each is whole and signed by the city's key."""
+        found = [read_published(one, "a policy", self.policy_key) for one in self.published]
+        return {one.policy().digest: one for one in found}
+
+
+def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[int, Grant]:
+    """(serial, what is granted). ToolError when it is altered, another's, or not whole."""
+    data = document.read(path)
+    fields = document.decode(document.split(data), document.GRANT, 4, str(path))
+    document.check_signature(data, office, str(path), "your office")
+    name, serial, _, box = fields
+    if name != store:
+        raise ToolError(f"{path} is for {name}, and this is {store}", "take your own file")
+    plain = sealed_box.unseal(box, secret, _info(store, serial))
+    grant = None
+    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError):
+        rows, published, revoked, policy_key = cbor2.loads(plain)
+        nodes = tuple(GrantedNode(*row) for row in rows)
+        grant = Grant(nodes, tuple(published), tuple(revoked), policy_key)
+    if grant is None or type(serial) is not int or not all(map(_is_whole, grant.nodes)):
+        message = f"{path} does not open: it is sealed to another key than this store's"
+        raise ToolError(message, _AGAIN) from None
+    return serial, grant
+
+
+def _is_whole(node: GrantedNode) -> bool:
+    keys = [node.seal, node.receipt, *node.mixes.values()]
+    return (
+        is_node_id(node.node_id)
+        and type(node.day0) is int
+        and type(node.epoch) is int
+        and all(type(key) is bytes and len(key) in (0, 32) for key in keys)
+    )
+
+
+def _info(store: str, serial: int) -> bytes:
+    return cbor2.dumps([document.GRANT, store, serial], canonical=True)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Nodes from a file of tickets, for `lamppost flash`: each ticket makes one board a node.
+
+A ticket is noted as used, durably, before anything is written to the board. The same board gets
+its own ticket again, after a cable fault: the technician's sealed file knows it by a keyed hash of
+its MAC, which goes nowhere else.
+"""
+
+import collections
+import hmac
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from host_tools.errors import ToolError
+from host_tools.handover.tickets import ID_BYTES, SealedTicket, TicketFile, read_tickets
+from host_tools.provisioning.node_parts import NodeParts
+from host_tools.technician import technician_file
+from host_tools.times import short
+from host_tools.vault.sealed_file import SealedFile
+
+USED, EXPIRED, FREE = "used", "expired", "free"
+_CLOCK_S = 86_400  # by so much the two clocks may differ
+
+
+class TicketNodes:
+    """file: the technician's, open for writing (for reading only it can look and not take); kit:
+    only nodes with the kit of this name, or None for any; clock: Unix time. Threads may share it.
+    ToolError when the tickets are altered, another office's, or another technician's."""
+
+    def __init__(
+        self, file: SealedFile, path: Path, kit: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ):  # fmt: skip
+        technician_file.check_kind(file)
+        self._file, self._path, self._kit, self._clock = file, Path(path), kit, clock
+        self._lock = threading.Lock()
+        self._tickets = _own(file, self._path)
+
+    def states(self) -> list[tuple[SealedTicket, str]]:
+        """Each ticket of the file, and what it is."""
+        with self._lock:
+            used = self._used()
+            return [(ticket, self._state(ticket, used)) for ticket in self._tickets.tickets]
+
+    def bound_to(self, mac: str) -> NodeParts | None:
+        """The node that this board became by a ticket of this file; None when it did not."""
+        with self._lock:
+            ticket = self._bound(mac)
+            return None if ticket is None else self._open(ticket)
+
+    def look(self) -> NodeParts:
+        """The node that the next new board would become. ToolError says why there is none."""
+        with self._lock:
+            return self._open(self._free())
+
+    def take(self, mac: str) -> NodeParts:
+        """A node that no board is yet, for the board with this MAC; its ticket is used from now
+        on."""
+        with self._lock:
+            ticket = self._free()
+            parts = self._open(ticket)  # first: what does not open is not used up
+            row = ticket.id, ticket.node_id, int(self._clock()), os.urandom(ID_BYTES)
+            with self._file.change("use ticket", {"node": ticket.node_id}):
+                query = "INSERT INTO used VALUES (?, ?, ?, ?, ?)"
+                self._file.db.execute(query, (*row, self._board(mac)))
+            return parts
+
+    def _free(self) -> SealedTicket:
+        used, left = self._used(), collections.Counter()
+        for ticket in self._tickets.tickets:
+            state = self._state(ticket, used)
+            if state == FREE and self._kit in (None, ticket.kit):
+                return ticket
+            left["of another kit" if state == FREE else state] += 1
+        what = ", ".join(f"{count} {state}" for state, count in sorted(left.items()))
+        message = f"{self._path} has no ticket left: {what or 'it is empty'}"
+        raise ToolError(message, "each ticket works once: ask the office for more")
+
+    def _state(self, ticket: SealedTicket, used: set) -> str:
+        now_s = self._clock()
+        if ticket.id in used:
+            return USED
+        if now_s < ticket.issued_s - _CLOCK_S:
+            message = f"{self._path} was issued at {short(ticket.issued_s)}, later than it is now"
+            raise ToolError(message, "set this machine's clock")
+        return EXPIRED if now_s > ticket.expires_s else FREE
+
+    def _bound(self, mac: str) -> SealedTicket | None:
+        known = {ticket.id: ticket for ticket in self._tickets.tickets}
+        query = "SELECT ticket FROM used WHERE board = ? ORDER BY used_s DESC"
+        for (id_,) in self._file.db.execute(query, (self._board(mac),)):
+            if id_ in known:
+                return known[id_]
+        return None
+
+    def _open(self, ticket: SealedTicket) -> NodeParts:
+        secret, _ = technician_file.key(self._file, "tickets")
+        return ticket.open(self._tickets.technician, secret)
+
+    def _board(self, mac: str) -> bytes:
+        secret, _ = technician_file.key(self._file, "boards")
+        return hmac.digest(secret, b"lp1 board" + mac.lower().encode(), "sha256")
+
+    def _used(self) -> set[bytes]:
+        return {row[0] for row in self._file.db.execute("SELECT ticket FROM used")}
+
+
+def _own(file: SealedFile, path: Path) -> TicketFile:
+    tickets = read_tickets(path, technician_file.office_of(file).sign)
+    own = technician_file.card(file)
+    if (tickets.technician, tickets.public) != (own.name, own.box):
+        message = f"{path} is for {tickets.technician}, with another key than {file.path}'s"
+        raise ToolError(message, "take your own tickets, or have them issued to your present key")
+    return tickets
