@@ -12,6 +12,7 @@ from node.device import nvs_scrub
 from node.device.clock import DAY_S
 from node.device.keys import Keys
 from node.errors import CommandError, KeyMissing
+from node.pipeline.masked import MaskedWindow
 from node.policy.rules import Policy
 from simulator.hal.bench import bench
 from simulator.hal.on_cpython import os as flash_os
@@ -176,15 +177,15 @@ def test_a_restart_after_an_append_that_failed_knows_the_place():
     look(it.outbox, [POLICY])
 
 
-def test_a_slot_before_the_last_is_not_masked_again():
-    """A clock that was wrong by hours, and then is right: nothing comes twice."""
+@pytest.mark.parametrize(("window_s", "at_s"), [(300, 0), (300, 2700), (900, 2700)])
+def test_what_was_masked_is_not_masked_again(window_s, at_s):
+    """By a clock that was wrong by hours, and then is right; or in part, by a longer window."""
     it = board()
-    it.run_to(BEGIN_S + 3600)
+    it.run_to(BEGIN_S + 3000)
+    window = MaskedWindow(Policy(rules(2, window_s)).streams[0])
+    slot = (BEGIN_S + at_s) // window_s
+    record = window.record((slot + 1) * window_s, 5, True, [])
     masker = it.node.masker
-    stream = Policy(POLICY).streams[0]
-    window = it.minimiser._windows[0].__class__(stream)
-    slot = BEGIN_S // 300
-    record = window.record((slot + 1) * 300, 5, True, [])
     assert masker.mask([record]) == [[1, slot, None, None]]
     assert masker.failed == 1
 

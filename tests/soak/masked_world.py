@@ -7,6 +7,7 @@ Nothing that takes off a mask is the firmware's: leaves come from `cryptography`
 
 import contextlib
 import io
+import itertools
 import types
 
 import cbor2
@@ -67,7 +68,7 @@ def true_values(policy: bytes, stream: int, slot: int) -> list:
     steps = [ref.rounded(value, resolution) for value in clamped]
     found = {"count": [len(steps)], "sum": [sum(steps)]}
     edges = [low, *bins, high + 1]
-    pairs = zip(edges, edges[1:], strict=False)
+    pairs = itertools.pairwise(edges)
     found["histogram"] = [sum(a <= v < b for v in clamped) for a, b in pairs]
     return [value for statistic in statistics for value in found[statistic]]
 
