@@ -362,6 +362,13 @@ class TestCommand:
             assert masks.numbers() == [7] and masks.tree(7).leaf()
             assert not masks.step_to(0, {}) and masks.step_to(1, {})
 
+    def test_one_that_is_given_while_others_serve_steps_with_them(self):
+        it = board()
+        it.keys.masks().take([9, bytes(16)], 0)
+        it.run_to(MIDNIGHT_S + 300)
+        it.receipt()
+        assert it.keys.masks().tree(9).index == 1440
+
     def test_it_begins_with_the_epoch(self):
         it = board()
         it.keys.step_to(3)
