@@ -232,6 +232,7 @@ def build(watchdog):
     )
     publisher.on_new_outbox = node.on_new_outbox
     publisher.take_mask = take_mask
+    publisher.take_mix = keys.take_mix
     return node
 
 

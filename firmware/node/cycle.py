@@ -227,7 +227,7 @@ class Node:
         boots = self.boots
         return (boots.power, boots.watchdog, boots.other, boots.unreached, boots.formats,
                 self._stale, self._faults(), self._unsealed, self.clock.steps,
-                self.renewal.refused)  # fmt: skip
+                self.renewal.refused, self.keys.mix_refused)  # fmt: skip
 
     def _faults(self) -> int:
         return sum([sensor.faults for sensor in self.sensors])

@@ -12,6 +12,7 @@ import os
 import cbor2
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
+from host_tools.provisioning.seal_chain import EPOCH_MAX, MIX_BYTES
 from node.pipeline import envelope
 
 NUMBER_END = 1 << 32
@@ -47,6 +48,14 @@ def mask(key: bytes, node_id: str, number: int, stream: int, root: bytes) -> byt
     if not 0 < stream < 256 or len(root) != 16:
         raise ValueError("not the number of a stream, or not a root")
     return seal_command(key, node_id, number, "mask", stream, root)
+
+
+def mix(key: bytes, node_id: str, number: int, epoch: int, a: bytes) -> bytes:
+    """Has the node mix `a` (32 random bytes) into the seal of `epoch`, which is to come. Before,
+    add_mix() of each keyring that is to open what comes from then on."""
+    if not 0 < epoch <= EPOCH_MAX or len(a) != MIX_BYTES:
+        raise ValueError("not an epoch to come, or not 32 bytes")
+    return seal_command(key, node_id, number, "mix", epoch, a)
 
 
 def policy_parts(key: bytes, node_id: str, signed: bytes) -> list[bytes]:

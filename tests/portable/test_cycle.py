@@ -210,7 +210,7 @@ class Scrub:
 
 
 class Keys:
-    stepped, epoch = False, 3
+    stepped, epoch, mix_refused = False, 3, 0
 
 
 class Renewal:

@@ -86,17 +86,22 @@ def ccm() -> list:
 
 
 def seal_chain() -> list:
-    """Seals, series, and the keys of a series."""
+    """Seals, with and without what is mixed in; series, and the keys of a series."""
     vectors = []
     for node_id in NODES:
         seal_0 = ref.derive(some("root" + node_id, 32), "lp1 seal", node_id)
-        for epoch in (0, 1, 2, 30, 366):
+        for epoch, mixed in (
+            (0, ()), (1, ()), (2, ()), (30, ()), (366, ()),
+            (1, (1,)), (2, (1,)), (2, (2,)), (2, (3,)), (30, (2, 3, 29, 30)), (366, (1, 365, 367)),
+        ):  # fmt: skip
             random, boots, newest = some(f"random {node_id} {epoch}", 32), epoch + 1, epoch * 288
             series = ref.series_of(random, boots, newest)
-            seal = ref.seal_at(seal_0, epoch)
+            mixes = [(at, some(f"mix {node_id} {at}", 32)) for at in mixed]
+            seal = ref.seal_at(seal_0, epoch, mixes)
             key, base_iv = ref.series_keys(seal, series)
             vectors.append({
                 "seal_0": seal_0.hex(), "epoch": epoch, "seal": seal.hex(),
+                "mixes": [[at, a.hex()] for at, a in mixes],
                 "random": random.hex(), "boots": boots, "newest_number": newest,
                 "series": series.hex(), "key": key.hex(), "base_iv": base_iv.hex(),
             })  # fmt: skip
