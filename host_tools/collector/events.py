@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the events of a store mean, in words, and what to do about them."""
 
+from host_tools.collector.open_envelope import NO_LONGER_OPENS, NOT_MIXED
+
 _OUTBOX = "outbox {0}"
 _NUMBERS = "outbox {0}, envelope {1}"
 # kind: (what the detail holds, what it means)
@@ -73,6 +75,11 @@ _TO_DO = {
     ("kept sealed", "unknown policy"): "The node has a policy that the keyring does not hold for"
     " it: add the rules and terms of that one. If you know of none, find out who signed it.",
     ("kept sealed", "unknown node"): "Add the node to the keyring, with its keys and its policy.",
+    ("kept sealed", NOT_MIXED): "The node did not take the vault's command, or somebody who does"
+    " not hold what was mixed in forges its envelopes. If the node never took it, drop it from the"
+    " keyring, and mix in something new.",
+    ("kept sealed", NO_LONGER_OPENS): "Of what was to be mixed in, the node took a part only, or"
+    " the keyring holds something else than the node was sent.",
 }
 KINDS = tuple(_EVENTS)
 

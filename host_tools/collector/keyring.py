@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The keys that a store holds: per node the receipt key, the policies with their terms, and the
-seal of the oldest epoch that is still expected. Earlier seals are forgotten, so that who takes the
-keyring opens nothing that came before.
+seal of the oldest epoch that is still expected, with what is mixed into seals to come. Earlier
+seals are forgotten, and with them what was mixed in, so that who takes the keyring opens nothing
+that came before.
 
 One JSON file that only its owner can read. Provisioning adds nodes to it while a collector runs;
 a lock beside it keeps their changes apart.
@@ -10,7 +11,6 @@ a lock beside it keeps their changes apart.
 import contextlib
 import dataclasses
 import fcntl
-import hmac
 import json
 import os
 import stat
@@ -20,25 +20,35 @@ from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.errors import ToolError
 from host_tools.policy.signed import check_signature
 from host_tools.private_file import write_private
+from host_tools.provisioning.seal_chain import EPOCH_MAX, MIX_BYTES, seal_at
 from host_tools.provisioning.ticket import Ticket
 
 
 @dataclasses.dataclass(repr=False)  # no key in a log or a traceback
 class NodeKeys:
-    """epoch, seal: the oldest that is held; policies: all under which records may come."""
+    """epoch, seal: the oldest that is held; policies: all under which records may come; mixes:
+    {a later epoch: the 32 bytes that the vault has the node mix into its seal}."""
 
     day0: int
     epoch: int
     seal: bytes
     receipt: bytes
     policies: list[KeptPolicy]
+    mixes: dict[int, bytes] = dataclasses.field(default_factory=dict)
 
-    def seal_at(self, epoch: int) -> bytes:
-        """The seal of `epoch`, which is not before the oldest that is held."""
-        seal = self.seal
-        for _ in range(epoch - self.epoch):
-            seal = hmac.digest(seal, b"lp1 next", "sha256")
-        return seal
+    def seal_at(self, epoch: int, is_mixed: bool = True) -> bytes:
+        """The seal of `epoch`, which is not before the oldest that is held. is_mixed=False: as it
+        would be had the node mixed nothing in."""
+        return seal_at(self.seal, self.epoch, epoch, self.mixes if is_mixed else {})
+
+    def is_mixed_by(self, epoch: int) -> bool:
+        """Whether anything is to be mixed in after the oldest epoch and up to this one."""
+        return any(mixed <= epoch for mixed in self.mixes)
+
+    def step_to(self, epoch: int):
+        """Forgets the seals before `epoch`, and what is mixed into any up to it."""
+        self.seal, self.epoch = self.seal_at(epoch), epoch
+        self.mixes = {mixed: a for mixed, a in self.mixes.items() if mixed > epoch}
 
 
 class Keyring:
@@ -89,12 +99,39 @@ class Keyring:
         when the node has another of this version. signed: see add_node."""
         policy = _policy(rules, terms, signed)
         with self._changing():
-            if node_id not in self._nodes:
-                raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
-            policies = self._nodes[node_id].policies
+            policies = self._known(node_id).policies
             if all(known.digest != policy.digest for known in policies):
                 _check_version(node_id, policy, policies)
                 policies.append(policy)
+
+    def add_mix(self, node_id: str, epoch: int, a: bytes):
+        """Mixes `a` (32 bytes) into the seal of an epoch to come. Before the node is told, so that
+        nothing comes that does not open. ToolError when the node is not known, or has sent from
+        that epoch already, or something else is to be mixed in."""
+        if not 0 < epoch <= EPOCH_MAX or len(a) != MIX_BYTES:
+            raise ValueError("not an epoch to come, or not 32 bytes")
+        with self._changing():
+            keys = self._known(node_id)
+            if epoch <= keys.epoch:
+                message = f"node {node_id} is at epoch {keys.epoch}, so none goes into {epoch}"
+                raise ToolError(message, "mix into an epoch that is to come")
+            if keys.mixes.get(epoch, a) != a:
+                message = f"something else is to be mixed into epoch {epoch} of node {node_id}"
+                raise ToolError(message, "take another epoch, or drop that first")
+            keys.mixes[epoch] = a
+
+    def drop_mix(self, node_id: str, epoch: int):
+        """For a node that has not mixed in what it was to: what it sends then opens without it.
+        ToolError when nothing waits for that epoch."""
+        with self._changing():
+            if self._known(node_id).mixes.pop(epoch, None) is None:
+                message = f"nothing waits to be mixed into epoch {epoch} of node {node_id}"
+                raise ToolError(message, "once anything from that epoch has come, it stays")
+
+    def _known(self, node_id: str) -> NodeKeys:
+        if node_id not in self._nodes:
+            raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
+        return self._nodes[node_id]
 
     def forget_before(self, epochs: dict[str, int]):
         """Steps seals forward: {node: the oldest epoch that is still expected}."""
@@ -103,8 +140,7 @@ class Keyring:
         with self._changing():
             for node_id, epoch in epochs.items():
                 if self._is_behind(node_id, epoch):
-                    keys = self._nodes[node_id]
-                    keys.seal, keys.epoch = keys.seal_at(epoch), epoch
+                    self._nodes[node_id].step_to(epoch)
 
     def _is_behind(self, node_id: str, epoch: int) -> bool:
         return node_id in self._nodes and self._nodes[node_id].epoch < epoch
@@ -145,6 +181,7 @@ class Keyring:
                     bytes.fromhex(item["seal"]),
                     bytes.fromhex(item["receipt"]),
                     [policies[digest] for digest in item["policies"]],
+                    _mixes(item.get("mixes", {})),
                 )
                 for node_id, item in content["nodes"].items()
             }
@@ -168,12 +205,21 @@ class Keyring:
                     "seal": keys.seal.hex(),
                     "receipt": keys.receipt.hex(),
                     "policies": [policy.digest.hex() for policy in keys.policies],
+                    "mixes": {str(epoch): a.hex() for epoch, a in keys.mixes.items()},
                 }
                 for node_id, keys in self._nodes.items()
             },
         }
         write_private(self.path, json.dumps(content).encode())
         self._seen = self._state()
+
+
+def _mixes(written: dict[str, str]) -> dict[int, bytes]:
+    """ValueError when they are none."""
+    mixes = {int(epoch): bytes.fromhex(a) for epoch, a in written.items()}
+    if any(len(a) != MIX_BYTES for a in mixes.values()):
+        raise ValueError
+    return mixes
 
 
 def _policy(rules: bytes, terms: bytes, signed: tuple[bytes, bytes] | None) -> KeptPolicy:

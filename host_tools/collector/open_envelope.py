@@ -2,6 +2,7 @@
 """Opens an envelope and believes none of it before it is checked: form, key, policy, length, and
 each record against the streams that were due, and against what its node had to withhold."""
 
+import contextlib
 import dataclasses
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +18,8 @@ from node.pipeline import envelope
 from node.policy.rules import DAY_S, Policy, Stream
 
 FORGOTTEN = "epoch is forgotten"
+NOT_MIXED = "sealed without what was to be mixed in"
+NO_LONGER_OPENS = "does not open since something was to be mixed in"
 _NUMBER_END = 1 << 32
 _AHEAD_S = 7 * DAY_S  # as far as a node may believe a clock that nobody vouches for
 _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
@@ -49,7 +52,7 @@ def open_envelope(keyring: Keyring, node_id: str, message: bytes, now_s: int) ->
     if len(message) > _MESSAGE_MAX:
         return Refusal("too long")
     try:
-        _, epoch, series, digest, counter, ciphertext = envelope.unpack(message)
+        _, epoch, _, digest, _, _ = envelope.unpack(message)
     except FormatError:
         return Refusal("not an envelope")
     keys = keyring.node(node_id)
@@ -62,21 +65,37 @@ def open_envelope(keyring: Keyring, node_id: str, message: bytes, now_s: int) ->
     policies = [policy for policy in keys.policies if policy.digest[:4] == digest]
     if not policies:
         return Refusal("unknown policy", True, epoch)
-    key, base_iv = _series_keys(keys, epoch, series)
+    found = _decrypted(keys.seal_at(epoch), node_id, policies, message)
+    if found is not None:
+        return _checked(found[0], epoch, found[1], now_s)
+    return _not_opened(keys, epoch, node_id, policies, message)
+
+
+def _decrypted(seal: bytes, node_id: str, policies: list, message: bytes):
+    """(policy, plaintext); None when it does not open under this seal and any of the policies."""
+    _, _, series, _, counter, ciphertext = envelope.unpack(message)
+    key, base_iv = _series_keys(seal, series)
     nonce = envelope.nonce(base_iv, counter)
     for policy in policies:
         aad = envelope.enc_structure(envelope.aad(node_id, "up", policy.digest))
-        try:
-            plaintext = AESCCM(key, envelope.TAG_LENGTH).decrypt(nonce, ciphertext, aad)
-        except InvalidTag:
-            continue
-        return _checked(policy, epoch, plaintext, now_s)
-    return Refusal("does not open")
+        with contextlib.suppress(InvalidTag):
+            return policy, AESCCM(key, envelope.TAG_LENGTH).decrypt(nonce, ciphertext, aad)
+    return None
 
 
-def _series_keys(keys: NodeKeys, epoch: int, series: bytes) -> tuple[bytes, bytes]:
+def _not_opened(keys: NodeKeys, epoch: int, node_id: str, policies: list, message: bytes):
+    """Why. Where the node was to mix something in and may not have, it is kept: the vault has to
+    say whether it is let in, since who was shut out by the mix could have made it."""
+    if not keys.is_mixed_by(epoch):
+        return Refusal("does not open")
+    if _decrypted(keys.seal_at(epoch, False), node_id, policies, message) is None:
+        return Refusal(NO_LONGER_OPENS, True, epoch)
+    return Refusal(NOT_MIXED, True, epoch)
+
+
+def _series_keys(seal: bytes, series: bytes) -> tuple[bytes, bytes]:
     expand = HKDFExpand(SHA256(), 32 + envelope.NONCE_LENGTH, b"lp1 up" + series)
-    material = expand.derive(keys.seal_at(epoch))
+    material = expand.derive(seal)
     return material[:32], material[32:]
 
 

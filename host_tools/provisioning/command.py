@@ -12,6 +12,7 @@ import os
 import cbor2
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
+from host_tools.provisioning.seal_chain import EPOCH_MAX, MIX_BYTES
 from node.pipeline import envelope
 
 NUMBER_END = 1 << 32
@@ -39,6 +40,22 @@ def resend(key: bytes, node_id: str, number: int, log: bytes, first: int) -> byt
     if len(log) != 4 or not 0 <= first < NUMBER_END:
         raise ValueError("not an outbox, or not the number of an envelope")
     return seal_command(key, node_id, number, "resend", log, first)
+
+
+def mask(key: bytes, node_id: str, number: int, stream: int, root: bytes) -> bytes:
+    """Gives the node the root (16 bytes, see ticket.py) of a stream's tree, which a policy to come
+    masks: a node refuses one for whose masks it has no tree."""
+    if not 0 < stream < 256 or len(root) != 16:
+        raise ValueError("not the number of a stream, or not a root")
+    return seal_command(key, node_id, number, "mask", stream, root)
+
+
+def mix(key: bytes, node_id: str, number: int, epoch: int, a: bytes) -> bytes:
+    """Has the node mix `a` (32 random bytes) into the seal of `epoch`, which is to come. Before,
+    add_mix() of each keyring that is to open what comes from then on."""
+    if not 0 < epoch <= EPOCH_MAX or len(a) != MIX_BYTES:
+        raise ValueError("not an epoch to come, or not 32 bytes")
+    return seal_command(key, node_id, number, "mix", epoch, a)
 
 
 def policy_parts(key: bytes, node_id: str, signed: bytes) -> list[bytes]:

@@ -26,9 +26,14 @@ def derive(root: bytes, label: str, node_id: str) -> bytes:
     return HKDF(SHA256(), 32, b"", (label + node_id).encode()).derive(root)
 
 
-def seal_at(seal_0: bytes, epoch: int) -> bytes:
-    for _ in range(epoch):
-        seal_0 = hmac.digest(seal_0, b"lp1 next", hashlib.sha256)
+def seal_at(seal_0: bytes, epoch: int, mixes=()) -> bytes:
+    """mixes: [(epoch, what is mixed into its seal)]"""
+    messages = [b"lp1 next"] * epoch
+    for mixed, a in mixes:
+        if mixed <= epoch:
+            messages[mixed - 1] = b"lp1 mix" + a
+    for message in messages:
+        seal_0 = hmac.digest(seal_0, message, hashlib.sha256)
     return seal_0
 
 

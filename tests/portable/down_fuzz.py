@@ -10,12 +10,14 @@ The same seed makes the same cases on one interpreter; MicroPython's random has 
 
 import random
 
+from bench_fixture import fresh_bench, write_nvs
 from flash_fixture import fresh_flash
 from test_mqtt import CONNACK, Client
 
 from node import cbor
 from node.crypto import ccm
-from node.errors import FormatError, LinkError
+from node.device.keys import MIX_BYTES, MIXES_MAX, Keys
+from node.errors import CommandError, FormatError, LinkError
 from node.link import mqtt
 from node.pipeline import envelope, publish
 from node.pipeline.down import CommandOpener, ReceiptOpener
@@ -70,6 +72,8 @@ class Fuzzer:
         self.cases = self.lost = self.settled = 0
         self.answers = True  # whether the broker answers what the client sends
         publish.say = mqtt.say = self._say
+        fresh_bench()
+        write_nvs(seal=bytes(40))
         fresh_flash()
         self.outbox = Outbox(64 * 1024)
         self.log = self.outbox.log
@@ -81,6 +85,8 @@ class Fuzzer:
             CommandOpener(COMMAND_KEY, NODE), self._use_command, self._take_policy,
             client.clock.uptime_ms,
         )  # fmt: skip
+        self.keys = Keys()
+        self.publisher.take_mix = self._take_mix
         client.set_callback(self.publisher.on_message)
         client.on_puback = self.publisher.on_puback
 
@@ -97,6 +103,20 @@ class Fuzzer:
     def _use_command(self, number):
         if not 0 <= number < 1 << 32:
             raise Finding("a command's number that cannot be")
+
+    def _take_mix(self, number, arguments):
+        self._use_command(number)
+        waiting = self.keys.mixes
+        try:
+            self.keys.take_mix(number % 1000 + self.keys.commanded, arguments)
+        except CommandError:
+            if self.keys.mixes != waiting:
+                raise Finding("a mix that is refused and taken")
+            raise
+        if len(self.keys.mixes) > MIX_BYTES * MIXES_MAX or self.keys.seal != bytes(32):
+            raise Finding("a mix that should be refused")
+        if len(self.keys.mixes) == MIX_BYTES * MIXES_MAX:
+            self.keys.keep_mixes(b"")
 
     def _take_policy(self, arguments):
         PolicyStore(None, "air", {}).take_part(arguments, 1_800_000_000)
@@ -298,6 +318,9 @@ class Fuzzer:
         if word == "command":
             verb = "resend" if random.getrandbits(2) else self._value(1)
             fields = [self._number(), verb, log, self._number()]
+            if random.getrandbits(2) == 0:
+                a = self._noise(32) if random.getrandbits(2) else self._value(2)
+                fields[1:] = ["mix", self._number(), a]
         else:
             ranges = []
             for _ in range(random.choice((0, 1, 2, 5, 60))):

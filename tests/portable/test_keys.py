@@ -5,12 +5,14 @@ import unittest
 
 from bench_fixture import fresh_bench, write_nvs
 
-from node.crypto.seal_chain import next_seal, seal_at
+from node.crypto.seal_chain import mixed_seal, next_seal, seal_at
 from node.device.keys import Keys
-from node.errors import CommandError
+from node.errors import CommandError, KeyMissing
 
 SEAL = bytes(range(32))
 HEAD = bytes(8)  # epoch 0, no policy yet
+A, B = bytes([1] * 32), bytes([2] * 32)
+FORM, BEGUN, OTHER, FULL, NOT_KEPT = 1, 2, 3, 4, 5  # why a mix is refused
 
 
 class TestKeys(unittest.TestCase):
@@ -66,6 +68,7 @@ class TestKeys(unittest.TestCase):
             ({"seal": HEAD + SEAL[:31], "receipt": SEAL}, ["seal", "command"]),
             ({"seal": HEAD + SEAL, "receipt": b"x"}, ["receipt", "command"]),
             ({"seal": HEAD + SEAL + b"x", "receipt": SEAL}, ["seal", "command"]),
+            ({"seal": HEAD + SEAL + bytes(5 * 36), "receipt": SEAL}, ["seal", "command"]),
         ):
             write_nvs(**content)
             keys = Keys()
@@ -74,6 +77,107 @@ class TestKeys(unittest.TestCase):
                 keys.step_to(5)
                 keys.note_policy(2)
                 self.assertEqual((Keys().seal, Keys().epoch), (None, 0))
+
+
+class TestMix(unittest.TestCase):
+    """What is mixed into seals to come: the command [number, "mix", epoch, a]."""
+
+    def setUp(self):
+        self.bench = fresh_bench()
+        write_nvs(seal=HEAD + SEAL)
+
+    def refused(self, keys, code, number, *arguments):
+        waiting = keys.mixes
+        try:
+            keys.take_mix(number, list(arguments))
+            self.fail("it is taken")
+        except CommandError as err:
+            self.assertEqual((err.args[0], keys.mix_refused), (code, code))
+        for both in (keys, Keys()):
+            self.assertEqual((both.mixes, both.commanded), (waiting, number))
+
+    def test_it_waits_for_its_epoch_and_goes_with_the_step(self):
+        keys = Keys()
+        keys.take_mix(1, [2, A])
+        keys.note_policy(3)
+        for first in (keys, Keys()):
+            self.assertEqual((first.seal, first.commanded, first.policy_version), (SEAL, 1, 3))
+        keys = Keys()
+        keys.step_to(1)
+        self.assertEqual((keys.seal, len(keys.mixes)), (next_seal(SEAL), 36))
+        keys.step_to(2)
+        second = mixed_seal(next_seal(SEAL), A)
+        for both in (keys, Keys()):
+            self.assertEqual((both.epoch, both.seal, both.mixes), (2, second, b""))
+        keys.step_to(3)
+        self.assertEqual((keys.seal, keys.mix_refused), (next_seal(second), 0))
+
+    def test_a_long_step_mixes_in_all_that_it_passes(self):
+        keys = Keys()
+        for number, (epoch, a) in enumerate(((9, A), (3, B), (4, A), (12, B))):
+            keys.take_mix(1 + number, [epoch, a])
+            keys = Keys()
+        keys.step_to(10)
+        self.assertEqual(keys.seal, seal_at(SEAL, 0, 10, {3: B, 4: A, 9: A}))
+        self.assertEqual(Keys().mixes, b"\x00\x00\x00\x0c" + B)
+        keys = Keys()
+        keys.step_to(14)
+        self.assertEqual(keys.seal, seal_at(SEAL, 0, 14, {3: B, 4: A, 9: A, 12: B}))
+
+    def test_refused(self):
+        keys = Keys()
+        keys.step_to(5)
+        keys.take_mix(1, [7, A])
+        number = 1
+        for code, arguments in (
+            (BEGUN, (5, A)), (BEGUN, (4, A)), (BEGUN, (0, A)), (OTHER, (7, B)), (FORM, ()),
+            (FORM, (6,)), (FORM, (6, A, 0)), (FORM, (6, A[1:])), (FORM, (6, A + b"x")),
+            (FORM, (-1, A)), (FORM, (0x10000, A)), (FORM, (True, A)), (FORM, ("6", A)),
+            (FORM, (6, "x" * 32)), (FORM, (6, None)), (FORM, (1 << 63, A)),
+        ):  # fmt: skip
+            number += 1
+            self.refused(keys, code, number, *arguments)
+        for epoch in (8, 9, 0xFFFF):
+            number += 1
+            keys.take_mix(number, [epoch, B])
+        self.refused(keys, FULL, number + 1, 10, A)
+        keys.take_mix(number + 2, [9, B])  # again
+        self.assertEqual(len(Keys().mixes), 4 * 36)
+        keys.step_to(8)
+        keys.take_mix(number + 3, [10, A])
+        self.assertEqual(len(Keys().mixes), 3 * 36)
+
+    def test_it_works_once(self):
+        keys = Keys()
+        keys.take_mix(4, [2, A])
+        keys.step_to(2)
+        for number in (0, 3, 4):
+            with self.assertRaises(CommandError):
+                keys.take_mix(number, [9, B])
+        self.assertEqual((Keys().mixes, keys.mix_refused), (b"", 0))
+
+    def test_without_a_seal_there_is_nothing_to_mix_into(self):
+        write_nvs(receipt=SEAL)
+        keys = Keys()
+        with self.assertRaises(KeyMissing):
+            keys.take_mix(1, [2, A])
+        self.assertEqual((Keys().commanded, self.bench.nvs.has("lamppost", "seal")), (0, False))
+
+    def test_what_nvs_does_not_take_may_come_again_with_its_number(self):
+        keys, write = Keys(), self.bench.nvs.set
+
+        def failing(*arguments):
+            raise OSError(-0x1105)
+
+        self.bench.nvs.set = failing
+        with self.assertRaises(OSError):
+            keys.take_mix(1, [2, A])
+        self.bench.nvs.set = write
+        for both in (keys, Keys()):
+            self.assertEqual((both.mixes, both.commanded), (b"", 0))
+        self.assertEqual(keys.mix_refused, NOT_KEPT)
+        keys.take_mix(1, [2, A])
+        self.assertEqual(len(Keys().mixes), 36)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 """The chain of seals, one per epoch (a UTC day), and the keys of one series under a seal.
 
     seal_{e+1} = HMAC-SHA-256(seal_e, "lp1 next")
+    seal_{e+1} = HMAC-SHA-256(seal_e, "lp1 mix" ‖ a), where the vault mixes 32 random bytes a in
     key (32) ‖ base IV (13) = HKDF-Expand(seal_e, "lp1 up" ‖ series, 45)
 
-The chain runs one way: who steals today's seal cannot open yesterday's envelopes. A series is
+The chain runs one way: who steals today's seal cannot open yesterday's envelopes; and who has it
+and not `a` opens nothing from the epoch on into which `a` is mixed. A series is
 drawn at each power-up, so no two runs of a node, nor two boards with one ticket, share a key.
 
 With a dead random source, which gives the same bytes at each power-up, the boot count (in NVS)
@@ -26,12 +28,19 @@ def next_seal(seal: bytes) -> bytes:
     return hmac_sha256(seal, b"lp1 next")
 
 
-def seal_at(seal: bytes, epoch: int, wanted: int) -> bytes:
-    """The seal of epoch `wanted` ≥ `epoch`; ValueError for an earlier one, which is gone."""
+def mixed_seal(seal: bytes, a: bytes) -> bytes:
+    """The seal of the following epoch (32 bytes), into which `a` (32 bytes) is mixed."""
+    return hmac_sha256(seal, b"lp1 mix" + a)
+
+
+def seal_at(seal: bytes, epoch: int, wanted: int, mixes=()) -> bytes:
+    """The seal of epoch `wanted` ≥ `epoch`; ValueError for an earlier one, which is gone.
+    mixes: {epoch: what is mixed into its seal}."""
     if wanted < epoch:
         raise ValueError("the seal of an earlier epoch is gone")
-    for _ in range(wanted - epoch):
-        seal = next_seal(seal)
+    while epoch < wanted:
+        epoch += 1
+        seal = mixed_seal(seal, mixes[epoch]) if epoch in mixes else next_seal(seal)
     return seal
 
 

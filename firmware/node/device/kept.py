@@ -8,28 +8,30 @@ of two names, and then the one before is erased.
 """
 
 
-def read_blob(nvs, name: str, length: int):
-    """The blob `name` of exactly `length` bytes; None when there is none."""
-    buffer = bytearray(length)
+def read_blob(nvs, name: str, length: int, item: int = 1, items: int = 0):
+    """The blob `name` of `length` bytes, with up to `items` more of `item` bytes each; None when
+    there is none."""
+    buffer = bytearray(length + items * item)
     try:
-        if nvs.get_blob(name, buffer) != length:
-            return None
+        found = nvs.get_blob(name, buffer)
     except OSError:
         return None
-    return bytes(buffer)
+    if found < length or (found - length) % item:
+        return None
+    return bytes(memoryview(buffer)[:found])
 
 
 class Kept:
-    """value: bytes of one length, or None. Of two that a cut left the greater counts, so its first
-    bytes should be a count that rises."""
+    """value: bytes of one length (item, items: see read_blob()), or None. Of two that a cut left
+    the greater counts, so its first bytes should be a count that rises."""
 
-    def __init__(self, nvs, name: str, length: int):
+    def __init__(self, nvs, name: str, length: int, item: int = 1, items: int = 0):
         self._nvs = nvs
         self._names = (name, name + "2")
         self._at = 1
         self.value = None
         for i in range(2):
-            blob = read_blob(nvs, self._names[i], length)
+            blob = read_blob(nvs, self._names[i], length, item, items)
             if blob is not None and (self.value is None or blob > self.value):
                 self.value, self._at = blob, i
         if self.value is not None:
