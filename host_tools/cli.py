@@ -23,7 +23,11 @@ VERBS = {
     "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
     "vault": "Keep a city's keys in one file that opens with two factors only.",
+    "technician": "Keep a technician's keys and tickets, offline.",
+    "keyring": "Take in what a store may open.",
+    "send": "Give the broker the commands that a vault has written.",
     "flash": "Turn a bare board into a node: firmware, keys, self-test.",
+    "completion": "Write what makes a shell complete `lamppost`.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 

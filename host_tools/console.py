@@ -24,6 +24,11 @@ def result(renderable):
     Console(highlight=False).print(renderable)
 
 
+def result_text(text: str):
+    """Text for a program: as it is, however wide the terminal."""
+    print(text)
+
+
 def result_json(value):
     """One JSON object on a line."""
     print(json.dumps(value, ensure_ascii=False))

@@ -34,6 +34,14 @@ def parse_since(text: str, newest_s: int, name: str) -> int:
         raise
 
 
+def parse_span(text: str, name: str) -> int:
+    """Seconds of 30m, 2h, 30d."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match or not int(match[1]):
+        raise ToolError(f"{name}: {text!r} is not a span of time", "for instance 30d or 12h", 2)
+    return int(match[1]) * _UNITS_S[match[2]]
+
+
 def iso(instant_s: int) -> str:
     """2026-03-01T08:30:00Z"""
     return datetime.datetime.fromtimestamp(instant_s, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

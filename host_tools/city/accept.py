@@ -69,9 +69,7 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
 
 def _why_not(file: SealedFile, use: Use, technician: str, now_s: int) -> str | None:
     """Why a ticket's use does not count; None when it does, also when it is known already."""
-    query = (
-        "SELECT node, technician, issued_s, expires_s, state, use FROM tickets WHERE id = ?"
-    )
+    query = "SELECT node, technician, issued_s, expires_s, state, use FROM tickets WHERE id = ?"
     row = file.db.execute(query, (use.id,)).fetchone()
     if row is None or row[0] != use.node_id:
         return "this vault has not issued it"

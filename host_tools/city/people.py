@@ -2,9 +2,9 @@
 """Whom a city deals with: technicians, who install nodes, and stores, which open what nodes send.
 A home store sends receipts; a reader cannot."""
 
+from host_tools.city.vault_keys import check_kind
 from host_tools.errors import ToolError
 from host_tools.handover.cards import Store, Technician
-from host_tools.city.vault_keys import check_kind
 from host_tools.vault.sealed_file import SealedFile
 
 HOME, READER = "home", "reader"

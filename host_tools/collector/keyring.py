@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from host_tools.collector.kept_policy import KeptPolicy
@@ -26,7 +27,8 @@ from host_tools.provisioning.ticket import Ticket
 
 @dataclasses.dataclass(repr=False)  # no key in a log or a traceback
 class NodeKeys:
-    """epoch, seal: the oldest that is held; policies: all under which records may come; mixes:
+    """epoch, seal: the oldest that is held; receipt: the key, or b"" for who may only read;
+    policies: all under which records may come; mixes:
     {a later epoch: the 32 bytes that the vault has the node mix into its seal}."""
 
     day0: int
@@ -133,6 +135,17 @@ class Keyring:
             raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
         return self._nodes[node_id]
 
+    def take(self, granted: dict[str, NodeKeys], revoked: Iterable[str] = ()):
+        """Takes what was granted to this store, {node: keys}; keys without a seal are of a node
+        that it has. Nothing comes back that was forgotten: a node's oldest epoch stays, when the
+        grant begins earlier. revoked: nodes that go. ToolError, and nothing taken, when a seal is
+        missing."""
+        with self._changing():
+            joined = {n: _joined(n, self._nodes.get(n), keys) for n, keys in granted.items()}
+            self._nodes.update(joined)
+            for node_id in revoked:
+                self._nodes.pop(node_id, None)
+
     def forget_before(self, epochs: dict[str, int]):
         """Steps seals forward: {node: the oldest epoch that is still expected}."""
         if not any(self._is_behind(node_id, epoch) for node_id, epoch in epochs.items()):
@@ -212,6 +225,26 @@ class Keyring:
         }
         write_private(self.path, json.dumps(content).encode())
         self._seen = self._state()
+
+
+def _joined(node_id: str, held: NodeKeys | None, granted: NodeKeys) -> NodeKeys:
+    """What a store holds of a node after a grant."""
+    if held is not None and held.day0 != granted.day0:  # provisioned anew
+        held = None
+    if not granted.seal and held is None:
+        message = f"the grant has no seal of node {node_id}, which the keyring does not hold"
+        raise ToolError(message, "have it granted: lamppost vault grant")
+    joined = dataclasses.replace(granted)
+    if held is not None:
+        digests = {policy.digest for policy in granted.policies}
+        more = [policy for policy in held.policies if policy.digest not in digests]
+        joined.policies = [*granted.policies, *more]
+        if not granted.seal or held.epoch < granted.epoch:
+            joined.seal, joined.epoch = held.seal, held.epoch
+        else:
+            joined.step_to(held.epoch)
+    joined.mixes = {e: a for e, a in granted.mixes.items() if e > joined.epoch}
+    return joined
 
 
 def _mixes(written: dict[str, str]) -> dict[int, bytes]:

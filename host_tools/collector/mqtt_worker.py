@@ -67,7 +67,7 @@ class MqttWorker:
         self._clock = clock
         self._on_batch = on_batch
         self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
-        self.name = _name(certificate)
+        self.name = name_of(certificate)
         self._probe = ShareProbe(group, self.name) if group else None
         self._subscription = self._probe.shared(_TOPIC) if group else _TOPIC
         self._queue = queue.SimpleQueue()
@@ -305,12 +305,12 @@ def _send_at_once(_client, _data, sock):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _name(certificate: Path) -> str:
-    """The CN of a collector's certificate. A broker that gives no other roles a hearing may grant
-    them the subscription, and then say nothing: so the role is checked here."""
+def name_of(certificate: Path, role: str = "collector") -> str:
+    """The CN of a certificate. A broker that gives no other roles a hearing may grant them the
+    subscription, and then say nothing: so the role is checked here."""
     subject = x509.load_pem_x509_certificate(Path(certificate).read_bytes()).subject
     names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     roles = subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-    if len(names) != 1 or [role.value for role in roles] != ["collector"]:
-        raise ToolError(f"{certificate} is not a collector's", "its OU must be collector")
+    if len(names) != 1 or [one.value for one in roles] != [role]:
+        raise ToolError(f"{certificate} is not a {role}'s", f"its OU must be {role}")
     return names[0].value

@@ -44,7 +44,7 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     if not keyring_path.is_file():
         hint = "give the keyring.json that provisioning made"
         raise ToolError(f"{keyring_path}: there is no such keyring", hint)
-    files = _files(tls_dir, name)
+    files = tls_files(tls_dir, name)
     with Store(path, Keyring(keyring_path)) as store:
         worker = MqttWorker(store, address, *files, group=group)
         if worker.name != name:
@@ -66,7 +66,7 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     return 0
 
 
-def _files(folder: Path, name: str) -> tuple[Path, Path, Path]:
+def tls_files(folder: Path, name: str) -> tuple[Path, Path, Path]:
     """The authority's certificate, and the pair of `name`."""
     files = folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key"
     for file in files:

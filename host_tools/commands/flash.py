@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.node_source import node_source, node_source_options
 from host_tools.errors import ToolError
 
 _GOOD = ("done", "written", "dry run")
@@ -19,8 +20,7 @@ _path = click.Path(path_type=Path)
 @click.option("--kit", metavar="KIT", help="Take a prepared node with this kit. Default: any.")
 @click.option("--port", "ports", multiple=True, metavar="PORT",
               help="Where the board is. Again for more. Default: the only one.")  # fmt: skip
-@click.option("--nodes", "folder", type=_path, required=True, metavar="DIR",
-              help="The prepared nodes (*.parts): who has the folder has their keys.")  # fmt: skip
+@node_source_options
 @click.option("--firmware", type=_path, required=True, metavar="FILE",
               help="MicroPython's .bin for the chip, from micropython.org/download.")  # fmt: skip
 @click.option("--sha256", metavar="HEX", help="What the SHA-256 of --firmware must be.")
@@ -37,7 +37,10 @@ _path = click.Path(path_type=Path)
               help="Limit for the self-test; 0: none. Default: as the kit needs.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Look and check all, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def flash(board_name, kit, ports, folder, firmware, sha256, wifi_file, as_json, **options):
+def flash(
+    board_name, kit, ports, firmware, sha256, wifi_file, as_json, baud, manual, anew, wait_s,
+    dry_run, **source,
+):  # fmt: skip
     """Turn bare boards into nodes: MicroPython, firmware, keys, then the node's own self-test.
 
     Cable out, battery empty? Run the same command again: it goes on where it stopped. A board that
@@ -47,11 +50,12 @@ def flash(board_name, kit, ports, folder, firmware, sha256, wifi_file, as_json, 
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
         --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
+    lamppost flash --board esp32-devkitc --ticket anna-1.tickets --technician anna.technician \\
+        --key-file /media/usb/anna.key --firmware ESP32_GENERIC-v1.26.1.bin
     """
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.flash_board import FlashBoard, Plan
     from host_tools.flashing.ports import choose_port
-    from host_tools.flashing.prepared_nodes import PreparedNodes
     from host_tools.flashing.wifi_credentials import wifi_credentials
     from host_tools.provisioning.kit import load_board
 
@@ -62,12 +66,14 @@ def flash(board_name, kit, ports, folder, firmware, sha256, wifi_file, as_json, 
     if image.chip != board["chip"]:
         message = f"{firmware} is for {image.chip}, and {board['board']} has {board['chip']}"
         raise ToolError(message, "download the image for that chip from micropython.org/download")
-    nodes = PreparedNodes(folder, kit and Path(kit).name)
     ports = ports or (choose_port(),)
-    plan = Plan(board, image, nodes, wifi_credentials(wifi_file), **options)
-    with console.progress(not as_json) as show:
-        runs = [FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports]
-        results = _run_all(runs)
+    options = {"baud": baud, "manual": manual, "anew": anew, "wait_s": wait_s, "dry_run": dry_run}
+    wifi = wifi_credentials(wifi_file)
+    with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
+        plan = Plan(board, image, nodes, wifi, **options)
+        with console.progress(not as_json) as show:
+            runs = [FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports]
+            results = _run_all(runs)
     if as_json:
         console.result_json({"boards": results})
     else:

@@ -19,7 +19,6 @@ from host_tools.flashing.esptool_program import Esptool
 from host_tools.flashing.layout import Layout, is_node, lay_out
 from host_tools.flashing.partition_table import TABLE_AT, TABLE_BYTES
 from host_tools.flashing.ports import check_port
-from host_tools.flashing.prepared_nodes import PreparedNodes
 from host_tools.flashing.probe import FoundBoard, check_board, probe
 from host_tools.flashing.regions import Region, regions
 from host_tools.flashing.secret_files import secret_files
@@ -36,12 +35,13 @@ _SKIPPED = re.compile(r"already in flash, skipping write")
 
 @dataclasses.dataclass(frozen=True, repr=False)  # it holds a password
 class Plan:
-    """What is to be done with each board. board: the content of board.json; wifi: (ssid,
-    password); wait_s: for the self-test, None for as long as the kit takes, 0 for none."""
+    """What is to be done with each board. board: the content of board.json; nodes: where they
+    come from, such as PreparedNodes or TicketNodes; wifi: (ssid, password); wait_s: for the
+    self-test, None for as long as the kit takes, 0 for none."""
 
     board: dict
     image: EspImage
-    nodes: PreparedNodes
+    nodes: object
     wifi: tuple[str, str]
     baud: int = 460_800
     manual: bool = False

@@ -52,7 +52,9 @@ def check_signature(data: bytes, public: bytes, name: str, whose: str):
         key.verify(data[-SIGNATURE_BYTES:], split(data))
     except (InvalidSignature, ValueError):
         message = f"{name} is altered, or not signed by {whose}"
-        raise ToolError(message, "get it again from who made it, or find out who altered it") from None
+        raise ToolError(
+            message, "get it again from who made it, or find out who altered it"
+        ) from None
 
 
 def read(path: Path) -> bytes:

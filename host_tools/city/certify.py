@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Certificates for broker, collectors, and who sends commands."""
+
+from pathlib import Path
+
+from host_tools.city.people import store_of
+from host_tools.city.vault_keys import authority_of, note_certificate
+from host_tools.errors import ToolError
+from host_tools.provisioning.ticket import is_node_id
+from host_tools.public_file import write_public
+from host_tools.vault.sealed_file import SealedFile
+
+
+def certify(file: SealedFile, name: str, role: str, hosts, store: str | None,
+            folder: Path) -> list[Path]:  # fmt: skip
+    """Writes DIR/ca.pem, DIR/NAME.pem and DIR/NAME.key and returns their paths. The vault notes
+    the certificate first, so that it can be revoked. ToolError when the name is another role's,
+    or its files are there."""
+    if is_node_id(name):
+        raise ToolError(f"{name} could be a node's id", "give another name")
+    query = "SELECT 1 FROM certificates WHERE name = ? AND role <> ?"
+    if file.db.execute(query, (name, role)).fetchone():
+        raise ToolError(f"{name} has another role already", "give another name")
+    if store is not None:
+        store_of(file, store)
+    authority = authority_of(file)
+    file.check_new(Path(folder) / f"{name}.key")  # written last: with it the pair is whole
+    identity = authority.issue(name, role, hosts)
+    with file.change("certify", {"name": name, "role": role}):
+        note_certificate(file, identity, name, role, store)
+    try:
+        files = identity.save(folder, name)
+        root = Path(folder) / "ca.pem"
+        write_public(root, authority.pem()[0])
+    except OSError as err:
+        hint = "see that the folder can be written, and run the same command again"
+        raise ToolError(f"{folder}: {err.strerror}", hint) from err
+    return [root, *files]

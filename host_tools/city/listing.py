@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""What a vault says of its nodes, without a key."""
+
+from host_tools.city.vault_keys import check_kind
+from host_tools.vault.sealed_file import SealedFile
+
+
+def nodes_of(file: SealedFile) -> list[dict]:
+    """By id; stores: {name: the first epoch that it may open}."""
+    check_kind(file)
+    stores = {}
+    query = (
+        "SELECT node, store, epoch FROM grants JOIN stores ON stores.name = store"
+        " WHERE stores.state = 'active' ORDER BY store"
+    )
+    for node_id, store, epoch in file.db.execute(query):
+        stores.setdefault(node_id, {})[store] = epoch
+    query = (
+        "SELECT nodes.id, kit, nodes.state, technician, tickets.id, issued_s, expires_s, used_s"
+        " FROM nodes LEFT JOIN tickets ON node = nodes.id ORDER BY nodes.id"
+    )
+    names = "node", "kit", "state", "technician", "ticket", "issued_s", "expires_s", "used_s"
+    found = []
+    for row in file.db.execute(query):
+        one = dict(zip(names, row, strict=True))
+        one["ticket"] = one["ticket"].hex() if one["ticket"] else None
+        found.append({**one, "stores": stores.get(one["node"], {})})
+    return found

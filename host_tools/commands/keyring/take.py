@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost keyring take`: what was granted goes into the keyring."""
+
+import dataclasses
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.commands.vault.factor_options import json_option
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("keyring", metavar="KEYRING", type=_PATH)
+@click.argument("grant", metavar="GRANT", type=_PATH)
+@json_option
+def take(keyring, grant, as_json):
+    """Take in what the office has granted; a collector that runs sees it within a second.
+
+    Delete GRANT then: with the store's key it opens what the keyring forgets. Example:
+
+    lamppost keyring take home.json home.grant
+    """
+    from host_tools.collector.store_key import take_grant
+
+    taken = take_grant(keyring, grant)
+    if as_json:
+        console.result_json({"keyring": str(keyring), **dataclasses.asdict(taken)})
+    else:
+        console.result(f"{keyring}: {len(taken.new)} new nodes, {len(taken.known)} known, "
+                       f"{len(taken.revoked)} gone")  # fmt: skip
+    console.note(f"delete {grant}: with the store's key it opens what the keyring forgets")

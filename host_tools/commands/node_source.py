@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Where `lamppost flash` takes nodes from: a folder of prepared ones, or a technician's tickets."""
+
+import contextlib
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools.commands.vault.factor_options import forbid_core_dumps, make_factor
+
+_path = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--nodes", "folder", type=_path, metavar="DIR",
+                 help="The prepared nodes (*.parts): who has the folder has their keys."),
+    click.option("--ticket", "tickets", type=_path, metavar="FILE",
+                 help="Or the tickets that the office issued to you (*.tickets)."),
+    click.option("--technician", type=_path, metavar="FILE",
+                 help="Your sealed file, which opens them: lamppost technician init."),
+    click.option("--key-file", type=_path, metavar="PATH",
+                 help="Your second factor: a key file."),
+    click.option("--token", "use_token", is_flag=True, help="Your second factor: a token."),
+    click.option("--passphrase-file", type=_path, metavar="PATH",
+                 help="Holds your passphrase. Default: it is asked for."),
+)  # fmt: skip
+
+
+def node_source_options(command):
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, key_file,
+                use_token, passphrase_file):  # fmt: skip
+    """Gives what has bound_to(mac), look() and take(mac). UsageError when it is not named, or
+    named twice."""
+    if (folder is None) == (tickets is None) or (tickets is None) != (technician is None):
+        raise click.UsageError("give --nodes DIR, or --ticket FILE with --technician FILE")
+    if folder is not None:
+        from host_tools.flashing.prepared_nodes import PreparedNodes
+
+        yield PreparedNodes(folder, kit)
+        return
+    from host_tools.technician.ticket_nodes import TicketNodes
+    from host_tools.vault.passphrase import read_passphrase
+    from host_tools.vault.sealed_file import SealedFile
+
+    forbid_core_dumps()
+    factor = make_factor(key_file, use_token, "--key-file PATH or --token")
+    text = read_passphrase(passphrase_file)
+    with SealedFile.open(technician, text, factor, read_only=is_dry) as file:
+        yield TicketNodes(file, tickets, kit)

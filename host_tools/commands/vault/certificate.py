@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost vault certificate`: for whom else than nodes."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.commands.vault.factor_options import file_argument, json_option, opening
+
+
+@click.command()
+@file_argument
+@click.argument("name")
+@opening
+@click.option("--role", type=click.Choice(["broker", "collector", "vault"]), required=True,
+              help="vault: who sends commands.")  # fmt: skip
+@click.option("--store", metavar="STORE", help="Whose collector it is: it ends with that store.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST",
+              help="Of a broker: a name or address of its own. Again for more.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+              help="Where NAME.pem and NAME.key go, for their owner only.")  # fmt: skip
+@json_option
+def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
+    """Make a certificate and its key, which the vault does not keep. Example:
+
+    lamppost vault certificate city.vault collector-1 --role collector --store home -o tls
+    --key-file /media/usb/city.key
+    """
+    from host_tools.city.certify import certify
+    from host_tools.handover.cards import check_name
+    from host_tools.vault.sealed_file import SealedFile
+
+    check_name(name, "NAME")
+    if (role == "broker") != bool(hosts) or (store and role != "collector"):
+        raise click.UsageError("--host is for a broker, which needs one; --store for a collector")
+    with SealedFile.open(path, passphrase(), factor) as file:
+        files = certify(file, name, role, hosts, store, output)
+    if as_json:
+        console.result_json({"files": [str(one) for one in files]})
+        return
+    console.result("\n".join(map(str, files)))
