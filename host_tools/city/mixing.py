@@ -30,6 +30,25 @@ def mix(file: SealedFile, node_ids: Iterable[str], now_s: int):
         queue(file, node_id, (day0 + epoch) * DAY_S, "mix", epoch, a)
 
 
+def drop_newest(file: SealedFile, node_id: str) -> int | None:
+    """Within a change: forgets the newest mix, which the node has refused since it came too late,
+    and its command; returns its epoch, or None when there is none."""
+    query = "SELECT max(epoch) FROM mixes WHERE node = ?"
+    epoch = file.db.execute(query, (node_id,)).fetchone()[0]
+    file.db.execute("DELETE FROM mixes WHERE node = ? AND epoch = ?", (node_id, epoch))
+    query = "UPDATE commands SET until_s = 0 WHERE node = ? AND number ="
+    query += " (SELECT max(number) FROM commands WHERE node = ?)"
+    file.db.execute(query, (node_id, node_id))
+    return epoch
+
+
+def has_ahead(file: SealedFile, node_id: str, now_s: int) -> bool:
+    """Whether a mix is to come for the node."""
+    _, day0 = _root_day0(file, node_id)
+    query = "SELECT 1 FROM mixes WHERE node = ? AND epoch > ?"
+    return file.db.execute(query, (node_id, now_s // DAY_S - day0)).fetchone() is not None
+
+
 def queue(file: SealedFile, node_id: str, until_s: int, verb: str, *arguments):
     """Within a change: a command with the node's next number; of no use from `until_s` on."""
     query = "SELECT max(number) FROM commands WHERE node = ?"

@@ -46,6 +46,8 @@ def revoke(file: SealedFile, kind: str, name: str, now_s: int) -> Revoked:
             raise ToolError(f"{name} is no {kind}", "see `lamppost vault nodes`")
         unused, query = [], _ACTIVE.format("grants", "store")
     installed = [node for (node,) in file.db.execute(query, (name,))]
+    if kind == "technician":  # who does not get what is to be mixed in already
+        installed = [node for node in installed if not mixing.has_ahead(file, node, now_s)]
     return _end(file, kind, name, unused, installed, now_s)
 
 

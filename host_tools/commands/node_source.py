@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where `lamppost flash` takes nodes from: a folder of prepared ones, or a technician's tickets."""
+"""Where `lamppost flash` takes nodes from: a folder of prepared ones, or tickets."""
 
 import contextlib
 from pathlib import Path

@@ -34,9 +34,9 @@ def decode(data: bytes, label: str, count: int, name: str) -> list:
     `name`, are no such document."""
     with contextlib.suppress(cbor2.CBORError, ValueError, TypeError, RecursionError):
         found = cbor2.loads(data)
-        if type(found) is list and len(found) == count + 1 and found[0] == label:
-            if encode(*found) == data:
-                return found[1:]
+        is_one = type(found) is list and len(found) == count + 1 and found[0] == label
+        if is_one and encode(*found) == data:
+            return found[1:]
     raise ToolError(f"{name} is not {_NAMES[label]}, or not whole", _AGAIN) from None
 
 

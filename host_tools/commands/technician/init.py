@@ -60,5 +60,5 @@ def init(path, name, office_path, key_file, new_key_file, use_token, label, pass
     if as_json:
         console.result_json({"file": str(path), "card": str(output), **told})
         return
-    console.result(f"{output}: the card of {name}, fingerprint {told['fingerprint']}\n"
-                   f"office {told['office']}, fingerprint {told['office_fingerprint']}")  # fmt: skip
+    console.result(f"{output}: the card of {name}, fingerprint {told['fingerprint']}")
+    console.result(f"office {told['office']}, fingerprint {told['office_fingerprint']}")

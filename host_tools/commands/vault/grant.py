@@ -32,7 +32,7 @@ def grant(path, nodes, factor, passphrase, store, from_text, oldest, output, as_
 
     A home store also gets the keys of receipts. Who has the right already keeps the earlier day.
     The file opens what it grants as long as it lies there with the store's key: have it deleted
-    once it is taken. Examples:
+    once it is taken. Example:
 
     lamppost vault grant city.vault 0a1b2c3d4e --to roads --from 2026-03-01 -o roads.grant
     --key-file /media/usb/city.key

@@ -20,7 +20,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--policy-key", type=_PATH, required=True, metavar="FILE",
               help="The policy.key by which nodes check policies.")  # fmt: skip
 @click.option("--tls-dir", type=_PATH, metavar="DIR",
-              help="ca.pem and ca.key, if the city has an authority. Default: a new one.")  # fmt: skip
+              help="ca.pem and ca.key, if the city has them. Default: new ones.")  # fmt: skip
 @click.option("-o", "--output", type=_PATH, required=True, metavar="CARD",
               help="The office's card, for technicians and stores: NAME.office.")  # fmt: skip
 @json_option

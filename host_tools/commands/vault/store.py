@@ -13,7 +13,10 @@ _CARD = click.argument("card_path", metavar="CARD", type=click.Path(path_type=Pa
 
 @click.group()
 def store():
-    """Who may open what nodes send. CARD is what `lamppost keyring init` made."""
+    """Who may open what nodes send. CARD is what `lamppost keyring init` made. Example:
+
+    lamppost vault store add city.vault home.card --key-file /media/usb/city.key
+    """
 
 
 @store.command()

@@ -13,7 +13,10 @@ _CARD = click.argument("card_path", metavar="CARD", type=click.Path(path_type=Pa
 
 @click.group()
 def technician():
-    """Who may install nodes. CARD is what `lamppost technician init` made."""
+    """Who may install nodes. CARD is what `lamppost technician init` made. Example:
+
+    lamppost vault technician add city.vault anna.card --key-file /media/usb/city.key
+    """
 
 
 @technician.command()

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""Tickets: what is in one, that it works once, and what is refused, with each reason."""
+
+import shutil
+import time
+
+import cbor2
+import pytest
+
+from host_tools.errors import ToolError
+from host_tools.handover import document
+from host_tools.handover.receipts import decode_receipts
+from host_tools.handover.tickets import read_tickets
+from host_tools.technician import technician_file
+from host_tools.technician.ticket_nodes import TicketNodes
+from host_tools.vault.sealed_file import SealedFile
+from tests.host_tools.city_place import City, lamppost, refused
+from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
+
+DAY_S = 86_400
+MAC, OTHER, THIRD = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34", "24:0a:c4:11:22:35"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def argon2id():
+    with pytest.MonkeyPatch.context() as patch:
+        remember_argon2id(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    city = City(tmp_path_factory.mktemp("made")).fill()
+    city.issue(3)
+    return city
+
+
+@pytest.fixture
+def city(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / "city")
+    return City(tmp_path / "city")
+
+
+def tickets_of(city):
+    with SealedFile.open(city.anna, PASSPHRASE, city.key, read_only=True) as file:
+        return read_tickets(city.tickets, technician_file.office_of(file).sign)
+
+
+def why_not(city, *boards, **how) -> str:
+    with pytest.raises(ToolError) as err:
+        city.install(*boards, **how)
+    assert err.value.hint
+    return err.value.message
+
+
+def test_a_ticket_has_one_nodes_keys_and_no_root(city):
+    first, second, third = city.install(MAC, OTHER, THIRD)
+    assert len({parts.ticket.node_id for parts in (first, second, third)}) == 3
+    with city.open() as file:
+        roots = dict(file.db.execute("SELECT id, root FROM nodes"))
+        for parts in (first, second, third):
+            data = parts.encode()
+            assert not any(root in data for root in roots.values())
+            others = set(roots) - {parts.ticket.node_id}
+            assert not any(node.encode() in data for node in others)
+            subject = parts.identity.certificate.subject.rfc4514_string()
+            assert subject == f"OU=node,CN={parts.ticket.node_id}"
+            assert parts.identity.key.public_key() == parts.identity.certificate.public_key()
+    files = first.files(("ssid", "password"), {})  # which checks the policy's signature
+    assert files["config.json"].count(b"broker.test") == 1
+    for name in ("seal", "receipt", "command"):
+        assert getattr(first.ticket, name) != getattr(second.ticket, name)
+
+
+def test_masked_streams_have_their_trees():
+    """Only those: a kit without masked streams has none."""
+    from host_tools.provisioning.ticket import mask_root
+    from tests.host_tools.prepared_fixture import make_parts
+
+    assert make_parts("air").ticket.masks == {}
+    assert len(mask_root(bytes(32), "0123456789", 3)) == 16
+
+
+def test_the_vault_notes_what_it_has_issued(city):
+    nodes = city.nodes()
+    assert {row["state"] for row in nodes.values()} == {"issued"}
+    tickets = tickets_of(city).tickets
+    assert {ticket.node_id: ticket.id.hex() for ticket in tickets} == {
+        node: row["ticket"] for node, row in nodes.items()
+    }
+    assert all(t.expires_s - t.issued_s == 30 * DAY_S for t in tickets)
+
+
+def test_each_works_once_and_the_same_board_gets_its_own(city):
+    (first,) = city.install(MAC)
+    (again,) = city.install(MAC.upper())
+    assert again.ticket.node_id == first.ticket.node_id
+    (other,) = city.install(OTHER)
+    assert other.ticket.node_id != first.ticket.node_id
+    city.install(THIRD)
+    assert "no ticket left: 3 used" in why_not(city, "24:0a:c4:11:22:36")
+    assert city.install(MAC)[0].ticket.node_id == first.ticket.node_id
+    told = city.ok("technician", "tickets", city.anna, city.tickets, *city.opening())
+    assert [row["state"] for row in told["tickets"]] == ["used"] * 3
+
+
+def test_it_is_used_before_the_board_is_written_to(city):
+    """take() returns when it is on the disk, so a laptop that dies then has it used."""
+    with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
+        taken = TicketNodes(file, city.tickets).take(MAC)
+        copy = city.folder / "copy.technician"
+        shutil.copy(city.anna, copy)
+    assert city.install(MAC, technician=copy)[0].ticket.node_id == taken.ticket.node_id
+
+
+def test_expired(city):
+    (first,) = city.install(MAC)
+    later = time.time() + 31 * DAY_S
+    assert "2 expired, 1 used" in why_not(city, OTHER, clock=lambda: later)
+    (again,) = city.install(MAC, clock=lambda: later)  # a board that has become it already
+    assert again.ticket.node_id == first.ticket.node_id
+    assert city.install(OTHER, clock=lambda: time.time() + 29 * DAY_S)
+
+
+def test_a_clock_that_is_behind_opens_nothing(city):
+    early = time.time() - 2 * DAY_S
+    assert "later than it is now" in why_not(city, MAC, clock=lambda: early)
+
+
+def test_another_technicians(city):
+    message = why_not(city, MAC, technician=city.bob)
+    assert "is for anna" in message
+
+
+def test_another_key_of_the_same_name(city):
+    """Who calls themselves anna, too, opens nothing."""
+    path = city.folder / "again.technician"
+    city.ok("technician", "init", path, "--name", "anna", "--office",
+            city.folder / "city.office", *city.opening(), "-o", city.folder / "x.card")  # fmt: skip
+    assert "another key" in why_not(city, MAC, technician=path)
+    err = refused("vault", "technician", "add", city.path, city.folder / "x.card",
+                  *city.opening())  # fmt: skip
+    assert "another technician anna" in err
+
+
+def test_another_offices(city, tmp_path):
+    other = City(tmp_path / "other")
+    other.folder.mkdir()
+    other.fill()
+    other.issue(1)
+    message = why_not(city, MAC, tickets=other.tickets)
+    assert "not signed by your office" in message
+
+
+def test_altered_anywhere(city):
+    data = city.tickets.read_bytes()
+    changed = city.folder / "changed.tickets"
+    for at in range(0, len(data), 997):
+        changed.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        why_not(city, MAC, tickets=changed)
+    for length in (0, 10, 64, 1000, len(data) - 1):
+        changed.write_bytes(data[:length])
+        why_not(city, MAC, tickets=changed)
+    city.install(MAC)
+
+
+def test_a_box_that_was_moved_to_another_ticket(city):
+    """Also by the office's own key: a box is bound to its ticket."""
+    file = tickets_of(city)
+    with city.open() as vault:
+        secret = vault.db.execute("SELECT secret FROM keys WHERE name = 'office'").fetchone()[0]
+    first, second, _ = file.tickets
+    for swapped in (
+        [first.id, first.node_id, first.kit, first.issued_s, first.expires_s, second.box],
+        [first.id, first.node_id, first.kit, first.issued_s, first.expires_s + 1, first.box],
+        [first.id, first.node_id, "noise", first.issued_s, first.expires_s, first.box],
+    ):
+        head = file.office, file.technician, file.public
+        data = document.sign(secret, document.TICKETS, *head, [swapped])
+        changed = city.folder / "changed.tickets"
+        changed.write_bytes(data)
+        assert "does not open" in why_not(city, MAC, tickets=changed)
+    with SealedFile.open(city.anna, PASSPHRASE, city.key) as technician:
+        assert technician_file.uses(technician) == []  # none of it was used up
+
+
+def test_only_of_the_kit_that_is_asked_for(city):
+    with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
+        assert TicketNodes(file, city.tickets, "air").look().kit["kit"] == "air"
+        with pytest.raises(ToolError, match="3 of another kit"):
+            TicketNodes(file, city.tickets, "noise").look()
+
+
+def test_several_boards_at_once(city):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with (
+        SealedFile.open(city.anna, PASSPHRASE, city.key) as file,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        nodes = TicketNodes(file, city.tickets)
+        taken = list(pool.map(nodes.take, (MAC, OTHER, THIRD)))
+    assert len({parts.ticket.node_id for parts in taken}) == 3
+
+
+def test_nothing_of_a_board_leaves_the_laptop(city):
+    city.install(MAC)
+    city.ok("technician", "receipts", city.anna, *city.opening(), "-o", city.receipts)
+    data = city.receipts.read_bytes()
+    with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
+        board = file.db.execute("SELECT board FROM used").fetchone()[0]
+        log = [row[3] for row in file.db.execute("SELECT * FROM log")]
+    raw = bytes.fromhex(MAC.replace(":", ""))
+    for hidden in (board, board[:8], raw, MAC.encode(), raw.hex().encode()):
+        assert hidden not in data
+        assert hidden not in "".join(log).encode()
+    assert len(decode_receipts(data, "it").uses[0].use) == 16
+
+
+def test_issue_says_what_is_wrong(city):
+    words = ("vault", "issue", city.path, *city.opening(), "--kit", "air", "--to", "anna")
+    policy = ("--policy", city.folder / "air.policy")
+    new = ("-o", city.folder / "new.tickets")
+    for more, said in (
+        ((*policy, "-o", city.tickets), "is there already"),
+        ((*policy, *new, "--to", "eve"), "no technician eve"),
+        ((*policy, *new, "--kit", "noise"), "the policy is for kit air"),
+        (("--policy", city.tickets, *new), "not a published policy"),
+        ((*policy, "-o", city.folder / "new"), "does not end in .tickets"),
+    ):
+        assert said in refused(*words, *more)
+    assert "not a span" in refused(*words, *policy, *new, "--expires", "soon", code=2)
+    assert not (city.folder / "new.tickets").exists()
+    assert len(city.nodes()) == 3
+
+
+def test_a_policy_of_another_key_is_not_issued(city):
+    path = city.folder / "air.policy"
+    label, rules, terms, signature = cbor2.loads(path.read_bytes())
+    changed = signature[:-1] + bytes([signature[-1] ^ 1])
+    path.write_bytes(cbor2.dumps([label, rules, terms, changed], canonical=True))
+    words = ("vault", "issue", city.path, *city.opening(), "--kit", "air", "--to", "anna")
+    err = refused(*words, "--policy", path, "-o", city.folder / "new.tickets")
+    assert "not signed by this key" in err
+
+
+def test_a_vault_is_no_technicians_file_and_the_other_way_round(city):
+    words = ("technician", "status", city.path, *city.opening())
+    assert "is not a technician's file" in refused(*words)
+    words = ("vault", "nodes", city.anna, *city.opening())
+    assert "is not a city's vault" in refused(*words)
+
+
+def test_status_says_whose_it_is(city):
+    told = city.ok("technician", "status", city.anna, *city.opening())
+    assert told["technician"] == "anna" and told["used"] == 0
+    card = city.folder / "anna-2.card"
+    city.ok("technician", "status", city.anna, *city.opening(), "--card", card)
+    assert card.read_bytes() == (city.folder / "anna.card").read_bytes()
+    code, out, _ = lamppost("technician", "status", city.anna, *city.opening())
+    assert code == 0 and told["fingerprint"] in out
