@@ -68,7 +68,8 @@ def _read_certificates():
 
 def _forget():
     """Modules that are used once, at the start, give their heap back."""
-    for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading")):
+    for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading"),
+                          ("crypto", "series")):  # fmt: skip
         forget(package, name)
 
 
@@ -138,7 +139,7 @@ def build(watchdog):
     keys, boots = Keys(), Boots()
     renewal, policy = _load_policy(keys, boots, _config("kit"))
 
-    from node.crypto.seal_chain import draw_series
+    from node.crypto.series import draw_series
     from node.cycle import Node
     from node.link.mqtt import MQTTClient
     from node.link.time_sync import TimeSync
@@ -192,7 +193,11 @@ def build(watchdog):
             if clock.is_held():
                 renewal.on_sure(clock.utc_ms() // 1000)
 
-    def take_mask(arguments):
+    def take_key(number, verb, arguments):
+        if verb == "mix":
+            keys.take_mix(number, arguments)
+            return
+        keys.use_command(number)
         keys.masks().take(arguments, keys.epoch)
         renewal.starts = masker is None
 
@@ -231,8 +236,7 @@ def build(watchdog):
         random_below=_random_below,
     )
     publisher.on_new_outbox = node.on_new_outbox
-    publisher.take_mask = take_mask
-    publisher.take_mix = keys.take_mix
+    publisher.take_key = take_key
     return node
 
 

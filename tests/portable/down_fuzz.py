@@ -16,7 +16,8 @@ from test_mqtt import CONNACK, Client
 
 from node import cbor
 from node.crypto import ccm
-from node.device.keys import MIX_BYTES, MIXES_MAX, Keys
+from node.device.keys import Keys
+from node.device.seal_step import MIX_BYTES, MIXES_MAX
 from node.errors import CommandError, FormatError, LinkError
 from node.link import mqtt
 from node.pipeline import envelope, publish
@@ -86,7 +87,7 @@ class Fuzzer:
             client.clock.uptime_ms,
         )  # fmt: skip
         self.keys = Keys()
-        self.publisher.take_mix = self._take_mix
+        self.publisher.take_key = self._take_key
         client.set_callback(self.publisher.on_message)
         client.on_puback = self.publisher.on_puback
 
@@ -104,8 +105,10 @@ class Fuzzer:
         if not 0 <= number < 1 << 32:
             raise Finding("a command's number that cannot be")
 
-    def _take_mix(self, number, arguments):
+    def _take_key(self, number, verb, arguments):
         self._use_command(number)
+        if verb != "mix":
+            return
         waiting = self.keys.mixes
         try:
             self.keys.take_mix(number % 1000 + self.keys.commanded, arguments)
@@ -116,7 +119,7 @@ class Fuzzer:
         if len(self.keys.mixes) > MIX_BYTES * MIXES_MAX or self.keys.seal != bytes(32):
             raise Finding("a mix that should be refused")
         if len(self.keys.mixes) == MIX_BYTES * MIXES_MAX:
-            self.keys.keep_mixes(b"")
+            self.keys.keep(0, 0, bytes(32), b"")
 
     def _take_policy(self, arguments):
         PolicyStore(None, "air", {}).take_part(arguments, 1_800_000_000)

@@ -40,7 +40,7 @@ class TestKeys(unittest.TestCase):
             keys.step_to(epoch)
         self.assertEqual((keys.epoch, Keys().epoch), (3, 3))
         with self.assertRaises(ValueError):
-            seal_at(SEAL, 3, 2)
+            seal_at(SEAL, 3, 2, {})
 
     def test_the_policys_version_only_rises_and_stays_when_the_seal_steps(self):
         keys = Keys()

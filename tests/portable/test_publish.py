@@ -262,18 +262,13 @@ class TestPublisher(unittest.TestCase):
         self.command(2, "resend", self.outbox.log, 0)
         self.assertEqual(self.outbox.waiting(), 5)
 
-    def test_a_command_brings_the_root_of_a_tree_once(self):
+    def test_a_command_that_brings_a_key_comes_with_its_number(self):
         given = []
-        self.publisher.take_mask = given.append
-        for _ in range(2):
-            self.command(1, "mask", 7, bytes(16))
-        self.assertEqual((given, self.commanded), ([[7, bytes(16)]], [1]))
-
-    def test_a_mix_comes_with_its_number_which_it_notes_itself(self):
-        given = []
-        self.publisher.take_mix = lambda number, arguments: given.append((number, arguments))
-        self.command(7, "mix", 30, bytes(32))
-        self.assertEqual((given, self.commanded), ([(7, [30, bytes(32)])], []))
+        self.publisher.take_key = lambda *what: given.append(what)
+        self.command(1, "mask", 7, bytes(16))
+        self.command(2, "mix", 30, bytes(32))
+        self.assertEqual(given, [(1, "mask", [7, bytes(16)]), (2, "mix", [30, bytes(32)])])
+        self.assertEqual(self.commanded, [])
 
     def test_forged_and_senseless_commands_do_nothing_and_use_no_number(self):
         log = self.outbox.log

@@ -8,11 +8,12 @@ from vectors_fixture import unhex, vectors
 from node.crypto import ccm
 from node.crypto.hkdf import expand
 from node.crypto.hmac_sha256 import hmac_sha256
-from node.crypto.seal_chain import draw_series, seal_at, series_keys
+from node.crypto.seal_chain import seal_at
+from node.crypto.series import draw_series
 from node.errors import OpenError
 from node.pipeline import envelope
 from node.pipeline.down import CommandOpener, ReceiptOpener
-from node.pipeline.seal import Sealer
+from node.pipeline.seal import Sealer, series_keys
 from node.policy.rules import Policy
 
 

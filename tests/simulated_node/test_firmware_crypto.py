@@ -21,10 +21,9 @@ from node import cbor
 from node.crypto import ccm
 from node.crypto.hkdf import expand
 from node.crypto.hmac_sha256 import equal, hmac_sha256
-from node.crypto.seal_chain import series_keys
 from node.errors import FormatError, OpenError
 from node.pipeline import envelope
-from node.pipeline.seal import Sealer
+from node.pipeline.seal import Sealer, series_keys
 from node.policy.rules import Policy
 
 keys = st.binary(min_size=32, max_size=32)

@@ -126,7 +126,7 @@ def test_a_node_has_its_keys_and_numbers_after_any_cut(start):
             assert not partition.was_erased, what
             assert its_keys.missing() == [], what
             assert its_keys.epoch in (day - 1, day), what
-            assert its_keys.seal == seal_at(TICKET.seal, 0, its_keys.epoch), what
+            assert its_keys.seal == seal_at(TICKET.seal, 0, its_keys.epoch, {}), what
             assert its_keys.policy_version in (day - 1, day), what
             assert its_keys.commanded in (day - 1, day), what
             assert counts.boots in (day - 1, day), what

@@ -3,28 +3,23 @@
 then it takes the policy, which is in force from midnight on."""
 
 import json
-import threading
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector import open_envelope, store
 from host_tools.collector.keyring import Keyring
-from host_tools.collector.tls_probe import mutual_tls
-from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.command import mask, policy_parts
 from host_tools.provisioning.ticket import make_ticket
 from node.device.clock import DAY_S
 from simulator import city_folder
 from simulator.city_run import CityRun, Plan, choose_kits
 from tests.host_tools import reference_sealer as ref
+from tests.simulated_node.vault_sends import vault_sends
 from tests.soak import masked_world as world
 
 START_S = 1_780_000_000 // DAY_S * DAY_S + 22 * 3600
 MIDNIGHT_S = START_S + 7200
 ROOT = bytes(range(32))
-WITHIN_S = 60
 
 
 class Vault:
@@ -52,21 +47,7 @@ class Vault:
                     enumerate(roots, 1)])  # fmt: skip
 
     def _send(self, messages: list):
-        city, tls = self._city, self._city.plan.folder / "tls"
-        Authority.load(tls).issue("vault-1", "vault").save(tls, "vault-1")
-        files = tls / "ca.pem", tls / "vault-1.pem", tls / "vault-1.key"
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, "vault-1")
-        client.tls_set_context(mutual_tls(*files, city.services.broker.host_name))
-        connected = threading.Event()
-        client.on_connect = lambda *_: connected.set()
-        client.connect(*city.services.broker_at)
-        client.loop_start()
-        assert connected.wait(WITHIN_S)
-        for message in messages:
-            topic = f"lp/{self.ticket.node_id}/down"
-            client.publish(topic, message, qos=1).wait_for_publish(WITHIN_S)
-        client.disconnect()
-        client.loop_stop()
+        vault_sends(self._city, self.ticket.node_id, messages)
 
 
 @pytest.fixture

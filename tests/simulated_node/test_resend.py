@@ -5,23 +5,17 @@ command has the node send again what it still holds, and every record is there a
 import contextlib
 import shutil
 import sqlite3
-import threading
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.keyring import Keyring
-from host_tools.collector.tls_probe import mutual_tls
-from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.command import resend
 from host_tools.provisioning.ticket import make_ticket
 from simulator.city_run import CityRun, Plan, choose_kits
+from tests.simulated_node.vault_sends import vault_sends
 
 DAY_S = 86_400
 START_S = 1_780_000_000 // DAY_S * DAY_S + 20 * 3600  # midnight is four hours later
 BACKUP_S, RESTORE_S, COMMAND_S, END_S = 7200, 16_200, 17_400, 19_800
 ROOT = bytes(range(32))
-WITHIN_S = 60
 
 
 def rows(path, query):
@@ -83,19 +77,7 @@ class Disaster:
         ((log,),) = rows(city.store_path, "SELECT log FROM log")
         key = make_ticket(ROOT, node_id, START_S // DAY_S).command
         message = resend(key, node_id, 1, log, self.missing[0])
-        tls = city.plan.folder / "tls"
-        Authority.load(tls).issue("vault-1", "vault").save(tls, "vault-1")
-        files = tls / "ca.pem", tls / "vault-1.pem", tls / "vault-1.key"
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, "vault-1")
-        client.tls_set_context(mutual_tls(*files, city.services.broker.host_name))
-        connected = threading.Event()
-        client.on_connect = lambda *_: connected.set()
-        client.connect(*city.services.broker_at)
-        client.loop_start()
-        assert connected.wait(WITHIN_S)
-        client.publish(f"lp/{node_id}/down", message, qos=1).wait_for_publish(WITHIN_S)
-        client.disconnect()
-        client.loop_stop()
+        vault_sends(city, node_id, [message])
 
 
 def test_a_store_set_back_gets_every_record_again(tmp_path, monkeypatch):

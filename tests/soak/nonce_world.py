@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 import boards
 from host_tools.policy.compile_policy import compile_policy
 from host_tools.provisioning.ticket import make_ticket
-from node.crypto.seal_chain import draw_series
+from node.crypto.series import draw_series
 from node.device import storage
 from node.device.boots import Boots
 from node.device.clock import DAY_S, Clock

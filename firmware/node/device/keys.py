@@ -2,28 +2,27 @@
 """The node's keys in NVS, and with them what must not be parted from them.
 
 The seal, its epoch, the highest policy version and what waits to be mixed into seals to come
-(mixes.py) are one blob, so that no power cut can part them, under one of two names, so that none
-can lose it (kept.py). One write steps the seal and forgets what is mixed in. A stock ESP32 may
-erase NVS at start-up: without its blob the node seals nothing, and goes on to deliver what is
+(seal_step.py) are one blob, so that no power cut can part them, under one of two names, so that
+none can lose it (kept.py). One write steps the seal and forgets what is mixed in. A stock ESP32
+may erase NVS at start-up: without its blob the node seals nothing, and goes on to deliver what is
 sealed already.
 """
 
 import esp32
 
 from node import forget
-from node.crypto.seal_chain import seal_at
 from node.device.kept import Kept, read_blob
 from node.errors import CommandError
 
 NAMESPACE = "lamppost"
 _KEY_BYTES = 32
-MIX_BYTES, MIXES_MAX = 4 + _KEY_BYTES, 4  # of one, and how many may wait
-_MIX_NOT_KEPT = 5  # why one is refused; the others are in mixes.py
+_MIX_BYTES, _MIXES_MAX = 36, 4  # as seal_step.py has them
+_MIX_NOT_KEPT = 5  # why one is refused: the others are there
 
 
 class Keys:
     """epoch, policy_version, seal, mixes: of the one blob; receipt, command: 32 bytes each. A key
-    that is not there is None. mix_refused: why one was last, since the power-up (mixes.py)."""
+    that is not there is None. mix_refused: why one was last, since the power-up (seal_step.py)."""
 
     def __init__(self):
         self._nvs = esp32.NVS(NAMESPACE)
@@ -31,7 +30,7 @@ class Keys:
         self.seal = None
         self.mixes = b""
         self.mix_refused = 0
-        self._kept = Kept(self._nvs, "seal", 8 + _KEY_BYTES, MIX_BYTES, MIXES_MAX)
+        self._kept = Kept(self._nvs, "seal", 8 + _KEY_BYTES, _MIX_BYTES, _MIXES_MAX)
         blob = self._kept.value
         if blob is not None:
             self.epoch = int.from_bytes(blob[:4], "big")
@@ -50,7 +49,8 @@ class Keys:
         named = (("seal", self.seal), ("receipt", self.receipt), ("command", self.command))
         return [name for name, key in named if key is None]
 
-    def _keep(self, epoch: int, version: int, seal: bytes, mixes: bytes):
+    def keep(self, epoch: int, version: int, seal: bytes, mixes: bytes):
+        """Replaces the blob."""
         self._kept.keep(epoch.to_bytes(4, "big") + version.to_bytes(4, "big") + seal + mixes)
         self.epoch, self.policy_version, self.seal, self.mixes = epoch, version, seal, mixes
 
@@ -59,30 +59,25 @@ class Keys:
         both; earlier epochs are ignored."""
         if self.seal is None or epoch <= self.epoch:
             return
-        due, mixes = (), b""
-        if self.mixes:
-            from node.device.mixes import part  # rare
-
-            due, mixes = part(self.mixes, epoch)
-            forget("device", "mixes")
-        seal = seal_at(self.seal, self.epoch, epoch, due)
-        self._keep(epoch, self.policy_version, seal, mixes)
+        self._change("step", epoch)
         self.stepped = True
 
     def take_mix(self, number: int, arguments: list):
         """Carries out the command "mix"; CommandError, KeyMissing, OSError, MemoryError."""
         try:
-            from node.device.mixes import take  # rare
-
-            take(self, number, arguments)
+            self._change("take_mix", number, arguments)
         except (OSError, MemoryError):
             self.mix_refused = _MIX_NOT_KEPT
             raise
-        finally:
-            forget("device", "mixes")
 
-    def keep_mixes(self, mixes: bytes):
-        self._keep(self.epoch, self.policy_version, self.seal, mixes)
+    def _change(self, verb: str, *arguments):
+        try:
+            from node.device import seal_step  # once a day and rarer
+
+            getattr(seal_step, verb)(self, *arguments)
+        finally:
+            forget("device", "seal_step")
+            forget("crypto", "seal_chain")
 
     def masks(self):
         """The trees of masked streams. has_masks: whether there are, or were, any."""
@@ -93,7 +88,7 @@ class Keys:
     def note_policy(self, version: int):
         """Notes the version of a policy that is accepted; a lower one than before is ignored."""
         if self.seal is not None and version > self.policy_version:
-            self._keep(self.epoch, version, self.seal, self.mixes)
+            self.keep(self.epoch, version, self.seal, self.mixes)
 
     def use_command(self, number: int):
         """Notes a command's number before it is carried out. CommandError when it is not higher

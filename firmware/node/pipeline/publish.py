@@ -55,8 +55,7 @@ class Publisher:
         self._again_ms = _AGAIN_MS if receipts.has_key else _NEVER_MS
         self.receipts = 0  # that were authentic
         self.on_new_outbox = None  # called with how many envelopes are given up for a new outbox
-        self.take_mask = None  # called with what the vault's command "mask" says
-        self.take_mix = None  # called with the number of a command "mix", and what it says
+        self.take_key = None  # called with number, verb and arguments of what brings one
         self._oldest_since_ms = 0
         self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
@@ -152,12 +151,8 @@ class Publisher:
         if verb == "policy":  # states a fact, as a receipt does: its signature says what it may
             self._take_policy(arguments)
             return
-        if verb == "mask":
-            self._use_command(number)
-            self.take_mask(arguments)
-            return
-        if verb == "mix":  # it notes the number itself: mixes.py says when
-            self.take_mix(number, arguments)
+        if verb in ("mask", "mix"):  # they note the number themselves
+            self.take_key(number, verb, arguments)
             return
         if verb != "resend" or len(arguments) != 2 or not is_number(arguments[1]):
             raise CommandError("not known")

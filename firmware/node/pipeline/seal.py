@@ -4,14 +4,23 @@
 The plaintext is padded to a length that the policy alone decides, so a quiet street and a busy one
 look alike. The counter in the nonce starts at 0 with each series and epoch and lives in RAM; the
 series is drawn at power-up, so no power cut can repeat a key and nonce.
+
+    key (32) ‖ base IV (13) = HKDF-Expand(seal_e, "lp1 up" ‖ series, 45)
 """
 
 from node import cbor
-from node.crypto import ccm, seal_chain
+from node.crypto import ccm
+from node.crypto.hkdf import expand
 from node.errors import FormatError, KeyMissing, OpenError
 from node.pipeline import envelope
 
 _COUNTER_END = 1 << 40  # five bytes of partial IV
+
+
+def series_keys(seal: bytes, series: bytes):
+    """(key of 32 bytes, base IV of 13 bytes)."""
+    material = expand(seal, b"lp1 up" + series, 45)
+    return material[:32], material[32:]
 
 
 class Sealer:
@@ -35,7 +44,7 @@ class Sealer:
 
     def _begin_epoch(self):
         epoch = self._keys.epoch
-        self._key, self._base_iv = seal_chain.series_keys(self._keys.seal, self._series)
+        self._key, self._base_iv = series_keys(self._keys.seal, self._series)
         self._counter = 0
         self._epoch = epoch  # last: if something above fails, the next try begins anew
 
@@ -68,7 +77,7 @@ class Sealer:
             _, epoch, series, _, counter, ciphertext = envelope.unpack(sealed)
             if self._keys.seal is None or self._policy.digest is None or epoch != self._keys.epoch:
                 return None
-            key, base_iv = seal_chain.series_keys(self._keys.seal, series)
+            key, base_iv = series_keys(self._keys.seal, series)
             nonce = envelope.nonce(base_iv, counter)
             plaintext = ccm.decrypt(key, nonce, ciphertext, self._aad)
         except (FormatError, OpenError):

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""The seal's step to another epoch, and the random bytes that the vault mixes into a seal to come:
+the command `[number, "mix", epoch, a]`.
+
+Until its epoch comes, `a` waits at the end of the seal's blob, as it came: epoch (4 bytes) ‖ a
+(32). It goes with the step that mixes it in, and is scrubbed as the seal is, beside which it lies.
+
+The number of a mix is noted behind, not before as with other commands: a power cut in between
+leaves it without an acknowledgement, so the broker brings it again, and what is there already may
+come again. Were it noted before, a cut would lose it, and from its epoch on no store could open
+what the node seals.
+
+Once a day and rarer, so keys.py imports it each time, and forgets it.
+"""
+
+from node.crypto.seal_chain import seal_at
+from node.errors import CommandError, KeyMissing
+
+MIX_BYTES, MIXES_MAX = 36, 4  # of one, and how many may wait
+
+# Why one is refused: firmware/README.md. In the log and in the node's health.
+_FORM, _BEGUN, _OTHER, _FULL = 1, 2, 3, 4  # 5: keys.py
+_EPOCH = 4
+_EPOCH_MAX = 0xFFFF  # of an envelope
+
+
+def step(keys, epoch: int):
+    """Moves the seal on to `epoch`, which is a later one, mixes in what waits for one up to it,
+    and forgets both."""
+    waiting = _each(keys.mixes)
+    seal = seal_at(keys.seal, keys.epoch, epoch, dict(waiting))
+    rest = b"".join([_joined(at, a) for at, a in waiting if at > epoch])
+    keys.keep(epoch, keys.policy_version, seal, rest)
+
+
+def take_mix(keys, number: int, arguments: list):
+    """Keeps [epoch, a] beside the seal. CommandError(code, why) when that cannot be, and then the
+    number is noted as well: it must not come true later."""
+    if number <= keys.commanded:
+        raise CommandError("came before")
+    if keys.seal is None:
+        raise KeyMissing("seal")
+    try:
+        mixes = _added(keys.mixes, keys.epoch, arguments)
+    except CommandError as err:
+        keys.mix_refused = err.args[0]
+        keys.use_command(number)
+        raise
+    keys.keep(keys.epoch, keys.policy_version, keys.seal, mixes)
+    keys.use_command(number)
+
+
+def _each(mixes: bytes) -> list:
+    """[(epoch, a), …] in the order in which they came."""
+    return [
+        (int.from_bytes(mixes[at : at + _EPOCH], "big"), mixes[at + _EPOCH : at + MIX_BYTES])
+        for at in range(0, len(mixes), MIX_BYTES)
+    ]
+
+
+def _joined(epoch: int, a: bytes) -> bytes:
+    return epoch.to_bytes(_EPOCH, "big") + a
+
+
+def _added(mixes: bytes, now: int, arguments: list) -> bytes:
+    """now: the present epoch."""
+    if [type(argument) for argument in arguments] != [int, bytes]:
+        raise CommandError(_FORM, "not a mix")
+    epoch, a = arguments
+    if not 0 <= epoch <= _EPOCH_MAX or len(a) != MIX_BYTES - _EPOCH:
+        raise CommandError(_FORM, "not a mix")
+    if epoch <= now:
+        raise CommandError(_BEGUN, "its epoch has begun")
+    waiting = dict(_each(mixes))
+    if waiting.get(epoch, a) != a:
+        raise CommandError(_OTHER, "another waits for its epoch")
+    if epoch in waiting:
+        return mixes
+    if len(waiting) == MIXES_MAX:
+        raise CommandError(_FULL, "as many wait as there is room for")
+    return mixes + _joined(epoch, a)  # behind: of two that a cut left the longer counts
