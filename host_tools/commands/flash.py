@@ -20,8 +20,10 @@ _path = click.Path(path_type=Path)
 @click.option("--port", "ports", multiple=True, metavar="PORT",
               help="Where the board is. Again for more. Default: the only one.")  # fmt: skip
 @click.option("--nodes", "folder", type=_path, required=True, metavar="DIR",
+              envvar="LAMPPOST_NODES", show_envvar=True,
               help="The prepared nodes (*.parts): who has the folder has their keys.")  # fmt: skip
 @click.option("--firmware", type=_path, required=True, metavar="FILE",
+              envvar="LAMPPOST_FIRMWARE", show_envvar=True,
               help="MicroPython's .bin for the chip, from micropython.org/download.")  # fmt: skip
 @click.option("--sha256", metavar="HEX", help="What the SHA-256 of --firmware must be.")
 @click.option("--wifi-file", type=_path, metavar="FILE",
