@@ -246,6 +246,28 @@ def test_a_board_that_does_not_fit_is_left_as_it_is(tmp_path, options, message):
         made.close()
 
 
+@pytest.mark.parametrize(("chip", "register", "bits", "lock"), [
+    ("esp32", 0x3FF5_A000, 1 << 20, "flash encryption"),  # FLASH_CRYPT_CNT
+    ("esp32", 0x3FF5_A000, 7 << 20, "flash encryption"),
+    ("esp32", 0x3FF5_A018, 1 << 4, "secure boot"),  # ABS_DONE_0
+    ("esp32", 0x3FF5_A018, 1 << 5, "secure boot"),
+    ("esp32c3", 0x6000_8834, 1 << 18, "flash encryption"),  # SPI_BOOT_CRYPT_CNT
+    ("esp32c3", 0x6000_8838, 1 << 20, "secure boot"),  # SECURE_BOOT_EN
+])  # fmt: skip
+def test_a_locked_board_is_told_before_it_is_erased(tmp_path, chip, register, bits, lock):
+    made = Bench(tmp_path, chip=chip)
+    known = made.chip.registers
+    locked = {**known, register: known.get(register, 0) | bits}
+    made.chip = dataclasses.replace(made.chip, registers=locked)
+    try:
+        board = {"esp32": "esp32-devkitc", "esp32c3": "esp32-c3-devkitm"}[chip]
+        result = made.run(made.plug_in(), board=load_board(board))
+        assert result["state"] == "failed" and f"eFuses: {lock}" in result["error"], result
+        assert "another board" in result["hint"] and made.content().count(0xFF) == 4 * MIB
+    finally:
+        made.close()
+
+
 def test_a_kit_that_counts_needs_a_later_micropython(tmp_path):
     made = Bench(tmp_path, kits=("traffic",))
     try:
