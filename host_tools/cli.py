@@ -23,6 +23,7 @@ VERBS = {
     "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
     "flash": "Turn a bare board into a node: firmware, keys, self-test.",
+    "doctor": "Say what would keep flashing from working, and how to mend it.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 

@@ -17,6 +17,7 @@ import pytest
 from littlefs import LittleFS
 
 from host_tools.errors import ToolError
+from host_tools.flashing.doctor import OK, examine
 from host_tools.flashing.esp_image import parse_image
 from host_tools.flashing.flash_board import FlashBoard, Plan
 from host_tools.flashing.layout import lay_out
@@ -450,3 +451,13 @@ def test_a_node_starts_and_says_that_all_is_well(tmp_path):
     checks = result["self_test"]["checks"]
     assert set(checks) == {"bme280", "scd41", "pms5003", "wifi", "time", "tls"}
     assert all(check["state"] == "ok" for check in checks.values())
+
+
+def test_the_doctor_knows_a_board(bench):
+    port = bench.plug_in()
+    found = {finding.what: finding for finding in examine((port,), None, manual=True)}
+    assert "ESP32-D0WD-V3" in found["board"].words and "4096 KiB" in found["board"].words
+    assert found["eFuses"].state == OK and "can become a node" in found["flash"].words
+    assert bench.run(port)["state"] == "written"
+    found = {finding.what: finding for finding in examine((bench.plug_in(),), None, manual=True)}
+    assert found["flash"].words == "a node is on it"
