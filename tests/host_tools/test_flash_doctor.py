@@ -64,8 +64,8 @@ def test_no_port_may_be_a_cable_or_a_driver(no_usb):
 def test_ports_are_listed_with_what_is_wrong(monkeypatch):
     monkeypatch.setattr(PORTS, lambda: [usb("/dev/full"), usb("/dev/lamppost-no-port")])
     found = [finding for finding in examine((), None) if finding.what == "port"]
-    assert [finding.state for finding in found] == [BAD, OK]
-    assert found[1].words == "/dev/full (CP210x)"
+    assert [finding.state for finding in found] == [OK, BAD]
+    assert found[0].words == "/dev/full (CP210x)"
 
 
 def test_a_board_that_does_not_answer(no_usb):
