@@ -12,6 +12,7 @@ from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from simulator.node_image import Image
 from simulator.serial_board.chips import CHIPS
+from simulator.world.broker_embedded import EmbeddedBroker
 from tests.bench.flash_image import app_image, flash_content, write_flash
 from tests.simulated_node.serial_board import (
     RunningBoard,
@@ -155,6 +156,50 @@ def test_a_reset_by_rts_alone_boots_what_is_flashed(tmp_path):
         line.dtr = True  # as classic reset does, with the network's delay in between
         line.rts = False
         assert b"waiting for download" in line.read_until(b"waiting for download")
+
+
+def test_a_loop_that_was_typed_is_interrupted(tmp_path, micropython):
+    flash = tmp_path / "flash.bin"
+    write_flash(flash, flash_content(0x1000, 0), 4 * MIB)
+    with (
+        RunningBoard("--rfc2217", 0, "--flash", flash) as board,
+        serial.serial_for_url(board.port, baudrate=115_200, timeout=20) as line,
+    ):
+        line.write(b"\r\x03")
+        assert line.read_until(b">>> ").endswith(b">>> ")
+        line.write(b"while True: pass\r")
+        assert line.read_until(b"pass\r\n")
+        time.sleep(0.3)
+        line.write(b"\x03")
+        heard = line.read_until(b">>> ")
+        assert b"KeyboardInterrupt" in heard and heard.endswith(b">>> ")
+        line.write(b"import time; time.sleep(1); print(5 * 5)\r")
+        assert b"25\r\n>>> " in line.read_until(b"25\r\n>>> ")
+
+
+def test_a_node_reaches_the_broker_that_was_named(tmp_path, micropython):
+    node, flash, heard = made_node(tmp_path), tmp_path / "flash.bin", []
+    write_flash(flash, flash_content(0x1000, 0, node), 4 * MIB)
+    tls = tmp_path / "city" / "tls"
+    names = (tls / name for name in ("ca.pem", "broker.pem", "broker.key"))
+    broker = EmbeddedBroker(*names, lambda topic, payload: heard.append(topic), 100)
+    host, port = broker.start()
+    try:
+        with RunningBoard("--rfc2217", 0, "--flash", flash, "--broker", f"{host}:{port}"):
+            end = time.monotonic() + 60
+            while not heard and time.monotonic() < end:
+                time.sleep(0.2)
+    finally:
+        broker.stop()
+    assert heard and heard[0] == f"lp/{node.name}/up"
+
+
+def test_bytes_take_their_time_when_they_are_asked_to(app):
+    with RunningBoard("--pty", "--pace") as board:
+        code, text = esptool_on_pty(board.port, "write-flash", "-u", APP_AT, app)
+    assert code == 0, text
+    rate = float(re.search(r"\(([\d.]+) kbit/s\)", text)[1])
+    assert rate < 115.2 * 8 / 10
 
 
 # faults
