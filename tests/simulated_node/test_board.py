@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The reset circuit and the baud rate of a board on a serial line, without a line."""
 
+import socket
 import struct
+import threading
 import time
 
 import pytest
 
 from simulator.serial_board import board as board_module
+from simulator.serial_board import rfc2217
 from simulator.serial_board.board import Board, CableOut
 from simulator.serial_board.chips import CHIPS
 from simulator.serial_board.faults import Faults
 from simulator.serial_board.flash_chip import FlashChip
+from simulator.serial_board.rfc2217 import Rfc2217Server
 from simulator.serial_board.slip import SlipReader, encode
 from tests.bench.flash_image import flash_content, write_flash
 
@@ -150,3 +154,50 @@ def test_the_cable_comes_out_once(tmp_path):
         one.board.receive(encode(data))
     one.board.receive(encode(begin) + encode(data) * 4)
     assert one.board.flash.read(0x20000, 4096) == bytes(4096)
+
+
+NONSENSE = [
+    b"\xff\xfa\x2c\x01\x00\xff\xf0",  # a baud rate of one byte
+    b"\xff\xfa\x2c\x03\x63\xff\xf0",  # a parity that there is not
+    b"\xff\xfa\x2c\x05\xff\xf0",  # a control command that is none
+    b"\xff\xfa" + b"A" * 5000,  # a suboption that does not end
+    b"\xff\xff\xff\xf1GET / HTTP/1.1\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_what_is_no_rfc_2217_ends_its_connection_at_most(nonsense, line):
+    server = Rfc2217Server(line.board, 0)
+    port = server.start().rpartition(":")[2]
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as host:
+            host.sendall(nonsense)
+            time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as host:
+            host.sendall(b"\xff\xfd\x2c")  # DO COM-PORT-OPTION
+            assert host.recv(100), "the next host is served"
+    finally:
+        server.stop()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_host_that_does_not_read_does_not_hold_up_the_board(line, monkeypatch):
+    monkeypatch.setattr(rfc2217, "WRITE_S", 0.3)
+    server = Rfc2217Server(line.board, 0)
+    port = server.start().rpartition(":")[2]
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as host:
+            host.sendall(b"\xff\xfd\x2c")
+            assert host.recv(100)
+            for _ in range(300):
+                line.board.emit(bytes(65_536))
+            time.sleep(0.1)
+    finally:
+        server.stop()
+        thread.join(10)
+    assert not thread.is_alive()

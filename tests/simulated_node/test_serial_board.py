@@ -10,6 +10,7 @@ import serial
 
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
+from host_tools.provisioning.node_flash import flash_image
 from simulator.node_image import Image
 from simulator.serial_board.chips import CHIPS
 from simulator.world.broker_embedded import EmbeddedBroker
@@ -132,6 +133,29 @@ def test_a_board_without_a_node_is_a_micropython_board(tmp_path, micropython):
         code, text = mpremote(board.port, "exec", "x = 1", "exec", "print(x)", "soft-reset",
                               "exec", "print('x' in globals())")  # fmt: skip
         assert (code, text) == (0, "1\nFalse\n")
+
+
+@pytest.mark.parametrize(
+    ("vfs", "said"),
+    [
+        ({"config.json": b"[1, 2]"}, ""),
+        ({"config.json": b'{"wifi": 1}'}, "what describes the node cannot be used"),
+        ({"kit.json": b'{"sensors": [{}]}'}, "what describes the node cannot be used"),
+        (None, ""),  # no LittleFS
+    ],
+)
+def test_a_flash_that_describes_no_node_gives_the_repl(vfs, said, tmp_path, micropython):
+    flash = tmp_path / "flash.bin"
+    content = flash_content(0x1000, 0)
+    rest = (4 * MIB - 0x20000) // 4096
+    content[0x20000] = bytes(4096) if vfs is None else flash_image(vfs, rest)
+    write_flash(flash, content, 4 * MIB)
+    with RunningBoard("--rfc2217", 0, "--flash", flash) as board:
+        assert mpremote(board.port, "eval", "6 * 7") == (0, "42\n")
+        with serial.serial_for_url(board.port, baudrate=115_200, timeout=10) as line:
+            line.dtr, line.rts = False, True
+            line.rts = False
+            assert said in line.read_until(b">>> ").decode()
 
 
 def test_a_pseudo_terminal_waits_for_download_until_it_is_told_to_run(tmp_path, micropython):
