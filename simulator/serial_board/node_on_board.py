@@ -57,8 +57,12 @@ class NodeOnBoard:
         self._node: BoardNode | None = None
         self._access_point = self._conductor = self._thread = None
         self._stopped = False
+        self._micropython = self._tree = None
 
     def start(self):
+        """ToolError, and nothing is started, when this computer has no MicroPython."""
+        self._micropython = micropython_path()
+        self._tree = micropython_tree(self._micropython)
         self._folder = Path(tempfile.mkdtemp(prefix="lamppost-board-"))
         self._cut_out()
         files = _configuration(self._folder / "flash.img")
@@ -135,15 +139,16 @@ class NodeOnBoard:
         node_id = self._make_world(files.get("config.json", {}))
         kit = files.get("kit.json", {"sensors": []})
         with_chips(kit)  # raises now what would be raised at each power-up
-        tree = micropython_tree(micropython_path())
         whole = {"config.json", "kit.json", "board.json"} <= set(files)
         begin = "from simulator.serial_board.repl_loop import main; "
         commands = {}
         for raw in (False, True):
             names = ["boot"] if raw or not whole else ["boot", "main"]
-            arguments = ", ".join(repr(word) for word in (str(self._folder), str(tree), *names))
+            arguments = ", ".join(
+                repr(word) for word in (str(self._folder), str(self._tree), *names)
+            )
             commands[raw] = micropython_command(
-                micropython_path(), _HEAP, tree, f"{begin}main({arguments})"
+                self._micropython, _HEAP, self._tree, f"{begin}main({arguments})"
             )
         self._node = BoardNode(
             node_id, self._folder, kit, files.get("board.json", self._default_board),

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from host_tools.errors import ToolError
 from simulator.serial_board import board as board_module
 from simulator.serial_board import rfc2217
 from simulator.serial_board.board import Board, CableOut
@@ -122,6 +123,20 @@ def test_without_gpio0_a_board_only_boots(tmp_path):
     one.take()
     one.lines(*CLASSIC)
     assert FLASH_BOOT in one.take() and one.apps[-1].running
+
+
+def test_a_board_whose_application_cannot_start_says_so_and_can_still_be_flashed(
+    line, monkeypatch
+):
+    def fail(app):
+        raise ToolError("there is no such program", "install it")
+
+    monkeypatch.setattr(App, "start", fail)
+    line.lines(*HARD)
+    assert line.take().endswith(b"E (70) board: there is no such program: install it\r\n")
+    line.board.receive(b"typed")
+    line.lines(*CLASSIC)
+    assert DOWNLOAD in line.take()
 
 
 def test_what_is_typed_reaches_the_application(line):
