@@ -21,6 +21,7 @@ from tests.simulated_node.serial_board import (
     esptool_on_pty,
     made_node,
     mpremote,
+    run_program,
 )
 
 APP_AT = 0x10000
@@ -31,6 +32,12 @@ BOARDS = {
     "esp32-c3-devkitm": "ESP32-C3 (QFN32) (revision v0.4)",
     "esp32-c6-devkitc": "ESP32-C6 (QFN40) (revision v0.1)",
 }
+
+
+def test_the_images_of_these_tests_are_valid_to_esptool(app):
+    code, text = run_program("esptool", "image-info", app)
+    assert code == 0 and text.count("(valid)") == 2, text
+    assert "Project name: micropython" in text
 
 
 @pytest.fixture
