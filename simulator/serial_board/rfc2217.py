@@ -120,8 +120,8 @@ class Rfc2217Server:
             if one is not None:
                 one.close()
 
-    def serve(self):
-        """Serves one host after the other, until stop()."""
+    def serve(self, tell):
+        """Serves one host after the other, until stop(); tell(text) when the cable comes out."""
         while not self._stopped:
             try:
                 ready, _, _ = select.select([self._listener], [], [], _LOOK_S)
@@ -134,9 +134,9 @@ class Rfc2217Server:
                 self._refuse(connection)
                 continue
             with connection:
-                self._serve_one(connection)
+                self._serve_one(connection, tell)
 
-    def _serve_one(self, connection: socket.socket):
+    def _serve_one(self, connection: socket.socket, tell):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire = _Wire(connection)
         manager = PortManager(_Port(self._board), wire)
@@ -147,7 +147,9 @@ class Rfc2217Server:
                 if not data:
                     return
                 self._from_host(manager, data)
-        except (OSError, CableOut, _Nonsense):
+        except CableOut:
+            tell("the cable came out, and is put in again")
+        except (OSError, _Nonsense):
             return
         finally:
             self._board.send = lambda data: None

@@ -19,13 +19,13 @@ _SMALL_BYTES = 1024 * 1024
 _STUCK_BIT = 0x01
 
 
-def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, ready,
+def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, ready, tell,
           broker=None, speed=1.0, pace=False, download=False):  # fmt: skip
-    """Serves until KeyboardInterrupt, or until a cable that does not come back is out.
+    """Serves until KeyboardInterrupt.
 
     name: of the board; port: for RFC 2217, None for a pseudo-terminal; ready(address, chip) is
-    called when programs can connect; download: it starts with its boot button held. ToolError when
-    there is no such board, chip, flash or port.
+    called when programs can connect, tell(text) when something befalls the line; download: it
+    starts with its boot button held. ToolError when there is no such board, chip, flash or port.
     """
     profile = load_board(name)
     chip = CHIPS.get(profile["chip"])
@@ -53,7 +53,7 @@ def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, read
         stack.callback(board.power_down)
         board.power_up(download)
         ready(address, chip.name)
-        server.serve()
+        server.serve(tell)
 
 
 def _wear(flash: FlashChip, at: int):

@@ -184,7 +184,7 @@ NONSENSE = [
 def test_what_is_no_rfc_2217_ends_its_connection_at_most(nonsense, line):
     server = Rfc2217Server(line.board, 0)
     port = server.start().rpartition(":")[2]
-    thread = threading.Thread(target=server.serve)
+    thread = threading.Thread(target=server.serve, args=[print])
     thread.start()
     try:
         with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as host:
@@ -203,7 +203,7 @@ def test_a_host_that_does_not_read_does_not_hold_up_the_board(line, monkeypatch)
     monkeypatch.setattr(rfc2217, "WRITE_S", 0.3)
     server = Rfc2217Server(line.board, 0)
     port = server.start().rpartition(":")[2]
-    thread = threading.Thread(target=server.serve)
+    thread = threading.Thread(target=server.serve, args=[print])
     thread.start()
     try:
         with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as host:

@@ -267,7 +267,7 @@ def test_fault_cable_out_leaves_half_a_write(app, tmp_path):
     with RunningBoard("--pty", "--fault", "cable-out=50", "--flash", flash) as board:
         code, text = esptool_on_pty(board.port, "write-flash", "--no-compress", APP_AT, app)
     assert code != 0, text
-    assert board.returncode == 1 and "the cable came out" in board.errors
+    assert board.returncode == 0 and "the cable came out" in board.errors
     written = flash.read_bytes()[APP_AT : APP_AT + app.stat().st_size]
     assert written[:0x8000] == app.read_bytes()[:0x8000]
     assert written[0x8000:].count(0xFF) == len(written) - 0x8000
