@@ -5,6 +5,7 @@ reading it. Who has the node's seal and not them opens nothing from the mix's ep
 DESIGN.md, "Keys". A node that is at that epoch already refuses, so it lies ahead.
 """
 
+import collections
 import os
 from collections.abc import Iterable
 
@@ -17,6 +18,7 @@ from host_tools.vault.sealed_file import SealedFile
 
 DAY_S = 86_400
 _AHEAD_DAYS = 2  # a whole day, at least, for the command to come
+_MOST_WAITING = 4  # firmware/node/device/seal_step.py
 
 
 def mix(file: SealedFile, node_ids: Iterable[str], now_s: int):
@@ -60,15 +62,18 @@ def queue(file: SealedFile, node_id: str, until_s: int, verb: str, *arguments):
 
 def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
     """[(node, sealed command)] of all that may still be of use, each node's by rising number. A
-    node takes each once, so they may be sent again."""
+    node takes each once, so they may be sent again. Mixes beyond what a node lets wait come when
+    earlier ones have passed."""
     query = (
         "SELECT node, number, fields FROM commands JOIN nodes ON nodes.id = node"
         " WHERE until_s > ? AND state = 'active' ORDER BY node, number"
     )
-    sealed = []
+    sealed, waiting = [], collections.Counter()
     for node_id, number, fields in file.db.execute(query, (now_s,)).fetchall():
-        key = ticket_of(file, node_id).command
-        sealed.append((node_id, seal_command(key, node_id, number, *cbor2.loads(fields))))
+        waiting[node_id] += 1
+        if waiting[node_id] <= _MOST_WAITING:
+            key = ticket_of(file, node_id).command
+            sealed.append((node_id, seal_command(key, node_id, number, *cbor2.loads(fields))))
     return sealed
 
 

@@ -22,6 +22,7 @@ _path = click.Path(path_type=Path)
               help="Where the board is. Again for more. Default: the only one.")  # fmt: skip
 @node_source_options
 @click.option("--firmware", type=_path, required=True, metavar="FILE",
+              envvar="LAMPPOST_FIRMWARE", show_envvar=True,
               help="MicroPython's .bin for the chip, from micropython.org/download.")  # fmt: skip
 @click.option("--sha256", metavar="HEX", help="What the SHA-256 of --firmware must be.")
 @click.option("--wifi-file", type=_path, metavar="FILE",
@@ -100,13 +101,23 @@ def _tell(results: list[dict]):
     for name in ("port", "board", "node", "kit", "state", "checks"):
         table.add_column(name, overflow="fold")
     for result in results:
-        checks = result.get("self_test", {}).get("checks", {})
-        lines = [f"{name}: {check['hint'] or check['state']}" for name, check in checks.items()]
-        table.add_row(
-            result["port"], result.get("mac", ""), result.get("node", ""), result.get("kit", ""),
-            result["state"], "\n".join(lines),
-        )  # fmt: skip
+        told = [str(result.get(key, "")) for key in ("port", "mac", "node", "kit", "state")]
+        table.add_row(*told, _checks(result))
     console.result(table)
     for result in results:
         if "error" in result:
             console.complain(ToolError(result["error"], result["hint"]))
+
+
+def _checks(result: dict) -> str:
+    """What a node found of itself: first what is not well."""
+    if "self_test" not in result:
+        return ""
+    checks = result["self_test"]["checks"]
+    lines = [
+        f"{name}: {check['hint'] or check['state']}"
+        for name, check in checks.items()
+        if check["state"] != "ok"
+    ]
+    good = [name for name, check in checks.items() if check["state"] == "ok"]
+    return "\n".join(lines + ([f"{', '.join(good)}: ok"] if good else []))

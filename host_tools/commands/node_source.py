@@ -11,9 +11,10 @@ from host_tools.commands.vault.factor_options import forbid_core_dumps, make_fac
 _path = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--nodes", "folder", type=_path, metavar="DIR",
+                 envvar="LAMPPOST_NODES", show_envvar=True,
                  help="The prepared nodes (*.parts): who has the folder has their keys."),
     click.option("--ticket", "tickets", type=_path, metavar="FILE",
-                 help="Or the tickets that the office issued to you (*.tickets)."),
+                 help="Instead of --nodes: tickets that the office issued to you (*.tickets)."),
     click.option("--technician", type=_path, metavar="FILE",
                  help="Your sealed file, which opens them: lamppost technician init."),
     click.option("--key-file", type=_path, metavar="PATH",
@@ -33,11 +34,10 @@ def node_source_options(command):
 @contextlib.contextmanager
 def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, key_file,
                 use_token, passphrase_file):  # fmt: skip
-    """Gives what has bound_to(mac), look() and take(mac). UsageError when it is not named, or
-    named twice."""
-    if (folder is None) == (tickets is None) or (tickets is None) != (technician is None):
+    """Gives what has bound_to(mac), look() and take(mac). UsageError when it is not named."""
+    if (tickets is None) != (technician is None) or (tickets is None and folder is None):
         raise click.UsageError("give --nodes DIR, or --ticket FILE with --technician FILE")
-    if folder is not None:
+    if tickets is None:
         from host_tools.flashing.prepared_nodes import PreparedNodes
 
         yield PreparedNodes(folder, kit)

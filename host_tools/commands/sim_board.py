@@ -8,7 +8,6 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.errors import ToolError
 
 
 def _broker(context, parameter, text):
@@ -58,15 +57,14 @@ def board(port, pty, name, flash, broker, speed, pace, run, faults, listed, as_j
         if flash is None:
             temporary = tempfile.TemporaryDirectory(prefix="lamppost-")
             flash = Path(stack.enter_context(temporary)) / "flash.bin"
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             serve(
                 name, flash, port, chosen, broker=broker, speed=speed, pace=pace,
                 download=pty and not run,
                 ready=lambda address, chip: _ready(address, chip, flash, as_json),
+                tell=console.note,
             )  # fmt: skip
-        except KeyboardInterrupt:
-            return 0
-    raise ToolError("the cable came out", "start it again: the flash is as it was then")
+    return 0
 
 
 def _ready(address: str, chip: str, flash: Path, as_json: bool):

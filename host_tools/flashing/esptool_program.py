@@ -36,13 +36,15 @@ class Esptool:
             process.terminate()
 
     def run(
-        self, *args: str, after: str = "no-reset", fds=(), on_line: Callable = lambda line: None
-    ) -> list[str]:
+        self, *args: str, after: str = "no-reset", fds=(), on_line: Callable = lambda line: None,
+        program: str = "esptool",
+    ) -> list[str]:  # fmt: skip
         """The lines that one command printed; on_line is told each at once. ToolError when it
-        failed. after: what becomes of the board (esptool's --after)."""
+        failed. after: what becomes of the board (esptool's --after); program: esptool, or its
+        sister espefuse."""
         before = "no-reset" if self.manual else "default-reset"
         command = [
-            sys.executable, "-P", "-m", "esptool", "--chip", self.chip, "--port", self.port,
+            sys.executable, "-P", "-m", program, "--chip", self.chip, "--port", self.port,
             "--baud", str(self.baud), "--before", before,
             "--after", "no-reset" if self.manual else after, *args,
         ]  # fmt: skip

@@ -83,7 +83,6 @@ class FlashBoard:
         found = probe(self._esptool)
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
         check_board(found, plan.board, self.port)
-        self._esptool.chip = found.chip
         parts, is_update = self._decide(found, layout)
         made = self._make(parts, layout)
         if is_update:

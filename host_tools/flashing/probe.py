@@ -5,6 +5,7 @@ import dataclasses
 import re
 
 from host_tools.errors import ToolError
+from host_tools.flashing.efuses import locks
 from host_tools.flashing.esptool_program import Esptool
 from host_tools.flashing.partition_table import TABLE_AT, TABLE_BYTES, Partition, parse_table
 from host_tools.flashing.secret_files import secret_files
@@ -18,12 +19,14 @@ _VERSION = "this needs esptool ≥ 5.5 and < 6: pip install 'esptool>=5.5,<6'"
 
 @dataclasses.dataclass(frozen=True)
 class FoundBoard:
-    """chip: as in board.json; name: the chip's own; rows: of its partition table, None without."""
+    """chip: as in board.json; name: the chip's own; locks: burnt into its eFuses; rows: of its
+    partition table, None without one."""
 
     chip: str
     name: str
     mac: str
     flash_kib: int
+    locks: list[str]
     rows: tuple[Partition, ...] | None
 
 
@@ -41,8 +44,9 @@ def probe(esptool: Esptool) -> FoundBoard:
     factor = 1024 if found["size"][2] == "MB" else 1
     chip = found["chip"][1].rstrip(":").lower().replace("-", "")
     name = found["name"][1] if found["name"] else chip
-    rows = _read_table(esptool)
-    return FoundBoard(chip, name, found["mac"][1], int(found["size"][1]) * factor, rows)
+    esptool.chip = chip
+    flash_kib = int(found["size"][1]) * factor
+    return FoundBoard(chip, name, found["mac"][1], flash_kib, locks(esptool), _read_table(esptool))
 
 
 def _read_table(esptool: Esptool) -> tuple[Partition, ...] | None:
@@ -58,6 +62,9 @@ def check_board(found: FoundBoard, board: dict, port: str):
     if found.chip != board["chip"]:
         message = f"{port}: the board has {found.name}, and {board['board']} has {board['chip']}"
         raise ToolError(message, "check --board against what is printed on the module")
+    if found.locks:
+        message = f"{port}: the board is locked by its eFuses: {', '.join(found.locks)}"
+        raise ToolError(message, "take another board: this cannot be undone")
     if found.flash_kib < board["flash_kib"]:
         message = (
             f"{port}: the board's flash has {found.flash_kib} KiB, and that of {board['board']} "

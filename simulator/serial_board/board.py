@@ -12,6 +12,7 @@ low until RTS is let go, or SETTLE_S is over.
 
 import threading
 
+from host_tools.errors import ToolError
 from simulator.serial_board.bootloader import Boot, boot
 from simulator.serial_board.chips import Chip
 from simulator.serial_board.faults import Faults, FaultyLine
@@ -31,7 +32,8 @@ class CableOut(Exception):
 
 
 class Board:
-    """make_app(board, boot): what runs when an image is found: start(), receive(bytes), stop().
+    """make_app(board, boot): what runs when an image is found: start(), receive(bytes), stop();
+    a ToolError of start() goes to the serial line.
     send: called with bytes for the host."""
 
     def __init__(self, chip: Chip, flash: FlashChip, make_app, faults: Faults | None = None):
@@ -132,8 +134,13 @@ class Board:
         found: Boot = boot(self.chip, self.flash)
         self.print("".join(line + "\r\n" for line in found.lines))
         if found.partitions is not None:
-            self._app = self._make_app(self, found)
-            self._app.start()
+            app = self._make_app(self, found)
+            try:
+                app.start()
+            except ToolError as err:  # the board can still be flashed
+                self.print(f"E (70) board: {err}: {err.hint}\r\n")
+            else:
+                self._app = app
 
     def _baud_now(self) -> int:
         return self._baud or self.host_baud or ROM_BAUD

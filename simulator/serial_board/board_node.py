@@ -52,6 +52,15 @@ class BoardNode(NodeProcess):
                 return
             super().grant(until_ms, known_ms, signals)
 
+    def stop(self):
+        """EN goes low: it ends in the midst of what it does, as a board's chip does."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+
     def restart(self, now_ms: int):
         """A soft reset of a board whose program has ended its own process."""
         self._say(b"\r\nMPY: soft reboot\r\n")

@@ -90,6 +90,9 @@ def boot(chip: Chip, flash: FlashChip) -> Boot:
             f"I (42) boot: {number:2} {row.label:16} {usage:14} "
             f"{row.kind:02x} {row.subtype:02x} {row.at:08x} {row.size:08x}"
         )
+        if row.at % SECTOR_BYTES or row.size % SECTOR_BYTES:
+            lines.append(f"E (43) flash_parts: partition {number} invalid - not of whole sectors")
+            return Boot([*lines, _NO_TABLE])
         if row.at + row.size > flash.size:
             lines.append(
                 f"E (43) flash_parts: partition {number} invalid - offset 0x{row.at:x} size "

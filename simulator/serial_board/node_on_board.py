@@ -19,9 +19,9 @@ from pathlib import Path
 from littlefs import LittleFSError
 
 from host_tools.micropython_path import micropython_path
-from host_tools.provisioning.node_flash import flash_image
+from host_tools.provisioning.node_flash import NVS_BYTES, flash_image
 from simulator.city_folder import PASSWORD, SNTP_HOST, SSID
-from simulator.conductor import Conductor
+from simulator.conductor import Conductor, with_chips
 from simulator.micropython_tree import (
     micropython_command,
     micropython_environment,
@@ -57,13 +57,20 @@ class NodeOnBoard:
         self._node: BoardNode | None = None
         self._access_point = self._conductor = self._thread = None
         self._stopped = False
+        self._micropython = self._tree = None
 
     def start(self):
+        """ToolError, and nothing is started, when this computer has no MicroPython."""
+        self._micropython = micropython_path()
+        self._tree = micropython_tree(self._micropython)
         self._folder = Path(tempfile.mkdtemp(prefix="lamppost-board-"))
         self._cut_out()
         files = _configuration(self._folder / "flash.img")
-        node_id = self._make_world(files)
-        self._node = self._make_node(node_id, files)
+        try:
+            self._make_node(files)
+        except (LookupError, TypeError, AttributeError, ValueError):
+            self._board.print("E (70) board: what describes the node cannot be used\r\n")
+            self._make_node({})
         world = City(1, int(time.time()), "normal")
         self._conductor = Conductor(
             world, [self._node], [_MEETING_S], int(time.time()), self._speed
@@ -110,33 +117,40 @@ class NodeOnBoard:
             (self._folder / _FILES[label]).write_bytes(data)
         for name in _FILES.values():
             (self._folder / name).touch()  # a partition that is not there has no blocks
+        if "nvs" not in self._partitions:
+            (self._folder / "nvs.img").write_bytes(b"\xff" * NVS_BYTES)
 
-    def _make_world(self, files: dict) -> str:
-        config = files.get("config.json", {})
+    def _make_world(self, config: dict) -> str:
         wifi = config.get("wifi", {})
         node_id = config.get("node", "board")
-        self._access_point = AccessPoint(wifi.get("ssid", SSID), wifi.get("password", PASSWORD))
-        self._access_point.hosts[config.get("sntp", SNTP_HOST)] = ("192.168.4.1", 123)
-        self._access_point.start()
+        ssid, password = wifi.get("ssid", SSID), wifi.get("password", PASSWORD)
         host, address = _NOWHERE
         if "broker" in config:
             host, address = config["broker"]["host"], self._broker or address
+        if self._access_point is not None:
+            self._access_point.stop()
+        self._access_point = AccessPoint(ssid, password)
+        self._access_point.hosts[config.get("sntp", SNTP_HOST)] = ("192.168.4.1", 123)
+        self._access_point.start()
         self._access_point.connect(node_id, host, address)
         return node_id
 
-    def _make_node(self, node_id: str, files: dict) -> BoardNode:
+    def _make_node(self, files: dict):
+        node_id = self._make_world(files.get("config.json", {}))
         kit = files.get("kit.json", {"sensors": []})
-        tree = micropython_tree(micropython_path())
+        with_chips(kit)  # raises now what would be raised at each power-up
         whole = {"config.json", "kit.json", "board.json"} <= set(files)
         begin = "from simulator.serial_board.repl_loop import main; "
         commands = {}
         for raw in (False, True):
             names = ["boot"] if raw or not whole else ["boot", "main"]
-            arguments = ", ".join(repr(word) for word in (str(self._folder), str(tree), *names))
-            commands[raw] = micropython_command(
-                micropython_path(), _HEAP, tree, f"{begin}main({arguments})"
+            arguments = ", ".join(
+                repr(word) for word in (str(self._folder), str(self._tree), *names)
             )
-        return BoardNode(
+            commands[raw] = micropython_command(
+                self._micropython, _HEAP, self._tree, f"{begin}main({arguments})"
+            )
+        self._node = BoardNode(
             node_id, self._folder, kit, files.get("board.json", self._default_board),
             commands[False], micropython_environment(),
             lambda: self._access_point.air(node_id),
@@ -150,9 +164,9 @@ class NodeOnBoard:
 
 def with_vfs(partitions: dict[str, Partition], flash_bytes: int) -> dict[str, Partition]:
     """The partitions; without one for files, MicroPython makes it of the rest of the flash."""
-    if "vfs" in partitions:
-        return partitions
     at = max(part.at + part.size for part in partitions.values())
+    if "vfs" in partitions or at == flash_bytes:
+        return partitions
     return {**partitions, "vfs": Partition("vfs", _DATA, 0x81, at, flash_bytes - at)}
 
 
@@ -161,7 +175,7 @@ def _configuration(path: Path) -> dict:
     files = {}
     try:
         image = Image(path)
-    except LittleFSError:
+    except (LittleFSError, ValueError):
         return files
     for name in ("config.json", "kit.json", "board.json"):
         try:

@@ -5,6 +5,7 @@ download mode until a program tells it to run (`esptool --no-stub run`)."""
 import contextlib
 import os
 import select
+import time
 import tty
 
 from simulator.serial_board.board import Board, CableOut
@@ -25,7 +26,7 @@ class PtyServer:
 
     def start(self) -> str:
         self._ours, self._theirs = os.openpty()
-        tty.setraw(self._theirs)  # ours stays open, so that a program may come and go
+        tty.setraw(self._theirs)  # it stays open, so that a program may come and go
         os.set_blocking(self._ours, False)
         self._board.host_baud = None
         self._board.send = self._to_host
@@ -34,22 +35,32 @@ class PtyServer:
     def stop(self):
         self._stopped = True
 
-    def serve(self):
-        """Until stop(), or until the cable comes out."""
+    def serve(self, tell):
+        """Until stop(); tell(text) when the cable comes out. The terminal is gone then, but its
+        name is kept: esptool tries again, and would take another's terminal for the board's."""
         try:
-            while not self._stopped:
-                ready, _, _ = select.select([self._ours], [], [], _LOOK_S)
-                if ready:
-                    data = os.read(self._ours, _PIECE_BYTES)
-                    if self._pace:
-                        self._pace.wait(len(data))
-                    self._board.receive(data)
+            self._serve()
         except CableOut:
-            pass
+            tell("the cable came out")
+            self._board.send = lambda data: None
+            os.close(self._ours)
+            self._ours = None
+            while not self._stopped:
+                time.sleep(_LOOK_S)
         finally:
             self._board.send = lambda data: None
             os.close(self._theirs)
-            os.close(self._ours)
+            if self._ours is not None:
+                os.close(self._ours)
+
+    def _serve(self):
+        while not self._stopped:
+            ready, _, _ = select.select([self._ours], [], [], _LOOK_S)
+            if ready:
+                data = os.read(self._ours, _PIECE_BYTES)
+                if self._pace:
+                    self._pace.wait(len(data))
+                self._board.receive(data)
 
     def _to_host(self, data: bytes):
         if self._pace:

@@ -11,6 +11,7 @@ Standard output is the serial port. After `exec` it has \x04, what was raised, \
 import sys
 from binascii import unhexlify
 
+import esp32
 import vfs
 
 from simulator import node_process
@@ -32,13 +33,22 @@ def main(folder: str, tree: str, *files):
 
 def _leave_computer(tree: str):
     """Shows the board's files and no others: what is typed must not change the computer's."""
-    import esp32
-
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(tree), _HIDDEN, readonly=True)
     sys.path.append(_HIDDEN)
-    code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
+    for mount in (_unmount_code, _mount_code):
+        try:  # noqa: SIM105 - MicroPython has no contextlib
+            mount()
+        except OSError:
+            pass  # it was not mounted, or cannot be: a board, too, goes on without files
+
+
+def _unmount_code():
     vfs.umount("/lp")
+
+
+def _mount_code():
+    code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
     vfs.mount(code, "/")
     if configuration_of(code) is code:
         vfs.mount(code, "/lp")

@@ -8,6 +8,7 @@ One program has the port at a time, as with a cable.
 import contextlib
 import select
 import socket
+import struct
 import threading
 
 from serial.rfc2217 import PortManager
@@ -18,8 +19,14 @@ from simulator.serial_board.pace import Pace
 
 _PIECE_BYTES = 4096
 _LOOK_S = 0.2
+WRITE_S = 5.0
+_SUBOPTION_BYTES = 64
 _REFUSED = 8  # connections of others that are kept
 _IAC = b"\xff"
+
+
+class _Nonsense(Exception):
+    """The host speaks something else than RFC 2217."""
 
 
 class _Port:
@@ -68,15 +75,21 @@ class _Port:
 
 
 class _Wire:
-    """The host's end of the connection, which several threads write to."""
+    """The host's end of the connection, which several threads write to. A host that does not
+    read for WRITE_S is cut off: a board does not wait for anybody."""
 
     def __init__(self, connection: socket.socket):
+        connection.settimeout(WRITE_S)
         self._connection = connection
         self._lock = threading.Lock()
 
     def write(self, data: bytes):
-        with self._lock, contextlib.suppress(OSError):  # it has gone: the reading end sees that
-            self._connection.sendall(data)
+        with self._lock:
+            try:
+                self._connection.sendall(data)
+            except OSError:
+                with contextlib.suppress(OSError):  # the reading end sees that it is over
+                    self._connection.shutdown(socket.SHUT_RDWR)
 
 
 class Rfc2217Server:
@@ -107,8 +120,8 @@ class Rfc2217Server:
             if one is not None:
                 one.close()
 
-    def serve(self):
-        """Serves one host after the other, until stop()."""
+    def serve(self, tell):
+        """Serves one host after the other, until stop(); tell(text) when the cable comes out."""
         while not self._stopped:
             try:
                 ready, _, _ = select.select([self._listener], [], [], _LOOK_S)
@@ -121,9 +134,9 @@ class Rfc2217Server:
                 self._refuse(connection)
                 continue
             with connection:
-                self._serve_one(connection)
+                self._serve_one(connection, tell)
 
-    def _serve_one(self, connection: socket.socket):
+    def _serve_one(self, connection: socket.socket, tell):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire = _Wire(connection)
         manager = PortManager(_Port(self._board), wire)
@@ -134,7 +147,9 @@ class Rfc2217Server:
                 if not data:
                     return
                 self._from_host(manager, data)
-        except (OSError, CableOut):
+        except CableOut:
+            tell("the cable came out, and is put in again")
+        except (OSError, _Nonsense):
             return
         finally:
             self._board.send = lambda data: None
@@ -144,10 +159,10 @@ class Rfc2217Server:
         the server stops."""
         while not self._stopped:
             ready, _, _ = select.select([connection, self._listener], [], [], _LOOK_S)
+            if connection in ready:  # first: it may have gone, which makes room for another
+                return True
             if self._listener in ready:
                 self._refuse(self._listener.accept()[0])
-            if connection in ready:
-                return True
         return False
 
     def _refuse(self, connection: socket.socket):
@@ -160,6 +175,15 @@ class Rfc2217Server:
             self._refused.pop(0).close()
 
     def _from_host(self, manager: PortManager, data: bytes):
+        """Passes bytes on and acts on commands; _Nonsense when they are no Telnet."""
+        try:
+            self._filter(manager, data)
+        except (struct.error, LookupError, ValueError, TypeError):
+            raise _Nonsense from None
+        if len(manager.suboption or b"") > _SUBOPTION_BYTES:
+            raise _Nonsense
+
+    def _filter(self, manager: PortManager, data: bytes):
         if _IAC not in data and not manager.mode and manager.suboption is None:
             self._to_board(data)
             return

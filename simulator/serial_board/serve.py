@@ -10,7 +10,7 @@ from host_tools.provisioning.kit import load_board
 from simulator.serial_board.board import Board
 from simulator.serial_board.chips import CHIPS
 from simulator.serial_board.faults import Faults
-from simulator.serial_board.flash_chip import FlashChip
+from simulator.serial_board.flash_chip import FlashChip, FlashError
 from simulator.serial_board.node_on_board import NodeOnBoard
 from simulator.serial_board.pty import PtyServer
 from simulator.serial_board.rfc2217 import Rfc2217Server
@@ -19,13 +19,13 @@ _SMALL_BYTES = 1024 * 1024
 _STUCK_BIT = 0x01
 
 
-def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, ready,
+def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, ready, tell,
           broker=None, speed=1.0, pace=False, download=False):  # fmt: skip
-    """Serves until KeyboardInterrupt, or until a cable that does not come back is out.
+    """Serves until KeyboardInterrupt.
 
     name: of the board; port: for RFC 2217, None for a pseudo-terminal; ready(address, chip) is
-    called when programs can connect; download: it starts with its boot button held. ToolError when
-    there is no such board, chip, flash or port.
+    called when programs can connect, tell(text) when something befalls the line; download: it
+    starts with its boot button held. ToolError when there is no such board, chip, flash or port.
     """
     profile = load_board(name)
     chip = CHIPS.get(profile["chip"])
@@ -39,7 +39,7 @@ def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, read
         flash = FlashChip(flash_path, size)
         stack.callback(flash.close)
         if faults.stuck_bit is not None:
-            flash.wear(faults.stuck_bit, _STUCK_BIT)
+            _wear(flash, faults.stuck_bit)
         make_app = functools.partial(
             NodeOnBoard, default_board=profile, broker=broker, speed=speed
         )
@@ -53,4 +53,12 @@ def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, read
         stack.callback(board.power_down)
         board.power_up(download)
         ready(address, chip.name)
-        server.serve()
+        server.serve(tell)
+
+
+def _wear(flash: FlashChip, at: int):
+    try:
+        flash.wear(at, _STUCK_BIT)
+    except FlashError:
+        hint = f"take one below {flash.size:#x}"
+        raise ToolError("stuck-bit: the flash has no such byte", hint) from None

@@ -135,8 +135,8 @@ def test_another_technicians(city):
 def test_another_key_of_the_same_name(city):
     """Who calls themselves anna, too, opens nothing."""
     path = city.folder / "again.technician"
-    city.ok("technician", "init", path, "--name", "anna", "--office",
-            city.folder / "city.office", *city.opening(), "-o", city.folder / "x.card")  # fmt: skip
+    words = ("--name", "anna", "--office", city.folder / "city.office", *city.opening())
+    city.ok("technician", "init", path, *words, "-o", city.folder / "x.card")
     assert "another key" in why_not(city, MAC, technician=path)
     err = refused("vault", "technician", "add", city.path, city.folder / "x.card",
                   *city.opening())  # fmt: skip

@@ -94,6 +94,12 @@ def test_a_partition_beyond_the_flash(flashed):
     assert "exceeds flash chip size 0x100000" in found.lines[-2]
 
 
+def test_a_partition_that_is_not_of_whole_sectors(flashed):
+    table = partition_table(("factory", APP, FACTORY, 0x10000, 0x1001))
+    found = boot(CHIP, flashed({**flash_content(0x1000, 0), TABLE_AT: table}))
+    assert "not of whole sectors" in found.lines[-2]
+
+
 def ota(sequence: int, state: int = 2) -> bytes:
     crc = zlib.crc32(struct.pack("<I", sequence), 0xFFFF_FFFF)
     return struct.pack("<I20xII", sequence, state, crc)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""Grants: from an epoch on, to one store; what a store gets, keeps, and loses."""
+
+import json
+import shutil
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host_tools.collector.keyring import Keyring, NodeKeys
+from host_tools.collector.store import Store
+from host_tools.collector.store_key import read_store_key
+from host_tools.errors import ToolError
+from host_tools.handover.grants import read_grant
+from tests.host_tools import reference_sealer as ref
+from tests.host_tools.city_place import City, published, refused
+from tests.host_tools.vault_place import remember_argon2id
+
+DAY_S = 86_400
+BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def argon2id():
+    with pytest.MonkeyPatch.context() as patch:
+        remember_argon2id(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two nodes that are active since ten days, whose first mix has come."""
+    city = City(tmp_path_factory.mktemp("made")).fill()
+    city.issue(2)
+    city.parts = city.install(*BOARDS)
+    city.take_back()
+    with city.open() as file, file.change("test", {}):
+        file.db.execute("UPDATE nodes SET day0 = day0 - 10")
+    city.ok("keyring", "take", city.home, city.keys)
+    return city
+
+
+@pytest.fixture
+def city(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / "city")
+    city = City(tmp_path / "city")
+    city.parts = made.parts
+    city.ids = [parts.ticket.node_id for parts in made.parts]
+    return city
+
+
+def chain(city, parts, epoch):
+    """The node's seal, by another implementation."""
+    with city.open() as file:
+        query = "SELECT epoch, a FROM mixes WHERE node = ? ORDER BY epoch"
+        mixes = file.db.execute(query, (parts.ticket.node_id,)).fetchall()
+    return ref.seal_at(parts.ticket.seal, epoch, mixes)
+
+
+def grant(city, *more, to="roads", nodes=None):
+    path = city.folder / f"{to}.grant"
+    told = city.vault("grant", *(nodes or city.ids), "--to", to, *more, "-o", path)
+    return path, told
+
+
+def test_a_reader_opens_from_a_day_on(city):
+    path, told = grant(city)
+    assert set(told["epochs"].values()) == {10}
+    city.ok("keyring", "take", city.roads, path)
+    ring = Keyring(city.roads)
+    assert ring.node_ids() == sorted(city.ids)
+    for parts in city.parts:
+        keys = ring.node(parts.ticket.node_id)
+        assert keys.epoch == 10 and keys.receipt == b""
+        assert all(keys.seal_at(e) == chain(city, parts, e) for e in range(10, 15))
+        text = city.roads.read_text()
+        for hidden in (parts.ticket.receipt, parts.ticket.command, chain(city, parts, 9)):
+            assert hidden.hex() not in text
+
+
+def test_what_the_file_holds_is_sealed(city):
+    path, _ = grant(city)
+    data = path.read_bytes()
+    for parts in city.parts:
+        for key in (parts.ticket.seal, chain(city, parts, 10), parts.ticket.receipt):
+            assert key not in data
+    assert not any(node.encode() in data for node in city.ids)
+
+
+def test_from_a_date(city):
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 3 * DAY_S))
+    _, told = grant(city, "--from", day)
+    assert set(told["epochs"].values()) == {7}
+    _, told = grant(city, "--from", "2020-01-01")
+    assert set(told["epochs"].values()) == {0}
+
+
+def test_another_home_store_starts_where_the_present_one_is(city):
+    second = city.folder / "second.json"
+    city.ok("keyring", "init", second, "--name", "second", "--office",
+            city.folder / "city.office", "-o", city.folder / "second.card")  # fmt: skip
+    city.vault("store", "add", city.folder / "second.card")
+    words = ("vault", "grant", city.path, *city.ids, "--to", "second", *city.opening(), "-o",
+             city.folder / "second.grant")  # fmt: skip
+    assert "from when on?" in refused(*words, code=2)
+    Keyring(city.home).forget_before({city.ids[0]: 4})
+    oldest = city.folder / "oldest.json"
+    # day0 was moved by the fixture, so the vault says again what the keyring knew
+    oldest.write_text(json.dumps(city.ok("keyring", "epochs", city.home)))
+    path, told = grant(city, "--oldest", oldest, to="second")
+    assert told["epochs"] == {city.ids[0]: 4, city.ids[1]: 0}
+    city.ok("keyring", "take", second, path)
+    keys = Keyring(second).node(city.ids[0])
+    assert keys.epoch == 4 and keys.receipt == city.parts[0].ticket.receipt
+    oldest.write_text(json.dumps({"epochs": {city.ids[0]: -1}}))
+    assert "does not say" in refused(*words, "--oldest", oldest)
+
+
+def test_nothing_that_was_forgotten_comes_back(city):
+    path, _ = grant(city, "--from", "2020-01-01")
+    city.ok("keyring", "take", city.roads, path)
+    Keyring(city.roads).forget_before(dict.fromkeys(city.ids, 12))
+    city.ok("keyring", "take", city.roads, path)
+    keys = Keyring(city.roads).node(city.ids[0])
+    assert keys.epoch == 12 and keys.seal == chain(city, city.parts[0], 12)
+
+
+def test_an_older_file_is_refused(city):
+    older, _ = grant(city)
+    kept = city.folder / "older.grant"
+    shutil.copy(older, kept)
+    newer, _ = grant(city)
+    city.ok("keyring", "take", city.roads, newer)
+    assert "older than what was taken" in refused("keyring", "take", city.roads, kept)
+    city.ok("keyring", "take", city.roads, newer)  # the same may come again
+
+
+def test_another_stores_file_and_an_altered_one(city):
+    path, _ = grant(city)
+    assert "is for roads" in refused("keyring", "take", city.home, path)
+    data = path.read_bytes()
+    before = city.roads.exists()
+    for at in range(0, len(data), 211):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        refused("keyring", "take", city.roads, path)
+    path.write_bytes(data[:-1])
+    refused("keyring", "take", city.roads, path)
+    assert city.roads.exists() == before
+
+
+def test_a_store_with_another_key_opens_nothing(city):
+    path, _ = grant(city)
+    key = json.loads((city.folder / "roads.json.key").read_text())
+    office = bytes.fromhex(key["office_key"])
+    with pytest.raises(ToolError, match="another key"):
+        read_grant(path, office, "roads", bytes(range(32)))
+    assert "roads.json.key" not in repr(read_store_key(city.roads))
+
+
+def test_only_what_is_active(city):
+    city.issue(1, "bob")
+    waiting = next(n for n, row in city.nodes().items() if row["state"] == "issued")
+    words = ("vault", "grant", city.path, "--to", "roads", *city.opening(), "-o",
+             city.folder / "x.grant")  # fmt: skip
+    assert "is issued, not active" in refused(*words, waiting)
+    assert "there is no node" in refused(*words, "0000000000")
+    assert "no store or reader eve" in refused(*words, city.ids[0], "--to", "eve")
+    assert not (city.folder / "x.grant").exists()
+
+
+def test_an_update_has_no_seal(city):
+    path, _ = grant(city, nodes=city.ids[:1])
+    city.ok("keyring", "take", city.roads, path)
+    city.vault("revoke", "technician", "anna")
+    update = city.folder / "update.grant"
+    city.vault("update", "--to", "roads", "-o", update)
+    key = json.loads((city.folder / "roads.json.key").read_text())
+    secret, office = bytes.fromhex(key["secret"]), bytes.fromhex(key["office_key"])
+    _, granted = read_grant(update, office, "roads", secret)
+    assert [node.seal for node in granted.nodes] == [b""]
+    city.ok("keyring", "take", city.roads, update)
+    assert 12 in Keyring(city.roads).node(city.ids[0]).mixes
+    fresh = city.folder / "fresh.json"  # without the seals it opens nothing
+    shutil.copy(city.folder / "roads.json.key", city.folder / "fresh.json.key")
+    assert "has no seal of node" in refused("keyring", "take", fresh, update)
+    assert not fresh.exists()
+
+
+def test_who_is_revoked_opens_nothing_from_the_mix_on(city):
+    path, _ = grant(city)
+    city.ok("keyring", "take", city.roads, path)
+    told = city.vault("revoke", "reader", "roads")
+    assert told["mixed"] == sorted(city.ids) and told["stores"] == ["home"]
+    update = city.folder / "update.grant"
+    city.vault("update", "--to", "home", "-o", update)
+    with city.open() as file, file.change("test", {}):
+        pass
+    theirs, parts = Keyring(city.roads).node(city.ids[0]), city.parts[0]
+    assert theirs.seal_at(11) == chain(city, parts, 11)
+    assert theirs.seal_at(12) != chain(city, parts, 12)
+    assert theirs.seal_at(20) != chain(city, parts, 20)
+    words = ("vault", "update", city.path, "--to", "roads", *city.opening(), "-o", update)
+    assert "roads is revoked" in refused(*words)
+
+
+def test_a_revoked_node_goes_from_the_keyrings(city):
+    path, _ = grant(city)
+    city.ok("keyring", "take", city.roads, path)
+    told = city.vault("revoke", "node", city.ids[0])
+    assert told["nodes"] == city.ids[:1] and told["certificates"] == 1
+    assert told["stores"] == ["home", "roads"] and told["mixed"] == []
+    update = city.folder / "update.grant"
+    city.vault("update", "--to", "roads", "-o", update)
+    assert city.ok("keyring", "take", city.roads, update)["revoked"] == city.ids[:1]
+    assert Keyring(city.roads).node_ids() == city.ids[1:]
+    assert "is revoked" in refused("vault", "revoke", city.path, "node", city.ids[0],
+                                   *city.opening())  # fmt: skip
+
+
+def test_a_mix_that_came_too_late_is_dropped_everywhere(city):
+    node = city.ids[0]
+    first = city.vault("mix", node)["epochs"][node]
+    update = city.folder / "update.grant"
+    city.vault("update", "--to", "home", "-o", update)
+    with city.open() as file:
+        sent = file.db.execute("SELECT max(number) FROM commands").fetchone()[0]
+    second = city.vault("mix", node, "--refused")["epochs"][node]
+    assert first == second == 12
+    with city.open() as file:
+        mixes = file.db.execute("SELECT count(*) FROM mixes WHERE node = ?", (node,)).fetchone()
+        numbers = file.db.execute(
+            "SELECT number FROM commands WHERE node = ? AND until_s > 0", (node,)
+        ).fetchall()
+    assert mixes == (2,) and (sent,) not in numbers and (sent + 1,) in numbers
+
+
+def test_the_names_of_kinds_are_kept_apart(city):
+    for kind, name in (("store", "roads"), ("reader", "home"), ("technician", "eve"),
+                       ("ticket", "zz"), ("ticket", "00" * 16), ("node", "zz")):  # fmt: skip
+        refused("vault", "revoke", city.path, kind, name, *city.opening())
+
+
+def test_a_used_ticket_is_its_nodes(city):
+    ticket = city.nodes()[city.ids[0]]["ticket"]
+    err = refused("vault", "revoke", city.path, "ticket", ticket, *city.opening())
+    assert f"revoke its node: {city.ids[0]}" in err
+
+
+def test_a_store_opens_what_the_node_seals(city):
+    """Through the collector, with what an independent implementation seals after the mix."""
+    node_id = city.ids[0]
+    policy, _ = published()
+    path, _ = grant(city)
+    city.ok("keyring", "take", city.roads, path)
+    now_s = int(time.time()) // 300 * 300
+    with city.open() as file:
+        root, day0 = file.db.execute(
+            "SELECT root, day0 FROM nodes WHERE id = ?", (node_id,)
+        ).fetchone()
+        mixes = file.db.execute("SELECT epoch, a FROM mixes WHERE node = ?", (node_id,)).fetchall()
+    node = ref.ReferenceNode(root, node_id, day0, policy.rules, mixes=mixes)
+    message = node.seal(node.due(now_s, 40), now_s)
+    with Store(city.folder / "a.sqlite", Keyring(city.roads)) as store:
+        result = store.commit([(f"lp/{node_id}/up", message)], now_s)
+        assert result.opened == {node_id: 1}
+
+
+epochs = st.integers(0, 12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["grant", "forget", "mix", "update"]), epochs), max_size=8)
+)
+def test_a_keyring_has_the_nodes_seals_after_any_history(tmp_path_factory, history):
+    """Grants from any epoch, mixes and forgetting in any order: what it opens is right, and its
+    oldest epoch never goes back."""
+    policy, _ = published()
+    from host_tools.collector.kept_policy import KeptPolicy
+
+    kept = KeptPolicy(policy.rules, policy.terms)
+    ring = Keyring(tmp_path_factory.mktemp("ring") / "keyring.json")
+    seal_0, mixes, top, oldest = bytes(range(32)), {}, 0, None
+    for verb, epoch in history:
+        held = ring.node("0123456789")
+        if verb == "mix" and epoch > top:
+            mixes[epoch], top = bytes([epoch]) * 32, epoch
+            continue
+        if verb == "forget" and held:
+            ring.forget_before({"0123456789": min(epoch, top)})
+        if verb in ("grant", "update") and (held or verb == "grant"):
+            seal = ref.seal_at(seal_0, epoch, mixes.items()) if verb == "grant" else b""
+            # an update names the epoch that was granted, which is not after what is held
+            first = epoch if verb == "grant" else held.epoch
+            ahead = {e: a for e, a in mixes.items() if e > first}
+            keys = NodeKeys(20_000, first, seal, b"", [kept], ahead)
+            ring.take({"0123456789": keys})
+            if held and verb == "grant" and held.epoch < epoch:
+                ring.take({"0123456789": NodeKeys(20_000, held.epoch, b"", b"", [kept],
+                           {e: a for e, a in mixes.items() if e > held.epoch})})  # fmt: skip
+        held = ring.node("0123456789")
+        if held is None or verb == "forget":
+            oldest = held and held.epoch
+            continue
+        assert oldest is None or held.epoch >= oldest
+        oldest = held.epoch
+        for e in range(held.epoch, 14):
+            assert held.seal_at(e) == ref.seal_at(seal_0, e, mixes.items())
