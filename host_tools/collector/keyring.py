@@ -243,7 +243,10 @@ def _joined(node_id: str, held: NodeKeys | None, granted: NodeKeys) -> NodeKeys:
             joined.seal, joined.epoch = held.seal, held.epoch
         else:
             joined.step_to(held.epoch)
-    joined.mixes = {e: a for e, a in granted.mixes.items() if e > joined.epoch}
+    between = held.mixes.items() if held is not None else ()
+    joined.mixes = {e: a for e, a in between if e <= granted.epoch}
+    joined.mixes.update(granted.mixes)
+    joined.mixes = {e: a for e, a in joined.mixes.items() if e > joined.epoch}
     return joined
 
 

@@ -117,9 +117,9 @@ def open_down(key: bytes, node_id: str, direction: str, message: bytes) -> list:
 class ReferenceNode:
     """A node that makes envelopes: numbers from 1, counters from 0 with each series and epoch."""
 
-    def __init__(self, root: bytes, node_id: str, day0: int, policy: bytes, log=b"LOG0"):
+    def __init__(self, root: bytes, node_id: str, day0: int, policy: bytes, log=b"LOG0", mixes=()):
         self.root, self.node_id, self.day0 = root, node_id, day0
-        self.policy, self.log = policy, log
+        self.policy, self.log, self.mixes = policy, log, mixes
         self.series = b"serieses"
         self.epoch = 0
         self.counter = 0
@@ -136,7 +136,7 @@ class ReferenceNode:
         return self.seal_plaintext(plaintext)
 
     def seal_plaintext(self, plaintext: bytes) -> bytes:
-        seal = seal_at(derive(self.root, "lp1 seal", self.node_id), self.epoch)
+        seal = seal_at(derive(self.root, "lp1 seal", self.node_id), self.epoch, self.mixes)
         sealed = envelope(
             self.node_id, self.policy, seal, self.epoch, self.series, self.counter, plaintext
         )

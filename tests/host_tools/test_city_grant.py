@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.collector.keyring import Keyring, NodeKeys
 from host_tools.collector.store import Store
 from host_tools.collector.store_key import read_store_key
@@ -261,50 +262,44 @@ def test_a_store_opens_what_the_node_seals(city):
         ).fetchone()
         mixes = file.db.execute("SELECT epoch, a FROM mixes WHERE node = ?", (node_id,)).fetchall()
     node = ref.ReferenceNode(root, node_id, day0, policy.rules, mixes=mixes)
-    message = node.seal(node.due(now_s, 40), now_s)
+    assert [epoch for epoch, _ in mixes] == [2]
     with Store(city.folder / "a.sqlite", Keyring(city.roads)) as store:
-        result = store.commit([(f"lp/{node_id}/up", message)], now_s)
-        assert result.opened == {node_id: 1}
+        for at_s in (now_s, now_s + 3 * DAY_S):
+            node.epoch = at_s // DAY_S - day0
+            message = node.seal(node.due(at_s), at_s)
+            result = store.take_batch([(f"lp/{node_id}/up", message)], at_s)
+            assert result.opened == {node_id: 1}
 
 
-epochs = st.integers(0, 12)
+VERBS = st.sampled_from(["grant", "forget", "mix", "update", "day", "day"])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(["grant", "forget", "mix", "update"]), epochs), max_size=8)
-)
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(VERBS, st.integers(0, 12)), max_size=12))
 def test_a_keyring_has_the_nodes_seals_after_any_history(tmp_path_factory, history):
     """Grants from any epoch, mixes and forgetting in any order: what it opens is right, and its
-    oldest epoch never goes back."""
+    oldest epoch never rises by a grant alone nor goes back."""
     policy, _ = published()
-    from host_tools.collector.kept_policy import KeptPolicy
-
-    kept = KeptPolicy(policy.rules, policy.terms)
+    kept, node = KeptPolicy(policy.rules, policy.terms), "0123456789"
     ring = Keyring(tmp_path_factory.mktemp("ring") / "keyring.json")
-    seal_0, mixes, top, oldest = bytes(range(32)), {}, 0, None
+    seal_0, mixes, today, granted = bytes(range(32)), {}, 0, None
     for verb, epoch in history:
-        held = ring.node("0123456789")
-        if verb == "mix" and epoch > top:
-            mixes[epoch], top = bytes([epoch]) * 32, epoch
-            continue
-        if verb == "forget" and held:
-            ring.forget_before({"0123456789": min(epoch, top)})
-        if verb in ("grant", "update") and (held or verb == "grant"):
-            seal = ref.seal_at(seal_0, epoch, mixes.items()) if verb == "grant" else b""
-            # an update names the epoch that was granted, which is not after what is held
-            first = epoch if verb == "grant" else held.epoch
-            ahead = {e: a for e, a in mixes.items() if e > first}
-            keys = NodeKeys(20_000, first, seal, b"", [kept], ahead)
-            ring.take({"0123456789": keys})
-            if held and verb == "grant" and held.epoch < epoch:
-                ring.take({"0123456789": NodeKeys(20_000, held.epoch, b"", b"", [kept],
-                           {e: a for e, a in mixes.items() if e > held.epoch})})  # fmt: skip
-        held = ring.node("0123456789")
-        if held is None or verb == "forget":
-            oldest = held and held.epoch
-            continue
-        assert oldest is None or held.epoch >= oldest
-        oldest = held.epoch
-        for e in range(held.epoch, 14):
-            assert held.seal_at(e) == ref.seal_at(seal_0, e, mixes.items())
+        held = ring.node(node)
+        before = held and held.epoch
+        if verb == "day":
+            today += 1
+        elif verb == "mix":
+            mixes[max([today + 1, *mixes]) + 1] = bytes([epoch]) * 32
+        elif verb == "forget":
+            ring.forget_before({node: min(epoch, today)})
+        elif verb == "grant" or held:
+            if verb == "grant":
+                granted = min(epoch, today, *(() if granted is None else (granted,)))
+            seal = ref.seal_at(seal_0, granted, mixes.items()) if verb == "grant" else b""
+            ahead = {e: a for e, a in mixes.items() if e > granted}
+            ring.take({node: NodeKeys(20_000, granted, seal, b"", [kept], ahead)})
+            held = Keyring(ring.path).node(node)
+            assert held.epoch == granted if before is None else held.epoch == before
+            for e in range(held.epoch, today + 20):
+                assert held.seal_at(e) == ref.seal_at(seal_0, e, mixes.items())
+        assert before is None or ring.node(node).epoch >= before
