@@ -276,6 +276,13 @@ def test_a_kit_that_counts_needs_a_later_micropython(tmp_path):
         made.close()
 
 
+def test_an_image_for_a_larger_flash_is_refused(bench):
+    larger = parse_image(micropython(flash_mib=8), "x")
+    result = bench.run(bench.plug_in(), image=larger)
+    assert "for a flash of 8 MiB, and the board has 4096 KiB" in result["error"]
+    assert bench.content().count(0xFF) == 4 * MIB
+
+
 def test_a_worn_flash_is_told(bench):
     bench.flash.wear(LAYOUT.code.at + 40, 0x10)
     bench.flash.wear(0x10030, 0x01)
