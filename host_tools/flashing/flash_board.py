@@ -83,6 +83,10 @@ class FlashBoard:
         found = probe(self._esptool)
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
         check_board(found, plan.board, self.port)
+        if plan.image.flash_bytes > found.flash_kib * 1024:  # its bootloader would not start
+            sizes = f"{plan.image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
+            hint = "download the image for a smaller flash from micropython.org/download"
+            raise ToolError(f"{self.port}: the image is for a flash of {sizes}", hint)
         parts, is_update = self._decide(found, layout)
         made = self._make(parts, layout)
         if is_update:

@@ -36,7 +36,7 @@ from simulator.world.broker_embedded import EmbeddedBroker
 from tests.esp_image_builder import micropython
 from tests.host_tools import prepared_fixture
 from tests.host_tools.prepared_fixture import WIFI, prepare
-from tests.simulated_node.serial_board import RunningBoard
+from tests.simulated_node.serial_board import RunningBoard, mpremote
 
 MIB = 1024 * 1024
 IMAGE = micropython()
@@ -79,7 +79,7 @@ class Bench:
         self.parts = prepare(folder / "nodes", *kits)
         self.chip = CHIPS[chip]
         self.flash = FlashChip(folder / "flash.bin", mib * MIB)
-        self._servers, self._held = [], []
+        self._servers = []
 
     def plug_in(self, *faults: str, line: CutLine | None = None) -> str:
         board = Board(self.chip, self.flash, Silent, Faults.parse(faults))
@@ -87,10 +87,8 @@ class Bench:
         board.power_up(download=True)
         server = PtyServer(board)
         port = server.start()
-        threading.Thread(target=server.serve, daemon=True).start()
+        threading.Thread(target=server.serve, args=(lambda text: None,), daemon=True).start()
         self._servers.append(server)
-        # Nobody else gets this name when the cable comes out: esptool looks for the board again.
-        self._held.append(os.open(port, os.O_RDWR | os.O_NOCTTY))
         return port
 
     def run(self, port: str, **changes) -> dict:
@@ -113,8 +111,6 @@ class Bench:
     def close(self):
         for server in self._servers:
             server.stop()
-        for held in self._held:
-            os.close(held)
 
 
 @pytest.fixture
@@ -278,6 +274,13 @@ def test_a_kit_that_counts_needs_a_later_micropython(tmp_path):
         assert made.content().count(0xFF) == 4 * MIB
     finally:
         made.close()
+
+
+def test_an_image_for_a_larger_flash_is_refused(bench):
+    larger = parse_image(micropython(flash_mib=8), "x")
+    result = bench.run(bench.plug_in(), image=larger)
+    assert "for a flash of 8 MiB, and the board has 4096 KiB" in result["error"]
+    assert bench.content().count(0xFF) == 4 * MIB
 
 
 def test_a_worn_flash_is_told(bench):
@@ -444,6 +447,7 @@ def test_a_node_starts_and_says_that_all_is_well(tmp_path):
         with RunningBoard(*options) as board:
             words = command(tmp_path, board.port, kit="air", wait=120)
             done = subprocess.run(words, env=environment(), capture_output=True, text=True)
+            code, listing = mpremote(board.port, "fs", "ls")
     finally:
         broker.stop()
     (result,) = json.loads(done.stdout)["boards"]
@@ -451,6 +455,8 @@ def test_a_node_starts_and_says_that_all_is_well(tmp_path):
     checks = result["self_test"]["checks"]
     assert set(checks) == {"bme280", "scd41", "pms5003", "wifi", "time", "tls"}
     assert all(check["state"] == "ok" for check in checks.values())
+    names = {line.split()[-1] for line in listing.splitlines()}
+    assert code == 0 and {"boot.py", "main.py", "lp/", "node/"} <= names, listing
 
 
 def test_the_doctor_knows_a_board(bench):
