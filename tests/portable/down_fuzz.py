@@ -17,7 +17,7 @@ from test_mqtt import CONNACK, Client
 from node import cbor
 from node.crypto import ccm
 from node.device.keys import Keys
-from node.device.seal_step import MIX_BYTES, MIXES_MAX
+from node.device.mixes import MIX_BYTES, MIXES_MAX
 from node.errors import CommandError, FormatError, LinkError
 from node.link import mqtt
 from node.pipeline import envelope, publish

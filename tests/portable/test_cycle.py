@@ -535,14 +535,16 @@ class TestCycle(unittest.TestCase):
         policy = rules(
             stream(1, "old_seals", 600, ["last"], high=99),
             stream(2, "sensor_faults", 600, ["last"], high=99),
+            stream(3, "mix_refused", 600, ["last"], high=99),
         )
-        intervals_s = {"old_seals": 300, "sensor_faults": 300}
+        intervals_s = {"old_seals": 300, "sensor_faults": 300, "mix_refused": 300}
+        self.keys.mix_refused = 4
         self.node.minimiser = Minimiser(Policy(policy), intervals_s)
         self.node.sensors[0].faults, self.scrub.stale, self.keys.stepped = 7, 2, True
         self.scrub.step = lambda epoch: False
         self.run_until(1_300_000)
         records = [records for records, instant_s in self.outbox.kept if records]
-        self.assertEqual([[r[2] for r in both] for both in records], [[2, 7]])
+        self.assertEqual([[r[2] for r in all] for all in records], [[2, 7, 4]])
 
     def test_a_new_policy_takes_effect_at_midnight(self):
         """What ends then is sealed under the one before, the next window under the new one."""

@@ -5,7 +5,7 @@ import unittest
 
 from bench_fixture import fresh_bench, write_nvs
 
-from node.crypto.seal_chain import mixed_seal, next_seal, seal_at
+from node.crypto.seal_chain import seal_at
 from node.device.keys import Keys
 from node.errors import CommandError, KeyMissing
 
@@ -29,7 +29,7 @@ class TestKeys(unittest.TestCase):
     def test_a_step_forgets_the_seal_before_and_is_durable(self):
         keys = Keys()
         keys.step_to(3)
-        third = next_seal(next_seal(next_seal(SEAL)))
+        third = seal_at(SEAL, 0, 3, {})
         for both in (keys, Keys()):
             self.assertEqual((both.epoch, both.seal), (3, third))
 
@@ -104,13 +104,13 @@ class TestMix(unittest.TestCase):
             self.assertEqual((first.seal, first.commanded, first.policy_version), (SEAL, 1, 3))
         keys = Keys()
         keys.step_to(1)
-        self.assertEqual((keys.seal, len(keys.mixes)), (next_seal(SEAL), 36))
+        self.assertEqual((keys.seal, len(keys.mixes)), (seal_at(SEAL, 0, 1, {}), 36))
         keys.step_to(2)
-        second = mixed_seal(next_seal(SEAL), A)
+        second = seal_at(SEAL, 0, 2, {2: A})
         for both in (keys, Keys()):
             self.assertEqual((both.epoch, both.seal, both.mixes), (2, second, b""))
         keys.step_to(3)
-        self.assertEqual((keys.seal, keys.mix_refused), (next_seal(second), 0))
+        self.assertEqual((keys.seal, keys.mix_refused), (seal_at(second, 2, 3, {}), 0))
 
     def test_a_long_step_mixes_in_all_that_it_passes(self):
         keys = Keys()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""node/device/seal_step.py on NVS as it is, beside the keyring of a store: whatever happens to the
+"""node/device/mixes.py on NVS as it is, beside the keyring of a store: whatever happens to the
 node, both have the same seals; what was mixed in leaves the flash with the seal; a power cut at
 any operation leaves a node that has taken it or has not, which the broker's second try mends."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from host_tools.provisioning.nvs_image import nvs_image
 from host_tools.provisioning.ticket import make_ticket
-from node.crypto.seal_chain import next_seal
+from node.crypto.seal_chain import seal_at
 from node.device import boots, keys, nvs_scrub
 from simulator.world.flash import BLOCK_BYTES
 from tests.simulated_node.nvs_cuts import board, each_cut, flash_of, image_of
@@ -36,7 +36,7 @@ def start(monkeypatch):
 def seals(count):
     chain = [TICKET.seal]
     for _ in range(count):
-        chain.append(next_seal(chain[-1]))
+        chain.append(seal_at(chain[-1], 0, 1, {}))
     return chain
 
 

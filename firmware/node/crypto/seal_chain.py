@@ -11,22 +11,12 @@ and not `a` opens nothing from the epoch on into which `a` is mixed.
 from node.crypto.hmac_sha256 import hmac_sha256
 
 
-def next_seal(seal: bytes) -> bytes:
-    """The seal of the following epoch (32 bytes)."""
-    return hmac_sha256(seal, b"lp1 next")
-
-
-def mixed_seal(seal: bytes, a: bytes) -> bytes:
-    """The seal of the following epoch (32 bytes), into which `a` (32 bytes) is mixed."""
-    return hmac_sha256(seal, b"lp1 mix" + a)
-
-
 def seal_at(seal: bytes, epoch: int, wanted: int, mixes: dict) -> bytes:
-    """The seal of epoch `wanted` ≥ `epoch`; ValueError for an earlier one, which is gone.
-    mixes: {epoch: what is mixed into its seal}."""
+    """The seal (32 bytes) of epoch `wanted` ≥ `epoch`; ValueError for an earlier one, which is
+    gone. mixes: {epoch: the 32 bytes that are mixed into its seal}; others are not looked at."""
     if wanted < epoch:
         raise ValueError("the seal of an earlier epoch is gone")
     while epoch < wanted:
         epoch += 1
-        seal = mixed_seal(seal, mixes[epoch]) if epoch in mixes else next_seal(seal)
+        seal = hmac_sha256(seal, b"lp1 mix" + mixes[epoch] if epoch in mixes else b"lp1 next")
     return seal

@@ -2,7 +2,7 @@
 """The node's keys in NVS, and with them what must not be parted from them.
 
 The seal, its epoch, the highest policy version and what waits to be mixed into seals to come
-(seal_step.py) are one blob, so that no power cut can part them, under one of two names, so that
+(mixes.py) are one blob, so that no power cut can part them, under one of two names, so that
 none can lose it (kept.py). One write steps the seal and forgets what is mixed in. A stock ESP32
 may erase NVS at start-up: without its blob the node seals nothing, and goes on to deliver what is
 sealed already.
@@ -16,20 +16,21 @@ from node.errors import CommandError
 
 NAMESPACE = "lamppost"
 _KEY_BYTES = 32
-_MIX_BYTES, _MIXES_MAX = 36, 4  # as seal_step.py has them
+_MIX_BYTES, _MIXES_MAX = 36, 4  # as mixes.py has them
 _MIX_NOT_KEPT = 5  # why one is refused: the others are there
 
 
 class Keys:
     """epoch, policy_version, seal, mixes: of the one blob; receipt, command: 32 bytes each. A key
-    that is not there is None. mix_refused: why one was last, since the power-up (seal_step.py)."""
+    that is not there is None. mix_refused: why one was last, since the power-up (mixes.py)."""
+
+    mix_refused = 0
 
     def __init__(self):
         self._nvs = esp32.NVS(NAMESPACE)
         self.epoch = self.policy_version = 0
         self.seal = None
         self.mixes = b""
-        self.mix_refused = 0
         self._kept = Kept(self._nvs, "seal", 8 + _KEY_BYTES, _MIX_BYTES, _MIXES_MAX)
         blob = self._kept.value
         if blob is not None:
@@ -59,25 +60,32 @@ class Keys:
         both; earlier epochs are ignored."""
         if self.seal is None or epoch <= self.epoch:
             return
-        self._change("step", epoch)
+        try:
+            from node.crypto.seal_chain import seal_at  # once a day
+
+            mixes, waiting = (), b""
+            if self.mixes:
+                from node.device.mixes import part
+
+                mixes, waiting = part(self.mixes, epoch)
+            seal = seal_at(self.seal, self.epoch, epoch, mixes)
+            self.keep(epoch, self.policy_version, seal, waiting)
+        finally:
+            forget("crypto", "seal_chain")
+            forget("device", "mixes")
         self.stepped = True
 
     def take_mix(self, number: int, arguments: list):
         """Carries out the command "mix"; CommandError, KeyMissing, OSError, MemoryError."""
         try:
-            self._change("take_mix", number, arguments)
+            from node.device.mixes import take
+
+            take(self, number, arguments)
         except (OSError, MemoryError):
             self.mix_refused = _MIX_NOT_KEPT
             raise
-
-    def _change(self, verb: str, *arguments):
-        try:
-            from node.device import seal_step  # once a day and rarer
-
-            getattr(seal_step, verb)(self, *arguments)
         finally:
-            forget("device", "seal_step")
-            forget("crypto", "seal_chain")
+            forget("device", "mixes")
 
     def masks(self):
         """The trees of masked streams. has_masks: whether there are, or were, any."""

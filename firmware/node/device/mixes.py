@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The seal's step to another epoch, and the random bytes that the vault mixes into a seal to come:
-the command `[number, "mix", epoch, a]`.
+"""Random bytes that the vault mixes into a seal to come: the command `[number, "mix", epoch, a]`.
 
 Until its epoch comes, `a` waits at the end of the seal's blob, as it came: epoch (4 bytes) ‖ a
 (32). It goes with the step that mixes it in, and is scrubbed as the seal is, beside which it lies.
@@ -10,10 +9,9 @@ leaves it without an acknowledgement, so the broker brings it again, and what is
 come again. Were it noted before, a cut would lose it, and from its epoch on no store could open
 what the node seals.
 
-Once a day and rarer, so keys.py imports it each time, and forgets it.
+Rare, so keys.py imports it when there is one, and forgets it.
 """
 
-from node.crypto.seal_chain import seal_at
 from node.errors import CommandError, KeyMissing
 
 MIX_BYTES, MIXES_MAX = 36, 4  # of one, and how many may wait
@@ -24,16 +22,13 @@ _EPOCH = 4
 _EPOCH_MAX = 0xFFFF  # of an envelope
 
 
-def step(keys, epoch: int):
-    """Moves the seal on to `epoch`, which is a later one, mixes in what waits for one up to it,
-    and forgets both."""
-    waiting = _each(keys.mixes)
-    seal = seal_at(keys.seal, keys.epoch, epoch, dict(waiting))
-    rest = b"".join([_joined(at, a) for at, a in waiting if at > epoch])
-    keys.keep(epoch, keys.policy_version, seal, rest)
+def part(mixes: bytes, epoch: int):
+    """({epoch: a} of all that wait, the bytes of those that wait for a later epoch than this)."""
+    waiting = _each(mixes)
+    return dict(waiting), b"".join([_joined(at, a) for at, a in waiting if at > epoch])
 
 
-def take_mix(keys, number: int, arguments: list):
+def take(keys, number: int, arguments: list):
     """Keeps [epoch, a] beside the seal. CommandError(code, why) when that cannot be, and then the
     number is noted as well: it must not come true later."""
     if number <= keys.commanded:
