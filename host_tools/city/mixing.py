@@ -18,7 +18,7 @@ from host_tools.vault.sealed_file import SealedFile
 
 DAY_S = 86_400
 _AHEAD_DAYS = 2  # a whole day, at least, for the command to come
-_MOST_WAITING = 4  # firmware/node/device/seal_step.py
+_MOST_WAITING = 4  # firmware/node/device/mixes.py
 
 
 def mix(file: SealedFile, node_ids: Iterable[str], now_s: int):

@@ -55,7 +55,7 @@ def flash(city, *ports, technician=None) -> tuple[int, list[dict], str]:
 
 def test_from_the_vault_to_boards_and_back(city, benches):
     first, second, third = benches
-    code, (cut,), _ = flash(city, first.plug_in(line=CutLine(40)))
+    code, (cut,), _ = flash(city, first.plug_in(line=CutLine(8)))
     assert code == 1 and cut["state"] == "failed" and "went away" in cut["error"], cut
     code, (one,), err = flash(city, first.plug_in())  # the same ticket: none is lost
     assert code == 0 and one["state"] == "written", err
