@@ -63,7 +63,7 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
         _activate(file, fresh)
         mixing.mix(file, nodes, now_s)
         grant.add_rows(file, dict.fromkeys(nodes, 0), store)
-        keys = grant.keys_file(file, store, [*nodes, *known], now_s)
+        keys = grant.keys_file(file, store, nodes or _last(file, technician.name), now_s)
     return Accepted(technician.name, nodes, known, refused, store, keys)
 
 
@@ -94,9 +94,20 @@ def _state(file: SealedFile, id_: bytes) -> str:
     return file.db.execute(query, (id_,)).fetchone()[0]
 
 
+def _last(file: SealedFile, technician: str) -> list[str]:
+    """The nodes that were accepted last, for who was cut off then: not all, as each file with a
+    seal opens what keyrings forget."""
+    query = (
+        "SELECT node FROM tickets WHERE technician = ?1 AND accepted ="
+        " (SELECT max(accepted) FROM tickets WHERE technician = ?1)"
+    )
+    return [node_id for (node_id,) in file.db.execute(query, (technician,))]
+
+
 def _activate(file: SealedFile, uses: list[Use]):
+    entry = file.newest[0] + 1
     for use in uses:
-        query = "UPDATE tickets SET state = 'used', used_s = ?, use = ? WHERE id = ?"
-        file.db.execute(query, (use.used_s, use.use, use.id))
+        query = "UPDATE tickets SET state = 'used', used_s = ?, use = ?, accepted = ? WHERE id = ?"
+        file.db.execute(query, (use.used_s, use.use, entry, use.id))
         query = "UPDATE nodes SET state = 'active' WHERE id = ?"
         file.db.execute(query, (use.node_id,))

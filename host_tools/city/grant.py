@@ -71,7 +71,9 @@ def check_active(file: SealedFile, node_id: str) -> int:
 
 def _file(file: SealedFile, card, kind: str, seals_of: Iterable[str], now_s: int) -> bytes:
     db, seals_of = file.db, set(seals_of)
-    db.execute("UPDATE stores SET serial = serial + 1 WHERE name = ?", (card.name,))
+    # By the clock, too: a vault that was restored must not give a serial again.
+    query = "UPDATE stores SET serial = max(serial + 1, ?) WHERE name = ?"
+    db.execute(query, (now_s, card.name))
     query = "SELECT serial FROM stores WHERE name = ?"
     serial = db.execute(query, (card.name,)).fetchone()[0]
     rows = db.execute(

@@ -89,7 +89,7 @@ class _Maker:
         row = node_id, root, now_s // DAY_S, self._kit.name, "issued"
         db.execute("INSERT INTO nodes VALUES (?, ?, ?, ?, ?)", row)
         row = ticket.id, node_id, to.name, self._digest, now_s, expires_s, "issued"
-        db.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+        db.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", row)
         note_certificate(self._file, identity, node_id, "node")
         return ticket.sealed(parts, to.name, to.box)
 

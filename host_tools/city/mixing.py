@@ -29,7 +29,7 @@ def mix(file: SealedFile, node_ids: Iterable[str], now_s: int):
         last = file.db.execute(query, (node_id,)).fetchone()[0] or 0
         epoch, a = max(now_s // DAY_S - day0 + _AHEAD_DAYS, last + 1), os.urandom(32)
         file.db.execute("INSERT INTO mixes VALUES (?, ?, ?)", (node_id, epoch, a))
-        queue(file, node_id, (day0 + epoch) * DAY_S, "mix", epoch, a)
+        queue(file, node_id, now_s, (day0 + epoch) * DAY_S, "mix", epoch, a)
 
 
 def drop_newest(file: SealedFile, node_id: str) -> int | None:
@@ -51,10 +51,11 @@ def has_ahead(file: SealedFile, node_id: str, now_s: int) -> bool:
     return file.db.execute(query, (node_id, now_s // DAY_S - day0)).fetchone() is not None
 
 
-def queue(file: SealedFile, node_id: str, until_s: int, verb: str, *arguments):
-    """Within a change: a command with the node's next number; of no use from `until_s` on."""
+def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *arguments):
+    """Within a change: a command with a number that is higher than the node's last one, also when
+    the vault was restored from a backup; of no use from `until_s` on."""
     query = "SELECT max(number) FROM commands WHERE node = ?"
-    number = 1 + (file.db.execute(query, (node_id,)).fetchone()[0] or 0)
+    number = max(now_s, 1 + (file.db.execute(query, (node_id,)).fetchone()[0] or 0))
     fields = cbor2.dumps([verb, *arguments], canonical=True)
     row = node_id, number, fields, until_s
     file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)

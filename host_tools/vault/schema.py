@@ -36,7 +36,8 @@ CREATE TABLE tickets (
     expires_s INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('issued', 'used', 'revoked')),
     used_s INTEGER,
-    use BLOB
+    use BLOB,
+    accepted INTEGER  -- the log entry by which it was
 ) WITHOUT ROWID;
 CREATE TABLE certificates (
     serial TEXT PRIMARY KEY,  -- hex: it has up to 160 bits
@@ -51,7 +52,7 @@ CREATE TABLE stores (
     box BLOB NOT NULL CHECK (length(box) = 32),  -- X25519, for keys
     kind TEXT NOT NULL CHECK (kind IN ('home', 'reader')),
     state TEXT NOT NULL CHECK (state IN ('active', 'revoked')),
-    serial INTEGER NOT NULL  -- of the last file of keys
+    serial INTEGER NOT NULL  -- of the last file of keys; also rises when a backup is put back
 ) WITHOUT ROWID;
 CREATE TABLE grants (
     node TEXT NOT NULL REFERENCES nodes,
@@ -67,7 +68,7 @@ CREATE TABLE mixes (
 ) WITHOUT ROWID;
 CREATE TABLE commands (
     node TEXT NOT NULL REFERENCES nodes,
-    number INTEGER NOT NULL CHECK (number > 0),
+    number INTEGER NOT NULL CHECK (number > 0),  -- as serial in stores
     fields BLOB NOT NULL,  -- CBOR [verb, argument, …]
     until_s INTEGER NOT NULL,  -- when it is of no use any more
     PRIMARY KEY (node, number)

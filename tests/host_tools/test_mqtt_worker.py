@@ -3,6 +3,7 @@
 receipt goes out, and nothing is acknowledged before it is stored."""
 
 import contextlib
+import dataclasses
 import queue
 import socket
 import sqlite3
@@ -209,6 +210,19 @@ def test_every_node_gets_a_receipt_at_the_start(store, address, tls, node):
     store.take_batch([(node.sealer.topic, message) for message in node.sealed(3)], NOW)
     with worker(store, address, tls):
         assert node.receipt() == [NOW, b"LOG0", 3, []]
+
+
+def test_who_may_only_read_sends_no_receipt(store, address, tls, node):
+    """Its keyring has no key of receipts: what comes is stored, and the node keeps it."""
+    keys = dataclasses.replace(store.keyring.node(NODE), receipt=b"")
+    store.keyring.take({NODE: keys})
+    with worker(store, address, tls) as reader:
+        node.send(node.sealed()[0])
+        assert reader.wait_for(lambda: reader.counts["opened"] == {NODE: 1}, WITHIN_S)
+        assert reader.receipts == 0 and reader.failure is None
+    assert len(values(store)) == 1
+    with pytest.raises(queue.Empty):
+        node._receipts.get(timeout=0.3)
 
 
 def test_keys_that_come_later(store, address, tls, monkeypatch):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`lamppost flash --ticket` at boards of the simulator, with the unmodified esptool: from the vault
-to a board whose receipts the vault takes."""
+"""`lamppost flash --ticket` at boards of the simulator, with the unmodified esptool: from the
+vault to boards whose receipts the vault takes."""
 
 import dataclasses
 import json

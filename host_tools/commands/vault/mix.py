@@ -14,7 +14,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @click.argument("nodes", nargs=-1, required=True, metavar="NODE…")
 @opening
 @click.option("--refused", is_flag=True,
-              help="The node has refused the newest, which came too late: forget that.")  # fmt: skip
+              help="The node has refused the newest one, too late: forget that.")  # fmt: skip
 @json_option
 def mix(path, nodes, factor, passphrase, refused, as_json):
     """Have 32 random bytes mixed into the seals of nodes: who has old seals is shut out.
