@@ -7,7 +7,7 @@ DESIGN.md, "Keys". A node that is at that epoch already refuses, so it lies ahea
 
 import collections
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import cbor2
 
@@ -21,12 +21,16 @@ _AHEAD_DAYS = 2  # a whole day, at least, for the command to come
 _MOST_WAITING = 4  # firmware/node/device/mixes.py
 
 
-def mix(file: SealedFile, node_ids: Iterable[str], now_s: int):
-    """Within a change: queues a mix for each of these nodes."""
+def mix(
+    file: SealedFile, node_ids: Iterable[str], now_s: int, after: Mapping[str, int] | None = None
+):
+    """Within a change: queues a mix for each of these nodes. after: {node: an epoch that it must
+    not go into}, since a node takes no second one there."""
     for node_id in node_ids:
         _, day0 = _root_day0(file, node_id)
         query = "SELECT max(epoch) FROM mixes WHERE node = ?"
         last = file.db.execute(query, (node_id,)).fetchone()[0] or 0
+        last = max(last, (after or {}).get(node_id) or 0)
         epoch, a = max(now_s // DAY_S - day0 + _AHEAD_DAYS, last + 1), os.urandom(32)
         file.db.execute("INSERT INTO mixes VALUES (?, ?, ?)", (node_id, epoch, a))
         queue(file, node_id, now_s, (day0 + epoch) * DAY_S, "mix", epoch, a)

@@ -34,9 +34,8 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
         for node_id in nodes:
             check_active(file, node_id)
         with file.change("mix", {"nodes": sorted(set(nodes)), "refused": refused}):
-            for node_id in set(nodes) if refused else ():
-                mixing.drop_newest(file, node_id)
-            mixing.mix(file, set(nodes), int(time.time()))
+            dropped = {n: mixing.drop_newest(file, n) for n in set(nodes)} if refused else {}
+            mixing.mix(file, set(nodes), int(time.time()), dropped)
         epochs = {node_id: max(mixing.mixes_of(file, node_id)) for node_id in nodes}
     if as_json:
         console.result_json({"file": str(path), "epochs": epochs})

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost vault setup`, cards, and the keys of a store: what is refused, and what is kept."""
+
+import shutil
+
+import pytest
+
+from host_tools.handover import cards
+from host_tools.provisioning.certificates import Authority
+from tests.host_tools.city_place import City, refused
+from tests.host_tools.vault_place import Place, remember_argon2id
+
+
+@pytest.fixture(scope="module", autouse=True)
+def argon2id():
+    with pytest.MonkeyPatch.context() as patch:
+        remember_argon2id(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return City(tmp_path_factory.mktemp("made")).fill()
+
+
+@pytest.fixture
+def city(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / "city")
+    return City(tmp_path / "city")
+
+
+def setup(city, *more, name="office", broker="broker.test:8883"):
+    return ("vault", "setup", city.path, *city.opening(), "--name", name, "--broker", broker,
+            "--sntp", "time.test", "--policy-key", city.folder / "policy.key", "-o",
+            city.folder / "b.office", *more)  # fmt: skip
+
+
+def newest(city) -> int:
+    with city.open(read_only=True) as file:
+        return file.newest[0]
+
+
+def test_again_with_the_same_values_nothing_changes(city):
+    before = newest(city)
+    city.ok(*setup(city))
+    assert newest(city) == before
+    city.ok(*setup(city, broker="other.test:8883"))
+    assert newest(city) == before + 1
+    city.issue(1)
+    assert city.install("24:0a:c4:11:22:33")[0].broker == ("other.test", 8883)
+
+
+def test_what_is_refused(city):
+    Authority.create().save(city.folder / "tls", "ca")
+    for words, said in (
+        (setup(city, name="another"), "is the vault of office"),
+        (setup(city, "--tls-dir", city.folder / "tls"), "has another authority"),
+        (setup(city, "--policy-key", city.tickets), "No such file"),
+        (setup(city, "-o", city.path), "is the vault itself"),
+    ):
+        assert said in refused(*words)
+    refused(*setup(city, broker="broker.test"), code=2)
+    refused(*setup(city, name="../x"), code=2)
+
+
+def test_an_authority_that_the_city_has(tmp_path):
+    place = Place(tmp_path / "city")
+    place.folder.mkdir()
+    place.fill()
+    shutil.copy(place.folder / "key", place.folder / "copy")
+    city = City(place.folder)
+    authority = Authority.create()
+    authority.save(city.folder / "tls", "ca")
+    (city.folder / "policy.key").write_bytes(bytes(60))
+    assert "set the city up first" in refused("vault", "broker", city.path, *city.opening(), "-o",
+                                              city.folder / "b")  # fmt: skip
+    city.ok(*setup(city, "--tls-dir", city.folder / "tls"))
+    city.vault("broker", "-o", city.folder / "b")
+    assert (city.folder / "b" / "ca.pem").read_bytes() == authority.pem()[0]
+
+
+def test_cards_that_are_none(city):
+    technician = city.folder / "anna.card"
+    data = technician.read_bytes()
+    for at in range(0, len(data), 7):
+        technician.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        refused("vault", "technician", "add", city.path, technician, *city.opening())
+    refused("vault", "store", "add", city.path, technician, *city.opening())
+    store = city.folder / "low.card"
+    store.write_bytes(cards.Store("low", bytes(32)).encode())  # a point of low order
+    refused("vault", "store", "add", city.path, store, *city.opening())
+    store.write_bytes(cards.Store("a/b", bytes(range(32))).encode())
+    refused("vault", "store", "add", city.path, store, *city.opening())
+
+
+def test_a_card_again(city):
+    told = city.vault("technician", "add", city.folder / "anna.card")
+    assert told["is_new"] is False
+    told = city.vault("store", "add", city.folder / "home.card")
+    assert told["is_new"] is False
+    err = refused("vault", "store", "add", city.path, city.folder / "home.card", "--reader",
+                  *city.opening())  # fmt: skip
+    assert "another store or reader home" in err
+
+
+def test_a_stores_key_is_for_its_owner_and_made_once(city):
+    path = city.folder / "home.json.key"
+    before = path.read_bytes()
+    words = ("keyring", "init", city.home, "--name", "home", "--office",
+             city.folder / "city.office", "-o", city.folder / "again.card")  # fmt: skip
+    city.ok(*words)
+    assert path.read_bytes() == before
+    assert (city.folder / "again.card").read_bytes() == (city.folder / "home.card").read_bytes()
+    assert "is of home" in refused(*words, "--name", "other")
+    path.chmod(0o644)
+    assert "can be read by others" in refused(*words)
