@@ -172,6 +172,11 @@ def build(watchdog):
     )  # fmt: skip
 
     sealer = Sealer(keys, node_id, policy, series)
+    masker = None
+    if keys.has_masks or [1 for stream in policy.streams if stream.bins is not None]:
+        from node.pipeline.masked import Masker
+
+        masker = Masker(keys, sealer, outbox, policy, day0)
     minimiser = Minimiser(policy, intervals_s, _read_released(outbox, sealer), seed)
 
     def confirm(utc_s: int, age_ms):
@@ -181,9 +186,15 @@ def build(watchdog):
             if day > keys.epoch:
                 minimiser.keep_released()  # what was sealed before cannot be opened, to tell it
             keys.step_to(day)
+            if masker is not None:
+                masker.step()
         finally:
             if clock.is_held():
                 renewal.on_sure(clock.utc_ms() // 1000)
+
+    def take_mask(arguments):
+        keys.masks().take(arguments, keys.epoch)
+        renewal.starts = masker is None
 
     publisher = Publisher(
         node_id, outbox, link,
@@ -207,8 +218,9 @@ def build(watchdog):
         link=link,
         sensors=sensors,
         minimiser=minimiser,
-        sealer=sealer,
+        sealer=masker or sealer,
         outbox=outbox,
+        append=(masker or outbox).append,
         publisher=publisher,
         watchdog=watchdog,
         keys=keys,
@@ -219,6 +231,7 @@ def build(watchdog):
         random_below=_random_below,
     )
     publisher.on_new_outbox = node.on_new_outbox
+    publisher.take_mask = take_mask
     return node
 
 

@@ -35,6 +35,7 @@ class Node:
         self.minimiser = parts["minimiser"]
         self.sealer = parts["sealer"]
         self.outbox = parts["outbox"]
+        self._append = parts["append"]  # the outbox's, or of what stands before it
         self.publisher = parts["publisher"]
         self.watchdog = parts["watchdog"]
         self.keys = parts["keys"]
@@ -195,6 +196,7 @@ class Node:
             number = outbox.next_number + len(self._batch)
             sealed = self.sealer.seal(outbox.log, number, outbox.floor, records, instant_s)
             self._batch.append((sealed, len(records)))
+            self._unsealed += self.sealer.unmasked
         except (KeyMissing, OutboxError, OSError) as err:
             say("seal", err)
             self._unsealed += 1
@@ -208,7 +210,7 @@ class Node:
         batch, self._batch = self._batch, []
         first = self.outbox.next_number
         try:
-            self.outbox.append(*[envelope for envelope, _ in batch])
+            self._append(*[envelope for envelope, _ in batch])
         except (OutboxError, OSError) as err:
             say("outbox", err)
         kept = self.outbox.next_number - first

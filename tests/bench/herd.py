@@ -113,6 +113,7 @@ def _node(broker, clock, random_below) -> Node:
         minimiser=Minimiser(Policy(_POLICY), {"co2_ppm": 30}),
         sealer=None,
         outbox=nothing(waiting=lambda: 0, next_number=1),
+        append=None,
         publisher=_Publisher(link, clock),
         watchdog=nothing(feed=lambda: None),
         keys=nothing(stepped=False),

@@ -166,6 +166,7 @@ class TimeSync:
 
 class Sealer:
     error = None
+    unmasked = 0
     under = 1  # version of the policy
 
     def __init__(self):
@@ -253,6 +254,7 @@ class TestCycle(unittest.TestCase):
             minimiser=Minimiser(POLICY, {"co2_ppm": 30}),
             sealer=self.sealer,
             outbox=self.outbox,
+            append=self.outbox.append,
             publisher=self.publisher,
             watchdog=self.watchdog,
             keys=self.keys,

@@ -10,7 +10,8 @@ gave too few of the samples it should have. A mean is fair with three quarters o
 capture that the air quality directive asks of hourly means); a sum needs nearly all.
 
 The policy is enforced when a window closes, in one order: clamp, aggregate, add noise, withhold,
-round. Noise and withholding are in protect.py, for the streams that have them.
+round. Noise and withholding are in protect.py, for the streams that have them; those of a masked
+stream are for who opens its sums, and its windows are in masked_window.py.
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
@@ -172,6 +173,10 @@ class Minimiser:
         self._windows = [self._window(stream) for stream in streams]
 
     def _window(self, stream):
+        if stream.bins is not None:
+            from node.pipeline.masked_window import MaskedWindow
+
+            return MaskedWindow(stream)
         if not stream.k and not stream.noise:
             only_one = self._intervals_s.get(stream.quantity) == stream.window_s
             if stream.quantity[-4:] == "_mdb" and not only_one:
@@ -208,7 +213,7 @@ class Minimiser:
         is drawn, so call it when nothing is released."""
         if self._draw is not None:
             for window in self._windows:
-                if window.stream.noise:
+                if window.stream.noise and window.stream.bins is None:
                     window.draw_ahead()
 
     def add(self, quantity: str, value: int):
