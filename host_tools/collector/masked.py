@@ -19,9 +19,9 @@ import secrets
 import sqlite3
 import struct
 
+from host_tools.controller.documents import MODULUS
 from node.policy.rules import Policy, Stream
 
-_MASK = (1 << 64) - 1
 _SEGMENT_BITS = 48  # drawn, so that no two of a stream's segments ever had the same
 
 
@@ -56,14 +56,14 @@ def add(left: bytes, right: bytes) -> bytes:
     """Element by element, modulo 2^64."""
     form = f">{len(left) // 8}Q"
     pairs = zip(struct.unpack(form, left), struct.unpack(form, right), strict=True)
-    return struct.pack(form, *[(a + b) & _MASK for a, b in pairs])
+    return struct.pack(form, *[(a + b) % MODULUS for a, b in pairs])
 
 
 def subtract(left: bytes, right: bytes) -> bytes:
     """Element by element, modulo 2^64."""
     form = f">{len(left) // 8}Q"
     pairs = zip(struct.unpack(form, left), struct.unpack(form, right), strict=True)
-    return struct.pack(form, *[(a - b) & _MASK for a, b in pairs])
+    return struct.pack(form, *[(a - b) % MODULUS for a, b in pairs])
 
 
 def definition(stream: Stream) -> tuple:
@@ -195,9 +195,7 @@ class Masked:
                 continue
             if row[2] == following[2]:
                 segment, start = secrets.randbits(_SEGMENT_BITS), os.urandom(len(row[3]))
-                self._renumber(
-                    [(segment, add(run, start), *of, from_s) for from_s, _, _, run in group]
-                )
+                self._renumber([(segment, add(one[3], start), *of, one[0]) for one in group])
             group = []
 
     def _renumber(self, rows: list):
