@@ -215,7 +215,8 @@ def test_every_event_in_words(lamppost, tmp_path):
         ("came too late", "4c4f4730"),
         ("deleted", "2026-02-19 1 10"), ("deleted", "2026-02-19 2 1"),
         ("deleted", "2027-03-24 2 4"), ("deleted", "2027-03-24 7 2"),
-        ("deleted sealed", "2027-03-24 1"), ("not rewritten", "2027-03-24"), ("epoch forgotten", "epoch 0"),
+        ("deleted sealed", "2027-03-24 1"), ("not rewritten", "2027-03-24"),
+        ("epoch forgotten", "epoch 0"),
     ]  # fmt: skip
     assert {kind for kind, _ in expected} == set(KINDS)
     words = ("read", "--store", tmp_path / "a.sqlite", "--events")
