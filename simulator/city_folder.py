@@ -24,6 +24,7 @@ from host_tools.policy.signed import load_key, make_key, sign
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.node_flash import make_node
 from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
+from node.policy.rules import Policy
 
 SSID, PASSWORD = "lamppost", "a simulated city"
 SNTP_HOST = "time.lamppost.invalid"
@@ -141,7 +142,9 @@ class CityFolder:
         nodes = []
         for kit, policy in wanted:
             signed = sign(signer, policy.rules)
-            ticket = make_ticket(new_root(), new_node_id(), start_s // _DAY_S)
+            streams = Policy(policy.rules).streams
+            masked = [stream.number for stream in streams if stream.bins is not None]
+            ticket = make_ticket(new_root(), new_node_id(), start_s // _DAY_S, masked)
             make_node(
                 self.path / "nodes",
                 ticket=ticket,

@@ -121,6 +121,12 @@ def _make_scrub():
     return NvsScrub()
 
 
+def _make_masker(keys, outbox, day0: int):
+    from node.pipeline.masked import Masker
+
+    return Masker(keys, outbox, day0)
+
+
 def _load_policy(keys, boots, kit: dict):
     """(what is to renew the policy, the policy in force). Before all else is loaded: to check its
     signature takes heap."""
@@ -181,6 +187,8 @@ def build(watchdog):
             if day > keys.epoch:
                 minimiser.keep_released()  # what was sealed before cannot be opened, to tell it
             keys.step_to(day)
+            if node.masker is not None:
+                node.masker.step(minimiser.masked)
         finally:
             if clock.is_held():
                 renewal.on_sure(clock.utc_ms() // 1000)
@@ -215,10 +223,15 @@ def build(watchdog):
         make_scrub=_make_scrub,
         boots=boots,
         renewal=renewal,
+        make_masker=lambda: _make_masker(keys, outbox, day0),
         quantities=sorted(intervals_s),
         random_below=_random_below,
     )
     publisher.on_new_outbox = node.on_new_outbox
+    publisher.take_mask = node.take_mask
+    if minimiser.masked or keys.has_masks():
+        node.need_masker()
+        node.masker.step(minimiser.masked)  # what a power cut left behind
     return node
 
 

@@ -41,6 +41,8 @@ class Node:
         self._make_scrub = parts["make_scrub"]
         self.boots = parts["boots"]
         self.renewal = parts["renewal"]
+        self._make_masker = parts["make_masker"]
+        self.masker = None  # where a stream is masked, or was, or is to be
         self._random_below = parts["random_below"]
         self._safe = self.boots.is_safe()
         self._safe_until_ms = self.clock.uptime_ms() + _SAFE_MS
@@ -186,18 +188,25 @@ class Node:
         say("policy", "version " + str(policy.version) + " is in force")
         self.minimiser.use(policy, now_s)
         self.sealer.use(policy)
+        if self.minimiser.masked:
+            self.need_masker()
 
     def _seal(self, records: list, instant_s):
-        outbox = self.outbox
+        outbox, masker = self.outbox, self.masker
         try:
             if not self._batch:
                 outbox.make_room()
             number = outbox.next_number + len(self._batch)
+            if masker is not None:
+                records = masker.mask(records)
+                self._unsealed += masker.failed
             sealed = self.sealer.seal(outbox.log, number, outbox.floor, records, instant_s)
             self._batch.append((sealed, len(records)))
         except (KeyMissing, OutboxError, OSError) as err:
             say("seal", err)
             self._unsealed += 1
+            if masker is not None:
+                masker.keep_first(len(self._batch))
         if len(self._batch) == _TOGETHER:
             self._keep()
 
@@ -206,17 +215,32 @@ class Node:
         if not self._batch:
             return 0
         batch, self._batch = self._batch, []
-        first = self.outbox.next_number
+        first, masker = self.outbox.next_number, self.masker
         try:
+            if masker is not None:
+                masker.note()
             self.outbox.append(*[envelope for envelope, _ in batch])
         except (OutboxError, OSError) as err:
             say("outbox", err)
         kept = self.outbox.next_number - first
+        if masker is not None:
+            masker.settle(kept)
         self._unkept = 0 if kept == len(batch) else self._unkept + 1
         self._records += sum([count for _, count in batch[:kept]])
         self._envelopes += kept
         self._unsealed += len(batch) - kept
         return kept
+
+    def need_masker(self):
+        """Makes what masks records, when there is none yet: few nodes have any use for it."""
+        if self.masker is None:
+            self._keep()  # it counts the envelopes of a batch
+            self.masker = self._make_masker()
+
+    def take_mask(self, stream: int, root: bytes):
+        """Takes the root of a stream's tree from the vault; CommandError, KeyMissing."""
+        self.need_masker()
+        self.masker.add(stream, root)
 
     # the node itself
 

@@ -41,6 +41,14 @@ def resend(key: bytes, node_id: str, number: int, log: bytes, first: int) -> byt
     return seal_command(key, node_id, number, "resend", log, first)
 
 
+def mask(key: bytes, node_id: str, number: int, stream: int, root: bytes) -> bytes:
+    """Gives the node the root (16 bytes, see ticket.py) of a stream's tree, which a policy to come
+    masks: a node refuses one for whose masks it has no tree."""
+    if not 0 < stream < 256 or len(root) != 16:
+        raise ValueError("not the number of a stream, or not a root")
+    return seal_command(key, node_id, number, "mask", stream, root)
+
+
 def policy_parts(key: bytes, node_id: str, signed: bytes) -> list[bytes]:
     """The messages that bring a node a signed policy (rules and signature), in their order. All of
     them may be sent again at any time: the node passes over what it has."""

@@ -117,6 +117,7 @@ def _node(broker, clock, random_below) -> Node:
         watchdog=nothing(feed=lambda: None),
         keys=nothing(stepped=False),
         make_scrub=None,  # no key has stepped
+        make_masker=None,
         boots=boots,
         renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
         quantities=list(HEALTH),

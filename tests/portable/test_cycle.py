@@ -259,6 +259,7 @@ class TestCycle(unittest.TestCase):
             make_scrub=lambda: self.scrub,
             boots=self.boots,
             renewal=self.renewal,
+            make_masker=None,
             quantities=["co2_ppm"] + list(HEALTH),
             random_below=self.random_below,
         )

@@ -270,10 +270,46 @@ def lms() -> list:
     return vectors
 
 
+def _mask_blocks(seed: bytes, count: int) -> list[bytes]:
+    """Key stream blocks of AES-CCM, as zeros that are sealed show them."""
+    text = AESCCM(seed, 16).encrypt(bytes(13), bytes(16 * count), None)
+    return [text[at : at + 16] for at in range(0, 16 * count, 16)]
+
+
+def _mask_leaf(root: bytes, index: int) -> bytes:
+    for bit in f"{index:024b}":
+        root = _mask_blocks(root, 2)[int(bit)]
+    return root
+
+
+def _mask_pads(leaf: bytes, count: int) -> list[int]:
+    halves = [(block[:8], block[8:]) for block in _mask_blocks(leaf, count)]
+    return [int.from_bytes(a, "big") ^ int.from_bytes(b, "big") for a, b in halves]
+
+
+def mask() -> list:
+    """Leaves of a masked stream's tree, the pads of their elements, and masked values."""
+    vectors = []
+    for number, (first, last, values) in enumerate((
+        (0, 1, [0]), (0, 2**24 - 1, [1]), (1, 2, [2**63 - 1]), (2**23 - 1, 2**23, [-1]),
+        (5, 6, [-(2**63)]), (1440, 2880, [40, 123_456]), (29, 300, [40, -800, 16_000]),
+        (2**24 - 2, 2**24 - 1, list(range(65))), (44_640, 44_655, [1] * 67),
+    )):  # fmt: skip
+        root = some(f"mask {number}", 16)
+        pads = [_mask_pads(_mask_leaf(root, leaf), len(values)) for leaf in (first, last)]
+        masked = [(m + a - b) % 2**64 for m, a, b in zip(values, *pads, strict=True)]
+        vectors.append({
+            "root": root.hex(), "first": first, "last": last, "values": values,
+            "leaf": _mask_leaf(root, first).hex(), "pads": [f"{pad:016x}" for pad in pads[0]],
+            "masked": b"".join(c.to_bytes(8, "big") for c in masked).hex(),
+        })  # fmt: skip
+    return vectors
+
+
 FILES = {
     "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
     "command": command, "policy_length": policy_length, "lms": lms, "signed_policy": signed_policy,
-    "drbg": drbg,
+    "drbg": drbg, "mask": mask,
 }  # fmt: skip
 
 

@@ -52,6 +52,16 @@ class Keys:
         self._keep(epoch, self.policy_version, seal_at(self.seal, self.epoch, epoch))
         self.stepped = True
 
+    def has_masks(self) -> bool:
+        """Whether a stream's tree was ever given to this node."""
+        return [1 for name in ("trees", "trees2") if read_blob(self._nvs, name, 32)] != []
+
+    def masks(self):
+        """The trees of masked streams."""
+        from node.device.mask_keys import MaskKeys  # few nodes have any
+
+        return MaskKeys(self._nvs)
+
     def note_policy(self, version: int):
         """Notes the version of a policy that is accepted; a lower one than before is ignored."""
         if self.seal is not None and version > self.policy_version:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Gets an earlier seal out of the flash, where NVS leaves it.
+"""Gets an earlier seal out of the flash, where NVS leaves it, and so the trees that mask.
 
 NVS marks what is replaced and keeps its bytes until their page is erased, which may take weeks. It
 erases the page with the most marked entries when it needs room: so the rest is filled with live
@@ -7,7 +7,9 @@ entries until the page of the old seal has its turn, and then they are deleted. 
 
 An item is 32 bytes: its head, with the name at byte 8, then its data in the items that follow
 (ESP-IDF, NVS, "Structure of entry"). A page whose erasure a power cut ended may hold data without
-its head: NVS erases it when it needs it, and until then it counts as an earlier seal.
+its head: NVS erases it when it needs it, and until then it counts as an earlier seal. Where a tree
+is parted, the rest is on another page: the first part tells its epoch. Only the generator parts
+one, and its trees are a root and zeros, all of which that matters is in the first part.
 """
 
 import esp32
@@ -16,8 +18,7 @@ from node.device.keys import NAMESPACE
 
 _BLOCK_BYTES = 4096
 _ITEM = 32
-_NAME = b"seal"
-_ENDS = (b"\x00", b"2")  # of its two names: see kept.py
+_NAMES = {b"seal": b"\x002", b"mask": b"012"}  # and what comes behind; of two names: see kept.py
 _BLOB_DATA = 0x42
 _BLANK = b"\xff" * 128
 _FILLER_BYTES = 480  # 17 items of a page's 126; when NVS or the heap has no room, half
@@ -38,7 +39,7 @@ class NvsScrub:
         self.stale = 0
 
     def look(self, epoch: int) -> int:
-        """Counts the seals of other epochs than `epoch` that can be read from the partition."""
+        """Counts seals and trees of other epochs than `epoch` that can be read from the partition."""
         found = 0
         for block in range(self._partition.info()[3] // _BLOCK_BYTES):
             found += self._look_in(block, epoch.to_bytes(4, "big"))
@@ -53,24 +54,17 @@ class NvsScrub:
                 without_state = self._chunk[:4] == _BLANK[:4]
             if without_state and self._chunk != _BLANK:
                 return 1
-            found += self._count(block, at, epoch)
-        return found
-
-    def _count(self, block: int, at: int, epoch: bytes) -> int:
-        found = 0
-        place = bytes(self._chunk).find(_NAME)
-        while place >= 0:
-            item = place - 8
-            if self._is_head(item) and at + item + len(self._item) <= _BLOCK_BYTES:
-                self._partition.readblocks(block, self._item, at + item)
-                found += self._item[_ITEM : _ITEM + 4] != epoch
-            place = bytes(self._chunk).find(_NAME, place + 1)
+            for item in range(0, len(self._chunk), _ITEM):
+                if self._is_head(item) and at + item + len(self._item) <= _BLOCK_BYTES:
+                    self._partition.readblocks(block, self._item, at + item)
+                    found += self._item[_ITEM : _ITEM + 4] != epoch
         return found
 
     def _is_head(self, at: int) -> bool:
-        if at < 0 or at % _ITEM or self._chunk[at + 1] != _BLOB_DATA:
-            return False
-        return bytes(self._chunk[at + 12 : at + 13]) in _ENDS
+        if self._chunk[at + 1] != _BLOB_DATA or self._chunk[at + 3] & 0x7F:
+            return False  # no data, or not its first part; 0x80: each other time it is written
+        ends = _NAMES.get(bytes(self._chunk[at + 8 : at + 12]), b"")
+        return bytes(self._chunk[at + 12 : at + 13]) in ends
 
     def step(self, epoch: int) -> bool:
         """One write; False when there is nothing more to do, or to be done now. It looks after

@@ -10,7 +10,8 @@ gave too few of the samples it should have. A mean is fair with three quarters o
 capture that the air quality directive asks of hourly means); a sum needs nearly all.
 
 The policy is enforced when a window closes, in one order: clamp, aggregate, add noise, withhold,
-round. Noise and withholding are in protect.py, for the streams that have them.
+round. Noise and withholding are in protect.py, for the streams that have them; of masked streams,
+which only leave in sums, they are for who opens these: masked.py.
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
@@ -149,7 +150,7 @@ class Released:
 class Minimiser:
     """policy: what may leave; intervals_s: {quantity: sampling interval} of what is fitted;
     released: what this node released before; seed: 32 random bytes that noise is made from, which
-    were drawn while the radio was on."""
+    were drawn while the radio was on. `masked`: the numbers of the streams that are."""
 
     def __init__(self, policy, intervals_s: dict, released=None, seed=None):
         self._intervals_s = intervals_s
@@ -170,8 +171,13 @@ class Minimiser:
         # Parts come before their total.
         streams = sorted(policy.streams, key=lambda stream: stream.window_s << 8 | stream.number)
         self._windows = [self._window(stream) for stream in streams]
+        self.masked = [stream.number for stream in streams if stream.bins is not None]
 
     def _window(self, stream):
+        if stream.bins is not None:
+            from node.pipeline.masked import MaskedWindow
+
+            return MaskedWindow(stream)
         if not stream.k and not stream.noise:
             only_one = self._intervals_s.get(stream.quantity) == stream.window_s
             if stream.quantity[-4:] == "_mdb" and not only_one:
@@ -208,7 +214,7 @@ class Minimiser:
         is drawn, so call it when nothing is released."""
         if self._draw is not None:
             for window in self._windows:
-                if window.stream.noise:
+                if window.stream.noise and window.stream.bins is None:
                     window.draw_ahead()
 
     def add(self, quantity: str, value: int):

@@ -62,7 +62,8 @@ class ProtectedWindow(Window):
     def _is_part_of(self, stream) -> bool:
         own = self.stream
         longer = stream.window_s > own.window_s
-        return longer and stream.quantity == own.quantity and stream.k > 0
+        is_open = stream.k > 0 and stream.bins is None
+        return longer and stream.quantity == own.quantity and is_open
 
     def take_part(self, total: int, is_below_k: bool):
         """A shorter window within this one was withheld."""

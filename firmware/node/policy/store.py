@@ -24,6 +24,7 @@ _PART = flash_file.DATA + "policy.part"
 
 # Why a policy is refused: README.md here.
 _FORM, _SIGNATURE, _VERSION, _KIT, _QUANTITY, _ENDED, _GAP = 1, 2, 3, 4, 5, 6, 7
+_MASK = 9
 
 _TAG = 8
 _TIME, _FOLLOWS = 5, 4
@@ -168,6 +169,9 @@ class PolicyStore:
             self._check_version(policy.version)
             if policy.until_s <= now_s:
                 raise PolicyError(_ENDED, "it has ended")
+            for stream in policy.streams:
+                if stream.bins is not None and not self._keys.masks().has(stream.number):
+                    raise PolicyError(_MASK, "there is no tree for a stream that it masks")
             at_s = max(now_s - now_s % DAY_S + DAY_S, policy.from_s)
             _copy(at_s.to_bytes(_TIME, "big") + self._version.to_bytes(_FOLLOWS, "big") + tag)
             self._read(_NEW, _HEAD)  # what is on flash counts
