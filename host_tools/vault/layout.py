@@ -14,11 +14,11 @@ import dataclasses
 
 import cbor2
 
-from host_tools.vault.slots import NONCE_SIZE, Slot, Stretch
+from host_tools.vault.slots import NONCE_SIZE, Slot, Stretch, is_label
 
 MAGIC = b"lp1vault"
 _LONGEST = 64 * 1024  # of a header
-_MOST_SLOTS = 32
+MOST_SLOTS = 32
 _SIZES = {"salt": 32, "public": 32, "wrapped": 12 + 64 + 16, "box": 32 + 32 + 16}
 _TYPES = {"number": int, "kind": str, "label": str, "kept": bytes} | dict.fromkeys(_SIZES, bytes)
 
@@ -39,7 +39,7 @@ class Header:
             self.vault_id, list(dataclasses.astuple(self.stretch)), list(self.newest),
             [list(dataclasses.astuple(slot)) for slot in self.slots],
         ], canonical=True)  # fmt: skip
-        if len(content) > _LONGEST or len(self.slots) > _MOST_SLOTS:
+        if len(content) > _LONGEST or len(self.slots) > MOST_SLOTS:
             raise ValueError("too many slots, or too long labels")
         return MAGIC + len(content).to_bytes(4) + content
 
@@ -93,4 +93,4 @@ def _is_sound(header: Header) -> bool:
 def _is_sound_slot(slot: Slot) -> bool:
     right = all(type(getattr(slot, name)) is kind for name, kind in _TYPES.items())
     right = right and all(len(getattr(slot, name)) == size for name, size in _SIZES.items())
-    return right and 0 < slot.number < 1 << 32
+    return right and 0 < slot.number < 1 << 32 and is_label(slot.kind) and is_label(slot.label)

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from host_tools.errors import ToolError
+
 KEY_SIZE = 32
 NONCE_SIZE = 12
 _HPKE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
@@ -49,13 +51,18 @@ class Stretch:
         )
 
     def of(self, passphrase: str) -> bytes:
-        """32 bytes. The passphrase counts as RFC 8265 (OpaqueString) has it: Unicode NFC."""
+        """32 bytes. The passphrase counts as RFC 8265 (OpaqueString) has it: Unicode NFC.
+        ToolError when the machine has not the memory."""
         text = unicodedata.normalize("NFC", passphrase)
         derive = Argon2id(
             salt=self.salt, length=KEY_SIZE, iterations=self.passes,
             lanes=self.lanes, memory_cost=self.memory_kib,
         )  # fmt: skip
-        return derive.derive(text.encode())
+        try:
+            return derive.derive(text.encode())
+        except MemoryError:
+            message = f"opening a vault takes {self.memory_kib // 1024} MiB of memory"
+            raise ToolError(message, "close other programs, or use another machine") from None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -87,6 +94,17 @@ class Keys:
 
 def new_keys() -> Keys:
     return Keys(os.urandom(16), os.urandom(KEY_SIZE), os.urandom(KEY_SIZE))
+
+
+def check_label(label: str):
+    """ToolError for a label that could not be shown: it stands unsealed, and anybody may change
+    it."""
+    if not is_label(label):
+        raise ToolError("a label has at most 60 printable characters", "give a shorter --label")
+
+
+def is_label(label: str) -> bool:
+    return len(label) <= 60 and label.isprintable()
 
 
 def make_slot(number: int, keys: Keys, stretch: Stretch, stretched: bytes, factor, kept: bytes):

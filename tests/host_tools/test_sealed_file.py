@@ -5,6 +5,8 @@ import errno
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +15,16 @@ from host_tools import chained_log, private_file
 from host_tools.errors import ToolError
 from host_tools.vault.factors import KeyFile, make_key_file
 from host_tools.vault.sealed_file import SealedFile
+from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
 
-PASSPHRASE = "seven grey herons on the weir"
 SCHEMA = "CREATE TABLE things (name TEXT PRIMARY KEY, secret BLOB);"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def argon2id():
+    with pytest.MonkeyPatch.context() as patch:
+        remember_argon2id(patch)
+        yield
 
 
 @pytest.fixture
@@ -107,6 +116,8 @@ def test_a_full_disk_leaves_all_as_before(place, monkeypatch, call):
 
     data = place.path.read_bytes()
     with opened(place) as file:
+        rows = file.db.execute("SELECT name FROM things UNION ALL SELECT 'more'")
+        assert next(rows) == ("first",)  # somebody is in the midst of reading
         with monkeypatch.context() as patch:
             patch.setattr(private_file.os, call, fail)
             with pytest.raises(ToolError, match="No space left"):
@@ -177,6 +188,33 @@ def test_what_was_deleted_is_not_in_the_next_image(place):
         assert b"secret of first" not in file.db.serialize()
 
 
+def test_what_was_read_before_does_not_hinder_a_change(place):
+    with opened(place) as file:
+        rows = file.db.execute("SELECT name FROM things UNION ALL SELECT 'more'")
+        assert next(rows) == ("first",)
+        put(file, "second")
+        with pytest.raises(KeyError), file.change("put", {}):
+            rows = file.db.execute("SELECT name FROM things")
+            next(rows)
+            raise KeyError
+        assert names(file) == ["first", "second"]
+
+
+def test_a_body_that_commits_is_undone_too(place):
+    with opened(place) as file:
+        rows = file.db.execute("SELECT name FROM things UNION ALL SELECT 'more'")
+        assert next(rows) == ("first",)
+        with pytest.raises(KeyError), file.change("put", {}):
+            file.db.executescript("DELETE FROM things; CREATE TABLE more (a);")
+            raise KeyError
+        assert names(file) == ["first"]
+        with pytest.raises(sqlite3.ProgrammingError):
+            next(rows)
+        put(file, "second")
+    with opened(place) as file:
+        assert names(file) == ["first", "second"]
+
+
 def test_another_factor_opens_it_too(place):
     with opened(place) as file:
         assert file.add_factor("another passphrase", place.other) == 2
@@ -187,6 +225,27 @@ def test_another_factor_opens_it_too(place):
         assert (file.slot_number, names(file)) == (1, ["first", "second"])
     refused(place, PASSPHRASE, place.other)
     refused(place, "another passphrase", place.key)
+
+
+def test_there_is_an_end_of_factors(place):
+    with opened(place) as file:
+        for number in range(2, 33):
+            assert file.add_factor(PASSPHRASE, place.other) == number
+        with pytest.raises(ToolError, match="takes no more"):
+            file.add_factor(PASSPHRASE, place.other)
+    opened(place).close()
+
+
+def test_a_machine_without_the_memory(place):
+    """In a process of its own, which may take 64 MB more than it has."""
+    program = (
+        "import resource, sys; from host_tools.vault.slots import Stretch; import pathlib;"
+        "pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0]);"
+        "limit = pages * resource.getpagesize() + (64 << 20);"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); Stretch(bytes(16)).of('x')"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "ToolError: opening a vault takes 128 MiB of memory" in run.stderr
 
 
 def test_a_factor_that_was_removed_opens_nothing_new(place):
