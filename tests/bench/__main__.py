@@ -19,6 +19,7 @@ from tests.bench import (
     heap,
     herd,
     lms,
+    mask,
     mqtt,
     seal,
     sound,
@@ -39,6 +40,7 @@ PARTS = {
     "drivers": drivers.run,
     "sound": sound.run,
     "tokens": tokens.run,
+    "mask": mask.run,
 }
 
 
