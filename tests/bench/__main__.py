@@ -22,6 +22,7 @@ from tests.bench import (
     mqtt,
     seal,
     sound,
+    sums,
     wear,
 )  # fmt: skip
 
@@ -37,6 +38,7 @@ PARTS = {
     "wear": wear.run,
     "drivers": drivers.run,
     "sound": sound.run,
+    "sums": sums.run,
 }
 
 

@@ -10,7 +10,6 @@ import dataclasses
 
 import pytest
 
-from host_tools.collector import open_envelope, store
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.provisioning.ticket import make_ticket
@@ -83,8 +82,6 @@ def compiled(monkeypatch, tmp_path):
     made = dataclasses.replace(in_the_open, rules=rules)
     monkeypatch.setattr(city_run, "compile_policy", lambda path, kit: made)
     monkeypatch.setattr(city_folder, "new_root", lambda: ROOT)
-    monkeypatch.setattr(open_envelope, "_check_values", lambda *_: None)
-    monkeypatch.setattr(store.Store, "_keep_values", lambda *_: None)
     return made
 
 
