@@ -3,7 +3,7 @@
 passes on, and what is left on the flash once the day's keys have gone.
 
 Each envelope is opened here, with `cryptography` and the roots of the ticket; what a store makes
-of masked records is for its own tests: it only keeps these envelopes, and sends their receipts.
+of masked records is for its own tests.
 """
 
 import dataclasses
@@ -71,8 +71,7 @@ QUANTITIES = {
 
 @pytest.fixture
 def compiled(monkeypatch, tmp_path):
-    """The rules and terms of these streams, with a root that is known, and a store that only
-    keeps envelopes."""
+    """The rules and terms of these streams, with a root that is known."""
     path = tmp_path / "policy.toml"
     lines = [STREAM.format(n, *each) for n, each in enumerate(QUANTITIES.items(), 1)]
     path.write_text("# SPDX-License-Identifier: MIT\n" + HEAD + "".join(lines))
