@@ -23,6 +23,7 @@ from tests.bench import (
     mqtt,
     seal,
     sound,
+    sums,
     tokens,
     wear,
 )  # fmt: skip
@@ -39,8 +40,9 @@ PARTS = {
     "wear": wear.run,
     "drivers": drivers.run,
     "sound": sound.run,
-    "tokens": tokens.run,
     "mask": mask.run,
+    "sums": sums.run,
+    "tokens": tokens.run,
 }
 
 
