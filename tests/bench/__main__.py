@@ -23,6 +23,7 @@ from tests.bench import (
     seal,
     sound,
     sums,
+    tokens,
     wear,
 )  # fmt: skip
 
@@ -39,6 +40,7 @@ PARTS = {
     "drivers": drivers.run,
     "sound": sound.run,
     "sums": sums.run,
+    "tokens": tokens.run,
 }
 
 
