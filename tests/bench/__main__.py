@@ -19,6 +19,7 @@ from tests.bench import (
     heap,
     herd,
     lms,
+    mask,
     mqtt,
     seal,
     sound,
@@ -41,6 +42,7 @@ PARTS = {
     "sound": sound.run,
     "sums": sums.run,
     "tokens": tokens.run,
+    "mask": mask.run,
 }
 
 

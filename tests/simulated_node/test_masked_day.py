@@ -25,7 +25,7 @@ from tests.soak import masked_world as world
 START_S = 1_780_000_000 // DAY_S * DAY_S + 3600
 FOR_S = 24 * 3600
 ROOT = bytes(range(32))
-HEAP = "128k"
+HEAP = "192k"
 STREAMS = [
     [1, "energy_mwh", 900, ["count", "sum"], 1000, 0, 25_000_000, 0, None, []],
     [2, "power_mw", 3600, ["count", "sum", "sum_squares", "histogram"], 10_000, 0, 23_000_000, 5,

@@ -8,17 +8,18 @@ import os
 import pytest
 
 from host_tools.provisioning.nvs_image import nvs_image
-from node.device import nvs_scrub
+from node.device import flash_file, nvs_scrub
 from node.device.clock import DAY_S
 from node.device.keys import Keys
 from node.errors import CommandError, KeyMissing
-from node.pipeline.masked import MaskedWindow
+from node.pipeline.masked_window import MaskedWindow
 from node.policy.rules import Policy
 from simulator.hal.bench import bench
 from simulator.hal.on_cpython import os as flash_os
 from simulator.hal.on_cpython import vfs
 from simulator.world.nvs import NvsPartition
-from tests.simulated_node.nvs_cuts import flash_of
+from tests.simulated_node.nvs_cuts import flash_of, image_of
+from tests.simulated_node.test_nvs_scrub import filled
 from tests.soak import masked_world as world
 from tests.soak.cut_flash import ImageFlash, NotingFlash, cuts
 from tests.soak.data_run import insert, reset_bench
@@ -135,30 +136,25 @@ def test_a_cut_at_every_operation(which):
     assert looked > 40
 
 
-@pytest.mark.parametrize("path", ["/data/outbox", "/data/masked"])
-def test_what_the_flash_does_not_take_is_bridged(path):
-    it = board()
+@pytest.mark.parametrize("part", ["outbox", "masked"])
+def test_what_the_flash_does_not_take_is_bridged(part, monkeypatch):
+    """For 800 seconds: the envelope, or what is noted of it before."""
+    it, failed = board(), []
     it.run_to(BEGIN_S + 1200)
-    write, failed = it.outbox.append, []
 
-    def append(*envelopes):
-        if BEGIN_S + 1200 < it.clock.now_s <= BEGIN_S + 2000:
-            failed.append(len(envelopes))
-            raise OSError(5)
-        write(*envelopes)
+    def failing(write):
+        def maybe(*arguments):
+            if BEGIN_S + 1200 < it.clock.now_s <= BEGIN_S + 2000:
+                failed.append(1)
+                raise OSError(5)
+            write(*arguments)
 
-    note, masker = it.node.masker.note, it.node.masker
+        return maybe
 
-    def fails():
-        if BEGIN_S + 1200 < it.clock.now_s <= BEGIN_S + 2000:
-            failed.append(1)
-            raise OSError(5)
-        note()
-
-    if path == "/data/outbox":
-        it.outbox.append = append
+    if part == "outbox":
+        it.outbox.append = failing(it.outbox.append)
     else:
-        masker.note = fails
+        monkeypatch.setattr(flash_file, "replace", failing(flash_file.replace))
     it.run_to(BEGIN_S + 3600)
     assert failed and it.node._unsealed == len(failed)
     for box in (it.outbox, restarted(it, BEGIN_S + 3610).outbox):
@@ -185,9 +181,33 @@ def test_what_was_masked_is_not_masked_again(window_s, at_s):
     window = MaskedWindow(Policy(rules(2, window_s)).streams[0])
     slot = (BEGIN_S + at_s) // window_s
     record = window.record((slot + 1) * window_s, 5, True, [])
-    masker = it.node.masker
-    assert masker.mask([record]) == [[1, slot, None, None]]
-    assert masker.failed == 1
+    it.masker._sealer.seal = lambda log, number, floor, records, instant_s: records
+    number = it.outbox.next_number
+    assert it.masker.seal(b"log!", number, 1, [record], 0) == [[1, slot, None, None]]
+    assert it.masker.unmasked == 1
+
+
+def test_a_clock_that_was_forged_ahead_silences_the_stream_until_then_and_no_longer():
+    it = board()
+
+    def set_clock(to_s):
+        it.clock.now_s, it.clock.steps = to_s, it.clock.steps + 1
+        for sensor in it.node.sensors:
+            sensor.shift(0)
+
+    it.run_to(BEGIN_S + 1800)
+    set_clock(BEGIN_S + 7210)
+    it.run_to(BEGIN_S + 9000)
+    set_clock(BEGIN_S + 1900)
+    it.run_to(BEGIN_S + 10_800)
+    found = look(it.outbox, [POLICY])
+    ends = [record[1] * 300 for _, record in world.masked_records(it.outbox, [POLICY])[1]
+            if record[3] is not None]  # fmt: skip
+    assert ends == sorted(ends) and found[1][-1][0] == 5
+    silent = [record for _, record in world.masked_records(it.outbox, [POLICY])[1]
+              if record[3] is None]  # fmt: skip
+    assert len(silent) > 15 and all(record[1] * 300 < BEGIN_S + 9000 for record in silent)
+    assert it.node._unsealed >= len(silent)
 
 
 def test_data_made_anew_begins_with_the_slot():
@@ -209,7 +229,7 @@ def test_a_file_that_is_damaged_begins_with_the_slot():
         with flash_os.open("/data/masked", "wb") as file:
             file.write(damaged)
         again = restarted(it, BEGIN_S + 2000)
-        assert again.node.masker._ends == [{}]
+        assert again.masker._ends == [{}]
         again.run_to(BEGIN_S + 2700)
         look(again.outbox, [POLICY], holes=True)
         insert(it.data)
@@ -264,10 +284,10 @@ def test_without_its_tree_a_stream_is_silent_and_the_others_go_on():
     assert it.node._unsealed == 11
 
 
-def test_a_cursed_encoding_has_no_form_for_what_is_not_masked():
+def test_no_encoding_has_a_form_for_what_is_not_masked():
     """Nothing but a mask makes a record of what a window holds."""
     it = board()
-    it.node.masker = None
+    it.node.sealer = it.masker._sealer
     with pytest.raises(Exception, match="type that is not encoded"):
         it.run_to(BEGIN_S + 900)
 
@@ -335,39 +355,47 @@ class TestCommand:
         nvs = NvsPartition(ImageFlash(nvs_image(plain_ticket(), world.NVS_BYTES)))
         it = board(nvs=nvs.flash)
         it.run_to(BEGIN_S + 900)
-        assert it.node._unsealed and not it.keys.has_masks()
-        it.node.take_mask(1, world.TICKET.masks[1])
-        it.node.take_mask(2, world.TICKET.masks[2])
-        it.run_to(BEGIN_S + 3600)
-        assert len(look(it.outbox, [POLICY])[1]) == 9
-        again = restarted(it, BEGIN_S + 3610)
-        assert again.keys.has_masks() and again.keys.masks().numbers() == [1, 2]
+        assert it.node._unsealed and not it.keys.has_masks
+        for number in (1, 2):
+            it.keys.masks().take([number, world.TICKET.masks[number]], 0)
+        again = restarted(it, BEGIN_S + 910)
+        again.run_to(BEGIN_S + 3600)
+        assert len(look(again.outbox, [POLICY])[1]) == 8
+        assert again.keys.has_masks and again.keys.masks().numbers() == [1, 2]
         with pytest.raises(CommandError):
-            again.node.take_mask(1, bytes(16))
-        for number, root in ((0, bytes(16)), (256, bytes(16)), (9, bytes(15))):
+            again.keys.masks().take([1, bytes(16)], 0)
+        for wrong in ([0, bytes(16)], [256, bytes(16)], [9, bytes(15)], [9], [True, bytes(16)],
+                      [9, "x" * 16], [9, bytes(16), 1], []):  # fmt: skip
             with pytest.raises(CommandError):
-                again.node.take_mask(number, root)
+                again.keys.masks().take(wrong, 0)
 
     def test_a_cut_while_it_is_given_leaves_one_or_none_and_it_may_come_again(self):
         begin = nvs_image(plain_ticket(), world.NVS_BYTES)
         noting = NotingFlash(begin, tuple)
         it = board(nvs=noting)
         first = len(noting.noted)
-        it.node.take_mask(7, bytes(16))
+        it.keys.masks().take([7, bytes(16)], 0)
         for _, _, left, _ in cuts(noting, range(first, len(noting.noted) + 1)):
             reset_bench()
             bench.nvs, bench.partitions["nvs"] = NvsPartition(left), left
             masks = Keys().masks()
             assert masks.numbers() in ([], [7])
             if not masks.has(7):
-                masks.add(7, bytes(16), 0)
+                masks.take([7, bytes(16)], 0)
             assert masks.numbers() == [7] and masks.tree(7).leaf()
             assert not masks.step_to(0, {}) and masks.step_to(1, {})
+
+    def test_one_that_is_given_while_others_serve_steps_with_them(self):
+        it = board()
+        it.keys.masks().take([9, bytes(16)], 0)
+        it.run_to(MIDNIGHT_S + 300)
+        it.receipt()
+        assert it.keys.masks().tree(9).index == 1440
 
     def test_it_begins_with_the_epoch(self):
         it = board()
         it.keys.step_to(3)
-        it.keys.masks().add(9, bytes(16), it.keys.epoch)
+        it.keys.masks().take([9, bytes(16)], it.keys.epoch)
         assert it.keys.masks().tree(9).index == 3 * 1440
 
 
@@ -387,12 +415,22 @@ def test_a_place_beyond_the_last_leaf_masks_nothing():
 
 
 @pytest.mark.parametrize("count", [1, 8, 20])
-def test_nvs_reads_the_trees_of_a_ticket(count):
+def test_nvs_holds_and_forgets_the_trees_of_a_ticket(count):
+    """Beside what else a board keeps there."""
     ticket = world.make_ticket(bytes(32), world.NODE, world.DAY0, range(1, count + 1))
-    flash = flash_of(nvs_image(ticket, world.NVS_BYTES))
+    flash = flash_of(filled(nvs_image(ticket, world.NVS_BYTES), False))
     bench.nvs, bench.partitions["nvs"] = NvsPartition(flash), flash
-    masks = Keys().masks()
+    masks, scrub = Keys().masks(), nvs_scrub.NvsScrub()
     assert masks.numbers() == list(range(1, count + 1))
     for number in masks.numbers():
         assert masks.tree(number).encode()[:20] == bytes(4) + ticket.masks[number]
-    assert nvs_scrub.NvsScrub().look(0) == 0
+    assert scrub.look(0) == 0
+    for day in (1, 2):
+        Keys().step_to(day)
+        assert masks.step_to(day, {})
+        assert scrub.look(day) > 0
+        while scrub.step(day):
+            pass
+        assert scrub.stale == 0
+        assert [masks.tree(number).index for number in masks.numbers()] == [1440 * day] * count
+    assert not [root for root in ticket.masks.values() if traces(image_of(flash), root)]

@@ -22,6 +22,7 @@ from node.device.boots import Boots
 from node.device.clock import DAY_S
 from node.device.keys import Keys
 from node.pipeline.health import HEALTH
+from node.pipeline.masked import Masker
 from node.pipeline.minimise import Minimiser
 from node.pipeline.outbox import Outbox
 from node.pipeline.seal import Sealer
@@ -82,8 +83,12 @@ def pads(stream: int, time_s: int, count: int, ticket=TICKET) -> list[int]:
     seed = ticket.masks[stream]
     for bit in f"{(time_s - ticket.day0 * DAY_S) // 60:024b}":
         seed = _blocks(seed, 2)[int(bit)]
-    return [int.from_bytes(b[:8], "big") ^ int.from_bytes(b[8:], "big")
-            for b in _blocks(seed, count)]  # fmt: skip
+    return pads_of(seed, count)
+
+
+def pads_of(leaf: bytes, count: int) -> list[int]:
+    halves = [(block[:8], block[8:]) for block in _blocks(leaf, count)]
+    return [int.from_bytes(a, "big") ^ int.from_bytes(b, "big") for a, b in halves]
 
 
 def unmasked(stream: int, window_s: int, record: list, ticket=TICKET) -> list[int]:
@@ -200,18 +205,17 @@ class Board:
         released = app._read_released(self.outbox, sealer)
         self.minimiser = Minimiser(Policy(policy), {"co2_ppm": EACH_S}, released)
         self.renewal = Renewal()
+        self.masker = Masker(self.keys, sealer, self.outbox, Policy(policy), DAY0)
         self.node = Node(
             clock=self.clock, wifi=nothing(step=lambda now_ms: False, wait_ms=1000),
             time_sync=nothing(step=lambda now_ms: None, waiting=lambda: False),
             link=nothing(connected=False), sensors=[Sensor(self.clock)],
-            minimiser=self.minimiser, sealer=sealer, outbox=self.outbox,
+            minimiser=self.minimiser, sealer=self.masker, outbox=self.outbox,
+            append=self.masker.append,
             publisher=nothing(receipts=0), watchdog=nothing(feed=lambda: None), keys=self.keys,
             make_scrub=app._make_scrub, boots=Boots(), renewal=self.renewal,
-            make_masker=lambda: app._make_masker(self.keys, self.outbox, DAY0),
             quantities=["co2_ppm", *HEALTH], random_below=lambda limit: 0,
         )  # fmt: skip
-        self.node.need_masker()
-        self.node.masker.step(self.minimiser.masked)
 
     def run_to(self, until_s: int, each_s: int = EACH_S):
         """Steps at each multiple of `each_s` up to `until_s`."""
@@ -226,7 +230,7 @@ class Board:
         if day > self.keys.epoch:
             self.minimiser.keep_released()
         self.keys.step_to(day)
-        self.node.masker.step(self.minimiser.masked)
+        self.masker.step()
 
     def scrub(self):
         """Until no old seal or tree can be found."""
