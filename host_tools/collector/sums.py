@@ -56,9 +56,8 @@ def plan(reader: MaskedReader, ranges: Ranges, nodes, purpose: str | None = None
         _left_out(reader, node_id, ranges, node_id in used)
         for node_id in sorted(set(nodes) - set(chosen))
     ]
-    if not chosen:
-        raise _too_few(0, 1, left_out)
-    policies = [reader.policies[id] for id in set().union(*(used[node] for node in chosen))]
+    ids = set().union(*(used[node] for node in chosen)) or reader.policies
+    policies = [reader.policies[id] for id in ids]
     k = max(1, *(one.stream.k for one in policies))
     if len(chosen) < k:
         raise _too_few(len(chosen), k, left_out)

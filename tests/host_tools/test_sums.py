@@ -176,7 +176,7 @@ def test_fewer_than_the_policy_asks_for_are_told_before_anybody_is_asked(street)
     with pytest.raises(ToolError) as caught:
         plan(street.reader(), span(0, 8), NODES)
     assert NODES[2] in caught.value.hint and "nothing came" in caught.value.hint
-    with pytest.raises(ToolError, match="covered by 0 nodes"):
+    with pytest.raises(ToolError, match="covered by 0 nodes, and the policy asks for 4"):
         plan(street.reader(), span(8, 9), NODES)
 
 
