@@ -19,9 +19,11 @@ VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
     "collect": "Fill a store with what nodes send, and send them receipts.",
     "read": "Show what a collector has stored.",
+    "sum": "Open a sum over many nodes, none of which can be read singly.",
     "boards": "Say which kits fit which boards, and why others do not.",
     "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
+    "controller": "Open sums of masked streams, by the rules of their policies.",
     "vault": "Keep a city's keys in one file that opens with two factors only.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
