@@ -9,7 +9,6 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from host_tools.collector import open_envelope, store
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.tls_probe import mutual_tls
 from host_tools.provisioning.certificates import Authority
@@ -70,14 +69,11 @@ class Vault:
 
 
 @pytest.fixture
-def keeps_only(monkeypatch):
-    """What a store makes of masked records is for its own tests."""
+def known_root(monkeypatch):
     monkeypatch.setattr(city_folder, "new_root", lambda: ROOT)
-    monkeypatch.setattr(open_envelope, "_check_values", lambda *_: None)
-    monkeypatch.setattr(store.Store, "_keep_values", lambda *_: None)
 
 
-def test_refused_given_and_taken(keeps_only, tmp_path):
+def test_refused_given_and_taken(known_root, tmp_path):
     sent = {}
     plan = Plan(
         kits=choose_kits(["energy"], None), for_s=4 * 3600, folder=tmp_path / "city",
