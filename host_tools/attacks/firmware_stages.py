@@ -5,6 +5,7 @@ own Minimiser, envelopes from its own Sealer. No stage is written a second time 
 Import nothing of the package `node` before load_firmware() has been called.
 """
 
+import copy
 import random
 import sys
 from collections.abc import Iterable, Iterator
@@ -52,8 +53,16 @@ def sealer_of(policy, chance: random.Random):
     return Sealer(keys, NODE_ID, policy, chance.randbytes(8))
 
 
-def watch(policy, intervals_s: dict, readings: Iterable, from_s: int, until_s: int, seed: bytes,
-          sealer=None, chance=None) -> Iterator[Release]:
+def watch(
+    policy,
+    intervals_s: dict,
+    readings: Iterable,
+    from_s: int,
+    until_s: int,
+    seed: bytes,
+    sealer=None,
+    chance=None,
+) -> Iterator[Release]:
     """Releases of a node that watches from `from_s` to `until_s` (Unix s; from a window's end on).
 
     readings: (Unix s, quantity, value), by rising time; one at `from_s` itself is of the window
@@ -80,6 +89,14 @@ def watch(policy, intervals_s: dict, readings: Iterable, from_s: int, until_s: i
             envelope = sealer.seal(chance.randbytes(4), number, floor, records, instant_s)
         yield Release(instant_s, records, envelope)
         number += 1
+
+
+def readable(policy):
+    """The Policy without its masked streams: of those, nothing can be read without a token."""
+    shown = copy.copy(policy)
+    shown.streams = [stream for stream in policy.streams if stream.bins is None]
+    shown.windows_s = sorted({stream.window_s for stream in shown.streams})
+    return shown
 
 
 def alone(stream, **changes):

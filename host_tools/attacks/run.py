@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from host_tools.attacks import averaging, energy, epsilon, network, night
+from host_tools.attacks.firmware_stages import readable
 from host_tools.attacks.questions import has_energy
 from host_tools.attacks.result import Result
 
@@ -29,9 +30,10 @@ def run(policies: dict, only: tuple, sizes: Sizes, seed: int, data: Path | None,
     """policies: {name: Policy}; only: of questions.ATTACKS; data: the recordings, None: none."""
     results = []
     for name, policy in policies.items():
-        for attack in only:
+        shown = readable(policy)
+        for attack in only if shown.streams else ():
             tell(f"{attack}: {name}")
-            results += _one(attack, name, policy, sizes, seed, data)
+            results += _one(attack, name, shown, sizes, seed, data)
     return results
 
 

@@ -40,10 +40,16 @@ def _stream(stream: Stream, terms: StreamTerms) -> dict:
     }  # fmt: skip
     if stream.k:
         fields["k"] = stream.k
+    masked = stream.bins is not None
+    if masked:
+        fields["masked"] = True
+    if stream.bins:
+        fields["bins"] = list(stream.bins)
     if stream.noise:
         sensitivity, numerator, denominator = stream.noise
         noise = {
-            "sensitivity": sensitivity, "epsilon": f"{numerator}/{denominator}",
+            "sensitivity": None if masked else sensitivity,
+            "epsilon": f"{numerator}/{denominator}",
             "per_day": terms.per_day and str(terms.per_day), "contribution": terms.contribution,
         }  # fmt: skip
         fields["noise"] = {key: value for key, value in noise.items() if value is not None}

@@ -7,6 +7,7 @@ from fractions import Fraction
 from host_tools.policy import budget
 from host_tools.policy.figures import STATISTICS, amount, between, count, decimal, each, joined
 from host_tools.policy.guidance import Warning, unknown_kit, warnings
+from host_tools.policy.masked_sentences import masked_sentences
 from host_tools.policy.noise_fields import noisy
 from host_tools.policy.terms import Terms
 from host_tools.provisioning.kit import Kit
@@ -16,7 +17,8 @@ from node.policy.rules import COUNT_MAX, Policy, Stream
 @dataclasses.dataclass(frozen=True)
 class StreamReport:
     """epsilon: of a release of one value; error_half, error_most: how far noise moves half, and 95
-    of 100 values at most, in the quantity's scale. None without noise."""
+    of 100 values at most, in the quantity's scale. None without noise. Of a masked stream: of an
+    opened sum, and what a day may cost at most; masked_k: from how many nodes on it opens."""
 
     number: int
     quantity: str
@@ -26,6 +28,7 @@ class StreamReport:
     epsilon_a_day: Fraction | None
     error_half: int | None
     error_most: int | None
+    masked_k: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Report:
         if self.epsilon_by_quantity:
             parts = [f"{name} {decimal(cost)}" for name, cost in self.epsilon_by_quantity.items()]
             total = f"; in sum {decimal(self.epsilon)}" if len(parts) > 1 else ""
-            found.append(f"A day costs epsilon = {', '.join(parts)}{total}.")
+            most = " at most" if any(one.masked_k and one.epsilon for one in self.streams) else ""
+            found.append(f"A day costs epsilon = {', '.join(parts)}{total}{most}.")
         return found
 
     def as_object(self) -> dict:
@@ -93,9 +97,9 @@ def check(policy: Policy, terms: Terms, kit: Kit | None = None) -> Report:
     return Report(
         policy.id,
         policy.version,
-        [_stream(stream, terms) for stream in policy.streams],
+        [_stream(policy, stream, terms) for stream in policy.streams],
         dict(budget.envelopes_a_day(policy)),
-        budget.epsilon_by_quantity(policy),
+        budget.epsilon_by_quantity(policy, terms),
         warnings(policy, terms) + (unknown_kit(policy) if kit is None else []),
     )
 
@@ -104,20 +108,26 @@ def _texts(values: dict) -> dict:
     return {k: str(v) if isinstance(v, Fraction) else v for k, v in values.items()}
 
 
-def _stream(stream: Stream, terms: Terms) -> StreamReport:
-    sentences = [_leaves(stream), _steps(stream), *_withheld(stream), *_noise(stream, terms)]
+def _stream(policy: Policy, stream: Stream, terms: Terms) -> StreamReport:
+    masked = stream.bins is not None
+    if masked:
+        sentences = masked_sentences(policy, stream, terms)
+    else:
+        sentences = [_leaves(stream), _steps(stream), *_withheld(stream), *_noise(stream, terms)]
     days = terms.streams[stream.number].retention_days
     sentences.append(f"It is kept for {count(days, 'day')}.")
     has = bool(stream.noise)
+    moves = has and (not masked or "sum" in stream.statistics)
     return StreamReport(
         stream.number,
         stream.quantity,
         budget.releases_a_day(stream),
         sentences,
         budget.epsilon(stream) if has else None,
-        budget.epsilon_a_day(stream) if has else None,
-        budget.noise_within(stream, 0.5) if has else None,
-        budget.noise_within(stream, budget.MOSTLY) if has else None,
+        budget.epsilon_a_day(stream, terms.streams[stream.number]) if has else None,
+        budget.noise_within(stream, 0.5) if moves else None,
+        budget.noise_within(stream, budget.MOSTLY) if moves else None,
+        stream.k if masked else None,
     )
 
 
@@ -156,14 +166,15 @@ def _withheld(stream: Stream) -> list[str]:
 def _noise(stream: Stream, terms: Terms) -> list[str]:
     if not stream.noise:
         return []
-    text = terms.streams[stream.number].unit[terms.languages[0]]
+    of = terms.streams[stream.number]
+    text = of.unit[terms.languages[0]]
     half, most = (
         amount(stream.quantity, budget.noise_within(stream, share))
         for share in (0.5, budget.MOSTLY)
     )
     return [
         f"Each value has noise: epsilon = {decimal(budget.epsilon(stream))} a release, "
-        f"{decimal(budget.epsilon_a_day(stream))} a day, for one unit that changes a value by "
+        f"{decimal(budget.epsilon_a_day(stream, of))} a day, for one unit that changes a value by "
         f"{amount(stream.quantity, stream.noise[0])} at most ({text}).",
         f"Noise moves half of the values by {half} or less, 95 of 100 by {most} or less.",
     ]

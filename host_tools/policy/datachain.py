@@ -253,7 +253,9 @@ def _process(pages: list[Words], policy: Policy) -> list[dict]:
     told = {"aggregated": of_all("sent")}
     if any(stream.noise for stream in policy.streams):
         told["differential_privacy"] = of_all("noise")
-    if any(stream.k for stream in policy.streams):
+    if any(stream.bins is not None for stream in policy.streams):
+        told["homomorphic_encryption"] = of_all("masked")
+    if any(stream.k and stream.bins is None for stream in policy.streams):
         told["k_anonymity"] = of_all("k")
     told["encrypted"] = lambda page: page.phrases.take("check", "sealed")
     return _described(pages, "process", told)

@@ -83,6 +83,8 @@ def _all(stream: Stream) -> str:
         f"{what_leaves(stream.quantity, stream.statistics)} {each(stream.window_s)}, "
         f"from {limits} in steps of {step}"
     ]
+    if stream.bins is not None:
+        words.append("masked")
     if stream.k:
         words.append(_withheld(stream))
     if stream.noise:
@@ -144,6 +146,10 @@ def _text(found: _Found, field: str, name: str, languages: list[str], was: Text,
 
 
 def _rules(found: _Found, was: Stream, now: Stream):
+    masked = was.bins is not None, now.bins is not None
+    if masked[0] != masked[1]:
+        kind, words = (MORE, "readable, it was masked") if masked[0] else (LESS, "masked")
+        found.add(kind, "masked", f"{now.quantity} leaves {words}")
     words = [
         [what_leaves(now.quantity, [one]) for one in stream.statistics] for stream in (was, now)
     ]
@@ -159,29 +165,38 @@ def _rules(found: _Found, was: Stream, now: Stream):
         found.add(MORE, "range", text)
     elif (now.low, now.high) != (was.low, was.high):
         found.add(LESS, "range", text)
-    text = f"{_withheld(now)}, it was: {_withheld(was)}"
-    found.compare("k", was.k, now.k, text, "lower")
+    if masked[0] == masked[1]:  # else k is of something else
+        text = f"{_withheld(now)}, it was: {_withheld(was)}"
+        found.compare("k", was.k, now.k, text, "lower")
+    edges = [[amount(now.quantity, edge) for edge in stream.bins or ()] for stream in (was, now)]
+    if edges[0] and edges[1]:  # else the histogram came or went
+        found.sets("bins", *edges, "bins have an edge at {}, too", "bins have no edge at {} more")
 
 
 def _withheld(stream: Stream) -> str:
+    if stream.bins is not None:
+        return f"sums open from {stream.k:,} nodes on"
     return f"sums below {stream.k} are withheld" if stream.k else "no sum is withheld"
 
 
 def _noise(found: _Found, was: Stream, now: Stream):
     if not was.noise and not now.noise:
         return
+    values = "values leave" if now.bins is None else "sums open"
     if not now.noise:
-        found.add(MORE, "noise", "values leave without noise")
+        found.add(MORE, "noise", f"{values} without noise")
         return
     if not was.noise:
-        found.add(LESS, "noise", "values leave with noise")
+        found.add(LESS, "noise", f"{values} with noise")
         return
     costs = [decimal(budget.epsilon(stream)) for stream in (now, was)]
-    text = f"a release of a value costs epsilon = {costs[0]}, it was {costs[1]}"
+    what = "a release of a value" if now.bins is None else "an opened sum"
+    text = f"{what} costs epsilon = {costs[0]}, it was {costs[1]}"
     found.compare("epsilon", budget.epsilon(was), budget.epsilon(now), text)
-    costs = [decimal(budget.epsilon_a_day(stream)) for stream in (now, was)]
-    text = f"a day costs epsilon = {costs[0]}, it was {costs[1]}"
-    found.compare("epsilon_a_day", budget.epsilon_a_day(was), budget.epsilon_a_day(now), text)
+    if was.bins is None and now.bins is None:  # a masked one has per_day
+        days = [budget.epsilon_a_day(stream) for stream in (was, now)]
+        text = f"a day costs epsilon = {decimal(days[1])}, it was {decimal(days[0])}"
+        found.compare("epsilon_a_day", *days, text)
     units = [amount(now.quantity, stream.noise[0]) for stream in (now, was)]
     text = f"noise hides what changes a value by {units[0]}, it was {units[1]}"
     found.compare("sensitivity", was.noise[0], now.noise[0], text, "lower")

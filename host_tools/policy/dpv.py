@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Terms of the W3C Data Privacy Vocabulary (DPV 2): purposes, and legal bases of the GDPR.
+"""Terms of the W3C Data Privacy Vocabulary (DPV 2): purposes, legal bases of the GDPR, and the
+technical measures that follow from the rules.
 
 Purposes: https://w3id.org/dpv#vocab-purposes, without those of trade, staff and advertising; legal
 bases: https://w3id.org/dpv#vocab-legal-basis and https://w3id.org/dpv/legal/eu/gdpr. A name that
@@ -7,6 +8,7 @@ is missing here can be added; one that DPV does not have would say nothing to a 
 """
 
 from host_tools.provisioning.checked import Table, suggestion
+from node.policy.rules import Stream
 
 DPV, GDPR = "dpv:", "eu-gdpr:"
 _PURPOSES = (
@@ -34,6 +36,16 @@ _ARTICLES = (
 )  # fmt: skip
 PURPOSES = tuple(DPV + name for name in _PURPOSES)
 LEGAL_BASES = tuple(GDPR + name for name in _ARTICLES) + tuple(DPV + name for name in _LEGAL_BASES)
+
+
+def measures(stream: Stream) -> list[str]:
+    """https://w3id.org/dpv#vocab-TOM-technical: what the rules do to this stream's values."""
+    found = []
+    if stream.bins is not None:
+        found.append(DPV + "HomomorphicEncryption")
+    if stream.noise:
+        found.append(DPV + "DifferentialPrivacy")
+    return found
 
 
 def take_purpose(table: Table) -> str:

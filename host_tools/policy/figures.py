@@ -9,6 +9,7 @@ _ONE = {"vehicles": "vehicle", "people": "person"}
 STATISTICS = {
     "count": "the number of samples", "sum": "the sum", "mean": "the mean",
     "min": "the lowest", "max": "the highest", "last": "the last value",
+    "sum_squares": "the sum of squares", "histogram": "the histogram",
 }  # fmt: skip
 _UNITS_S = ((86_400, "day", "days"), (3600, "hour", "hours"), (60, "min", "min"), (1, "s", "s"))
 
@@ -26,6 +27,12 @@ def number(quantity: str, value: int) -> str:
     text = f"{abs(value) // scale:,}"
     rest = f"{abs(value) % scale:0{len(str(scale)) - 1}d}".rstrip("0") if scale > 1 else ""
     return ("-" if value < 0 else "") + text + (f".{rest}" if rest else "")
+
+
+def rough(value: int) -> int:
+    """To three digits, and not below it: for what is said to be at most."""
+    unit = 10 ** max(0, len(str(value)) - 3)
+    return -(-value // unit) * unit
 
 
 def between(quantity: str, low: int, high: int) -> str:

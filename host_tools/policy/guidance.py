@@ -9,8 +9,8 @@ import dataclasses
 import difflib
 from fractions import Fraction
 
-from host_tools.policy import budget
-from host_tools.policy.figures import amount, decimal, duration, each, what_leaves
+from host_tools.policy import budget, masked_noise
+from host_tools.policy.figures import STATISTICS, amount, decimal, duration, each, what_leaves
 from host_tools.policy.noise_fields import noisy
 from host_tools.policy.stream_fields import is_counted
 from host_tools.policy.terms import Terms
@@ -18,6 +18,7 @@ from host_tools.provisioning.kit import kit_names
 from node.policy.rules import DAY_S, Policy, Stream
 
 K_USUAL, K_FLOOR = 10, 5
+K_DWELLINGS = 15
 EPSILON_DAY_MAX = Fraction(1)
 PLACE_FINE_M = 10
 RETENTION_LONG_DAYS = 730
@@ -60,12 +61,15 @@ def warnings(policy: Policy, terms: Terms) -> list[Warning]:
     """In the order of the streams; those of the whole policy last."""
     found = []
     for stream in policy.streams:
-        if is_counted(stream.quantity):
-            found += _counted(stream)
-        found += _load(stream) + _done(stream) + _noise(stream)
+        if stream.bins is not None:
+            found += _masked(stream) + _masked_noise(stream)
+        else:
+            if is_counted(stream.quantity):
+                found += _counted(stream)
+            found += _load(stream) + _done(stream) + _noise(stream)
         found += _overlaps(policy, stream) + _related(policy, stream)
         found += _retention(stream, terms)
-    return found + _epsilon(policy) + _place(terms)
+    return found + _epsilon(policy, terms) + _place(terms)
 
 
 def unknown_kit(policy: Policy) -> list[Warning]:
@@ -114,6 +118,50 @@ def _counted(stream: Stream) -> list[Warning]:
     return found
 
 
+def _masked(stream: Stream) -> list[Warning]:
+    """Of a masked stream, k is the smallest population that opens."""
+    found = []
+    usual = K_DWELLINGS if stream.quantity in LOAD else K_USUAL
+    if stream.k < usual:
+        found.append(Warning(
+            "low-k", stream.number, f"a sum opens from k = {stream.k} nodes on, below {usual}",
+            f"{K_DWELLINGS} is usual of dwellings (15/15 rule), {K_USUAL} of others, {K_FLOOR} is "
+            "the least: fewer may be known to each other",
+            f"take k = {usual}",
+        ))  # fmt: skip
+    if not stream.noise:
+        found.append(Warning(
+            "k-is-not-dp", stream.number, f"sums of {stream.k} nodes open without noise",
+            "who knows all nodes of a sum but one, or gets two sums that differ by one node, "
+            "learns that one exactly",
+            "add noise, or see that nobody can know the others",
+        ))  # fmt: skip
+    return found
+
+
+def _masked_noise(stream: Stream) -> list[Warning]:
+    """Against the most that the smallest population could give in one window."""
+    if not stream.noise:
+        return []
+    readings = stream.k * stream.window_s  # one a second at most
+    most = {
+        "sum": readings * (stream.limits("sum")[1] - stream.limits("sum")[0]),
+        "sum_squares": readings * masked_noise.largest_step(stream) ** 2,
+        "histogram": readings,
+    }
+    return [
+        Warning(
+            "useless-noise", stream.number,
+            f"noise on {STATISTICS[statistic]} is a quarter or more of all that {stream.k} nodes "
+            f"could give in {duration(stream.window_s)}",
+            "what opens then tells next to nothing",
+            "take a lower contribution, a higher epsilon, finer steps or fewer statistics",
+        )
+        for statistic, half in budget.masked_within(stream, 0.5).items()
+        if half * 4 >= most[statistic]
+    ]  # fmt: skip
+
+
 def _load(stream: Stream) -> list[Warning]:
     if stream.quantity not in LOAD or stream.window_s >= DAY_S or stream.noise:
         return []
@@ -158,6 +206,8 @@ def _overlaps(policy: Policy, stream: Stream) -> list[Warning]:
         short, long = sorted((stream.window_s, other.window_s))
         if other.quantity != stream.quantity or other.number >= stream.number or stream.noise:
             continue
+        if stream.bins is not None or other.bins is not None:
+            continue  # together.py refuses what tells
         if long % short:
             found.append(Warning(
                 "overlap", stream.number,
@@ -170,9 +220,9 @@ def _overlaps(policy: Policy, stream: Stream) -> list[Warning]:
 
 
 def _related(policy: Policy, stream: Stream) -> list[Warning]:
-    if stream.noise:
+    if stream.noise or stream.bins is not None:
         return []
-    return [
+    return [*_related_masked(policy, stream), *(
         Warning(
             "related", stream.number,
             f"{stream.quantity} leaves without noise beside {other.quantity} with noise "
@@ -181,9 +231,29 @@ def _related(policy: Policy, stream: Stream) -> list[Warning]:
             "give noise to both or to neither",
         )
         for other in policy.streams
-        if other.noise and other.quantity != stream.quantity
-        and any({stream.quantity, other.quantity} <= set(related) for related in RELATED)
+        if other.noise and other.bins is None and _is_related(stream, other)
+    )]  # fmt: skip
+
+
+def _related_masked(policy: Policy, stream: Stream) -> list[Warning]:
+    return [
+        Warning(
+            "related", stream.number,
+            f"{stream.quantity} leaves readable {each(stream.window_s)} beside {other.quantity}, "
+            f"which is masked (stream {other.number})",
+            "one nearly tells the other, so the mask hides nothing",
+            f"mask both, or take a window_s longer than {other.window_s}",
+        )
+        for other in policy.streams
+        if other.bins is not None and stream.window_s <= other.window_s
+        and _is_related(stream, other)
     ]  # fmt: skip
+
+
+def _is_related(stream: Stream, other: Stream) -> bool:
+    """Of two quantities."""
+    both = {stream.quantity, other.quantity}
+    return len(both) == 2 and any(both <= set(related) for related in RELATED)
 
 
 def _retention(stream: Stream, terms: Terms) -> list[Warning]:
@@ -197,14 +267,15 @@ def _retention(stream: Stream, terms: Terms) -> list[Warning]:
     )]  # fmt: skip
 
 
-def _epsilon(policy: Policy) -> list[Warning]:
+def _epsilon(policy: Policy, terms: Terms) -> list[Warning]:
     return [
         Warning(
             "high-epsilon", None, f"a day of {quantity} costs epsilon = {decimal(cost)}",
             "up to 1 a day is commonly called strong, up to 10 moderate",
-            "take a longer window_s, fewer statistics, or a smaller epsilon",
+            "take a longer window_s, fewer statistics, a smaller epsilon, or of a masked stream a "
+            "smaller per_day",
         )
-        for quantity, cost in budget.epsilon_by_quantity(policy).items()
+        for quantity, cost in budget.epsilon_by_quantity(policy, terms).items()
         if cost > EPSILON_DAY_MAX
     ]  # fmt: skip
 

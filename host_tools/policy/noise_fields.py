@@ -19,7 +19,8 @@ FRACTION = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 @dataclasses.dataclass(frozen=True)
 class Noise:
     """epsilon: of one release of one value; a_day: of all of a day; per_day: what they may cost;
-    sensitivity, contribution: in the quantity's scale."""
+    sensitivity, contribution: in the quantity's scale. Of a masked stream: epsilon of one sum that
+    is opened, a_day as per_day, and the sensitivity is the contribution: masked_noise.py."""
 
     epsilon: Fraction
     a_day: Fraction
@@ -49,13 +50,9 @@ def read_noise(
     stream: Table, statistics: list[str], low: int, high: int, window_s: int
 ) -> Noise | None:
     """None where the stream has none. ToolError for each mistake."""
-    if "noise" not in stream:
+    table = _noise_table(stream, statistics)
+    if table is None:
         return None
-    fields = stream.take("noise", dict)
-    lines = None if stream.lines is None else stream.lines.inner("noise")
-    table = Table(f"{stream.place}, noise", fields, KEYS, lines)
-    if not noisy(statistics):
-        raise stream.wrong("has noise, but a count of samples gets none", "take noise out")
     epsilon = read_epsilon(table, "epsilon")
     per_day = read_epsilon(table, "per_day")
     contribution = None
@@ -77,6 +74,37 @@ def read_noise(
         mend = f'take a longer window_s, or epsilon = "{per_day / releases}" or less'
         raise table.wrong(message, mend)
     return Noise(epsilon, releases * epsilon, per_day, sensitivity, contribution)
+
+
+def read_masked_noise(stream: Table, statistics: list[str]) -> Noise | None:
+    """Of a masked stream: the controller draws it, once for each range and population, and keeps
+    the budget of each day. None where the stream has none. ToolError for each mistake."""
+    table = _noise_table(stream, statistics)
+    if table is None:
+        return None
+    if "sensitivity" in table:
+        what = "has a sensitivity, but that of a masked stream follows from its contribution"
+        raise table.wrong(what, "take sensitivity out")
+    epsilon, per_day = read_epsilon(table, "epsilon"), read_epsilon(table, "per_day")
+    if "contribution" not in table:
+        mend = "add contribution: the most that one unit of privacy adds to a sum"
+        raise table.wrong("has no contribution", mend)
+    contribution = table.take_int("contribution", 1, SENSITIVITY_MAX)
+    cost = epsilon * len(noisy(statistics))
+    if cost > per_day:
+        message = f"has per_day = {per_day}, but one sum costs {cost} on each day"
+        raise table.wrong(message, f'take per_day = "{cost}" or more, or a smaller epsilon')
+    return Noise(epsilon, per_day, per_day, contribution, contribution)
+
+
+def _noise_table(stream: Table, statistics: list[str]) -> Table | None:
+    if "noise" not in stream:
+        return None
+    fields = stream.take("noise", dict)
+    lines = None if stream.lines is None else stream.lines.inner("noise")
+    if not noisy(statistics):
+        raise stream.wrong("has noise, but a count of samples gets none", "take noise out")
+    return Table(f"{stream.place}, noise", fields, KEYS, lines)
 
 
 def read_epsilon(table: Table, key: str) -> Fraction:

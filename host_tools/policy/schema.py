@@ -10,11 +10,12 @@ streams (budgets, windows of one quantity, days in order) is for the compiler al
 import json
 from pathlib import Path
 
-from host_tools.policy import compile_policy, noise_fields, stream_fields, texts
+from host_tools.controller.documents import NODES_MAX
+from host_tools.policy import compile_policy, masked_fields, noise_fields, stream_fields, texts
 from host_tools.policy.dpv import LEGAL_BASES, PURPOSES
 from host_tools.policy.names import NAME
 from node.pipeline.quantities import QUANTITIES
-from node.policy.form import STATISTICS
+from node.policy.form import BINS_MAX, MASKED_STATISTICS, STATISTICS
 from node.policy.rules import DAY_S
 
 PATH = Path(__file__).with_name("policy.schema.json")
@@ -77,16 +78,49 @@ def _stream() -> dict:
         required,
         number=_whole(1, 255),
         quantity={"enum": list(QUANTITIES)},
-        statistics=_list({"enum": list(STATISTICS)}, uniqueItems=True),
+        statistics=_list(
+            {"enum": list(dict.fromkeys(STATISTICS + MASKED_STATISTICS))}, uniqueItems=True
+        ),
         window_s={"enum": windows_s},
         resolution=_whole(1),
         range=_list({"type": "integer"}, minItems=2, maxItems=2, uniqueItems=True),
         k=_whole(0),
         noise=_noise(),
+        masked={"type": "boolean"},
+        bins=_list({"type": "integer"}, maxItems=BINS_MAX, uniqueItems=True),
         **_shared(),
     )
-    stream["allOf"] = [_k(), *(_range(quantity) for quantity in QUANTITIES)]
+    stream["allOf"] = [_masked(windows_s), *(_range(quantity) for quantity in QUANTITIES)]
     return stream
+
+
+def _masked(windows_s: list[int]) -> dict:
+    """What only a masked stream may say, and what only the others may."""
+    of_a_histogram = {
+        "if": {"properties": {"statistics": {"contains": {"const": "histogram"}}}},
+        "then": {"required": ["bins"]},
+        "else": {"properties": {"bins": False}},
+    }
+    noise = {"required": ["contribution"], "properties": {"sensitivity": False}}
+    return {
+        "if": {"properties": {"masked": {"const": True}}, "required": ["masked"]},
+        "then": {
+            "properties": {
+                "statistics": {
+                    "items": {"enum": list(MASKED_STATISTICS)}, "contains": {"const": "count"},
+                },
+                "window_s": {"enum": [w for w in windows_s if w % masked_fields.SLOT_S == 0]},
+                "k": _whole(masked_fields.K_MIN, NODES_MAX),
+                "noise": noise,
+            },
+            "required": ["k"],
+            **of_a_histogram,
+        },
+        "else": {
+            "properties": {"statistics": {"items": {"enum": list(STATISTICS)}}, "bins": False},
+            **_k(),
+        },
+    }  # fmt: skip
 
 
 def _k() -> dict:

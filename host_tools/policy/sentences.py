@@ -12,9 +12,12 @@ from pathlib import Path
 
 from host_tools.errors import ToolError
 from host_tools.policy import budget
+from host_tools.policy.figures import rough
 from host_tools.policy.load import load
+from host_tools.policy.masked_words import masked_facts
 from host_tools.policy.phrases import Phrases
 from host_tools.policy.terms import StreamTerms, Terms
+from host_tools.policy.together import SINGLE
 from host_tools.provisioning.kit import Kit, load_kit
 from node.drivers.registry import PARTS
 from node.pipeline.health import HEALTH
@@ -23,8 +26,6 @@ from node.policy.rules import Policy, Stream
 
 # Said of every kit; but of one whose sensor hears sound or an identifier, only the second of each.
 _ALWAYS = {"images": ("sound", "images_alone"), "identity": ("addresses", "identity_else")}
-# What is itself one reading.
-_SINGLE = ("min", "max", "last")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,9 +128,13 @@ def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
     )
 
 
-def noise_limit(stream: Stream) -> int:
-    """What the noise mostly stays within, in the quantity's scale; never told as less than 1."""
-    return max(1, budget.noise_within(stream, budget.MOSTLY))
+def noise_limit(stream: Stream) -> int | None:
+    """What the noise of a value, of a masked stream that of a sum, mostly stays within, in the
+    quantity's scale; never told as less than 1. None without."""
+    if not stream.noise or (stream.bins is not None and "sum" not in stream.statistics):
+        return None
+    limit = max(1, budget.noise_within(stream, budget.MOSTLY))
+    return limit if stream.bins is None else rough(limit)
 
 
 def _stream_words(
@@ -141,18 +146,33 @@ def _stream_words(
         raise ToolError(message, "give the kit with --kit")
     facts = [
         ("sent", _sent(phrases, stream, interval_s)),
-        ("steps", _steps(phrases, stream)),
-        ("noise", _noise(phrases, stream, terms)),
-        ("k", _withheld(phrases, policy, stream)),
+        *_enforced(phrases, policy, stream, terms),
         ("why", [terms.why[phrases.language]]),
     ]
     return StreamWords(
         stream=stream,
         interval_s=interval_s,
-        name=phrases.quantity(stream.quantity),
+        name=_name(phrases, stream),
         facts=[(kind, sentences) for kind, sentences in facts if sentences],
-        noise_limit=noise_limit(stream) if stream.noise else None,
+        noise_limit=noise_limit(stream),
     )
+
+
+def _name(phrases: Phrases, stream: Stream) -> str:
+    """A masked stream is called otherwise than a readable one of its quantity."""
+    name = phrases.quantity(stream.quantity)
+    return name if stream.bins is None else phrases.say("stream", "masked_name", name=name)
+
+
+def _enforced(phrases: Phrases, policy: Policy, stream: Stream, terms: StreamTerms) -> list:
+    """The facts of how exact it is, and what protects it."""
+    if stream.bins is not None:
+        return masked_facts(phrases, policy, stream, terms, noise_limit(stream))
+    return [
+        ("steps", _steps(phrases, stream)),
+        ("noise", _noise(phrases, stream, terms)),
+        ("k", _withheld(phrases, policy, stream)),
+    ]
 
 
 def _sent(phrases: Phrases, stream: Stream, interval_s: int) -> list[str]:
@@ -185,7 +205,8 @@ def _withheld(phrases: Phrases, policy: Policy, stream: Stream) -> list[str]:
     said = [phrases.say("stream", key, k=phrases.number(stream.k))]
     parts = [
         other for other in policy.streams
-        if other.quantity == stream.quantity and other.k and other.window_s < stream.window_s
+        if other.quantity == stream.quantity and other.k and other.bins is None
+        and other.window_s < stream.window_s
     ]  # fmt: skip
     if parts and not stream.noise:
         said.append(phrases.say("stream", "k_parts"))
@@ -211,9 +232,10 @@ def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[s
     said = [
         phrases.say("short", "leaves", names=phrases.list(_names(phrases, streams))),
         phrases.say("short", "aggregates", windows=phrases.list(_lower(text) for text in every)),
+        *_short_masked(phrases, streams),
         *_short_k(phrases, streams, "k"),
     ]
-    noisy = _which(phrases, streams, lambda stream: bool(stream.noise))
+    noisy = _which(phrases, streams, lambda stream: bool(stream.noise) and stream.bins is None)
     if noisy:
         said.append(phrases.say("short", "noise", names=noisy))
         said += _short_k(phrases, streams, "k_noisy")
@@ -226,12 +248,30 @@ def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[s
 def _short_k(phrases: Phrases, streams: list[StreamWords], key: str) -> list[str]:
     """One sentence for each k, of the streams with noise or of those without."""
     noisy = key == "k_noisy"
-    found = sorted({s.stream.k for s in streams if s.stream.k and bool(s.stream.noise) == noisy})
+
+    def has(one: Stream, k: int) -> bool:
+        return one.k == k and bool(one.noise) == noisy and one.bins is None
+
+    found = sorted({s.stream.k for s in streams if s.stream.k and has(s.stream, s.stream.k)})
     return [
         phrases.say("short", key, k=phrases.number(k), names=_which(
-            phrases, streams, lambda one, k=k: one.k == k and bool(one.noise) == noisy
+            phrases, streams, lambda one, k=k: has(one, k)
         ))
         for k in found
+    ]  # fmt: skip
+
+
+def _short_masked(phrases: Phrases, streams: list[StreamWords]) -> list[str]:
+    """One sentence for each size of population."""
+
+    def has(one: Stream, k: int) -> bool:
+        return one.k == k and one.bins is not None
+
+    return [
+        phrases.say("short", "masked", k=phrases.number(k), names=_which(
+            phrases, streams, lambda one, k=k: has(one, k)
+        ))
+        for k in sorted({s.stream.k for s in streams if s.stream.bins is not None})
     ]  # fmt: skip
 
 
@@ -269,9 +309,11 @@ def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, l
     silent = [quantity for quantity in intervals_s if quantity not in named]
     said = []
     if all(stream.window_s > intervals_s[stream.quantity] for stream in policy.streams):
-        single = any(set(_SINGLE) & set(stream.statistics) for stream in policy.streams)
+        single = any(set(SINGLE) & set(stream.statistics) for stream in policy.streams)
         key = "readings_but" if single else "readings"
         said.append((key, phrases.take("never", key), []))
+    if any(stream.bins is not None for stream in policy.streams):
+        said.append(("masked", phrases.take("never", "masked"), []))
     for key, of_health in (("unnamed", False), ("unnamed_health", True)):
         names = [quantity for quantity in silent if (quantity in HEALTH) == of_health]
         if names:

@@ -4,20 +4,21 @@
 import dataclasses
 
 from host_tools.errors import ToolError
+from host_tools.policy import masked_fields
 from host_tools.policy.dpv import take_legal_basis, take_purpose
-from host_tools.policy.noise_fields import Noise, read_noise
+from host_tools.policy.noise_fields import Noise, read_masked_noise, read_noise
 from host_tools.policy.terms import StreamTerms
 from host_tools.policy.texts import Texts
 from host_tools.provisioning.checked import Table
 from node.pipeline.quantities import QUANTITIES
-from node.policy.form import STATISTICS
-from node.policy.rules import DAY_S
+from node.policy.form import MASKED_STATISTICS, STATISTICS
+from node.policy.rules import DAY_S, Stream
 
 # What a stream may leave to [every_stream], and all that it may say.
 SHARED_KEYS = ("unit", "why", "purpose", "legal_basis", "recipients", "retention_days")
 KEYS = (
     "number", "quantity", "statistics", "window_s", "resolution", "range", "k", "noise",
-    *SHARED_KEYS,
+    "masked", "bins", *SHARED_KEYS,
 )  # fmt: skip
 WINDOWS_S = (60, 300, 600, 900, 1800, 3600, 86_400)  # that are proposed
 PERCENTILES = ("la10_mdb", "la90_mdb")
@@ -51,6 +52,14 @@ class StreamFields:
     def k(self) -> int:
         return self.rules[7]
 
+    @property
+    def statistics(self) -> list[str]:
+        return self.rules[3]
+
+    @property
+    def masked(self) -> bool:
+        return len(self.rules) > 9
+
     def wrong(self, what: str, mend: str) -> ToolError:
         return self.table.wrong(what, mend)
 
@@ -65,18 +74,36 @@ def read_stream(
     quantity = table.take_known("quantity", QUANTITIES)
     window_s = table.take("window_s", int)
     _check_window(table, quantity, window_s, intervals_s)
-    statistics = _statistics(table)
+    masked = table.take("masked", bool, False)
+    statistics = _statistics(table, masked)
     _check_level(table, quantity, statistics, window_s, intervals_s)
     low, high = _range(table, quantity)
     resolution = table.take_int("resolution", 1, high - low)
-    k = _k(table, quantity, statistics, high)
-    noise = read_noise(table, statistics, low, high, window_s)
-    _check_devices(table, quantity, high, window_s, intervals_s, noise)
-    rules = [
-        number, quantity, window_s, statistics, resolution, low, high, k,
-        None if noise is None else noise.rules(),
-    ]  # fmt: skip
+    head = [number, quantity, window_s, statistics, resolution, low, high]
+    if masked:
+        rules, noise = _masked(table, head)
+    else:
+        k = _k(table, quantity, statistics, high)
+        noise = read_noise(table, statistics, low, high, window_s)
+        _check_devices(table, quantity, high, window_s, intervals_s, noise)
+        rules = [*head, k, None if noise is None else noise.rules()]
     return StreamFields(table, rules, _terms(table, shared, texts, noise), noise)
+
+
+def _masked(table: Table, head: list) -> tuple[list, Noise | None]:
+    """(rules, noise) of a masked stream; head: its rules up to the range."""
+    _, quantity, window_s, statistics, _, low, high = head
+    masked_fields.check_window(table, window_s)
+    k = masked_fields.take_k(table)
+    bins = masked_fields.take_bins(table, statistics, low, high)
+    noise = read_masked_noise(table, statistics)
+    if noise is not None and quantity == "ble_devices":
+        mend = "take noise out, and k high"
+        what = "has noise, but a sum over several windows counts an address again in each"
+        raise table.wrong(what, mend)
+    rules = [*head, k, None if noise is None else noise.rules(), bins]
+    masked_fields.check_sums(table, Stream(rules))
+    return rules, noise
 
 
 def _check_window(table: Table, quantity: str, window_s: int, intervals_s: dict | None):
@@ -95,10 +122,12 @@ def _check_window(table: Table, quantity: str, window_s: int, intervals_s: dict 
         raise table.wrong(f"has window_s = {window_s}", mend)
 
 
-def _statistics(table: Table) -> list[str]:
+def _statistics(table: Table, masked: bool) -> list[str]:
     statistics = table.take_list("statistics", str)
+    known = dict.fromkeys(STATISTICS + MASKED_STATISTICS)
     for statistic in statistics:
-        table.expect_known("the statistic", statistic, STATISTICS)
+        table.expect_known("the statistic", statistic, known)
+    masked_fields.check_statistics(table, statistics, masked)
     if len(set(statistics)) < len(statistics):
         raise table.wrong("names a statistic twice in statistics", "name each once")
     return statistics
@@ -110,8 +139,8 @@ def _check_level(
     """Levels in decibels: their mean is that of their energies (node/pipeline/levels.py)."""
     if not quantity.endswith("_mdb"):
         return
-    if "sum" in statistics:
-        mend = 'take "mean": the level of the mean energy'
+    if "sum" in statistics or "sum_squares" in statistics:
+        mend = 'take "mean": the level of the mean energy; or, masked, a histogram'
         raise table.wrong(f"has the sum of {quantity}, but decibels cannot be added", mend)
     if "mean" not in statistics:
         return

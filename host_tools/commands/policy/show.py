@@ -55,6 +55,8 @@ def _days(policy) -> list[str]:
 
 
 def _as_object(path: Path, policy, terms) -> dict:
+    from host_tools.policy.dpv import measures
+
     first, last = _days(policy)
     streams = []
     for stream in policy.streams:
@@ -64,6 +66,8 @@ def _as_object(path: Path, policy, terms) -> dict:
             "number": stream.number, "quantity": stream.quantity, "window_s": stream.window_s,
             "statistics": stream.statistics, "resolution": stream.resolution,
             "range": [stream.low, stream.high], "k": stream.k,
+            "masked": stream.bins is not None, "bins": stream.bins and list(stream.bins),
+            "measures": measures(stream),
             "noise": None if stream.noise is None else {
                 "sensitivity": stream.noise[0], "epsilon": str(Fraction(*stream.noise[1:])),
             },
@@ -103,12 +107,17 @@ def _table(policy):
         table.add_column(name, justify=justify, no_wrap=name in ("quantity", "range"))
     for stream in policy.streams:
         table.add_row(
-            str(stream.number), stream.quantity, ", ".join(stream.statistics),
+            str(stream.number), stream.quantity, _what(stream),
             duration(stream.window_s), amount(stream.quantity, stream.resolution),
             between(stream.quantity, stream.low, stream.high), str(stream.k or "–"),
             str(Fraction(*stream.noise[1:])) if stream.noise else "–",
         )  # fmt: skip
     return table
+
+
+def _what(stream) -> str:
+    what = ", ".join(stream.statistics)
+    return what if stream.bins is None else f"masked: {what}"
 
 
 def _show_terms(policy, terms, language: str):
