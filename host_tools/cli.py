@@ -19,6 +19,7 @@ VERBS = {
     "demo": "Run a city of simulated nodes and show what arrives.",
     "collect": "Fill a store with what nodes send, and send them receipts.",
     "read": "Show what a collector has stored.",
+    "sum": "Open a sum over many nodes, none of which can be read singly.",
     "boards": "Say which kits fit which boards, and why others do not.",
     "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
