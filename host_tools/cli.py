@@ -23,6 +23,7 @@ VERBS = {
     "boards": "Say which kits fit which boards, and why others do not.",
     "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
+    "controller": "Open sums of masked streams, by the rules of their policies.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""The controller on the network: HTTPS with client certificates, nothing else.
+
+POST /sum   a request (CBOR); 200: the signed token; 403: {"rule", "message", "hint"}
+GET  /key   the public key (controller_key.py)
+GET  /log   what was asked for, answered and refused, as JSON (log_report.py)
+
+Who asks is the CN of the certificate, and its OU must be one of ROLES. A token leaves at a whole
+number of seconds after its request came, so that the time that noise took tells nothing of it.
+"""
+
+import asyncio
+import os
+import ssl
+import tempfile
+import time
+from pathlib import Path
+
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+
+from host_tools.controller import ledger, log_report
+from host_tools.controller.controller import Controller
+from host_tools.controller.rules import Refusal
+from host_tools.errors import ToolError
+
+ROLES = ("requester", "collector")
+REQUEST_MAX = 1 << 20  # bytes; the largest request has about a quarter of it
+_AT_ONCE = 2  # answers under way: each takes a core
+_CONTROLLER = web.AppKey("controller", Controller)
+_LEDGER = web.AppKey("ledger", Path)
+_TURNS = web.AppKey("turns", asyncio.Semaphore)
+
+
+def make_app(controller: Controller, path: Path) -> web.Application:
+    """path: the controller's ledger."""
+    app = web.Application(client_max_size=REQUEST_MAX, middlewares=[_known_people])
+    app[_CONTROLLER], app[_LEDGER] = controller, path
+    app[_TURNS] = asyncio.Semaphore(_AT_ONCE)
+    app.add_routes([web.post("/sum", _sum), web.get("/key", _key), web.get("/log", _log)])
+    return app
+
+
+def server_context(authority: bytes, certificate: bytes, key: bytes) -> ssl.SSLContext:
+    """TLS 1.3, and nobody without a certificate of the authority. All PEM. ToolError when the
+    pair does not fit."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_verify_locations(cadata=authority.decode())
+        _load_pair(context, certificate, key)
+    except (ssl.SSLError, ValueError, TypeError) as err:
+        hint = "give the certificate of this controller, its key, and its authority's certificate"
+        raise ToolError("the controller's certificate cannot be used", hint) from err
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes):
+    """The library reads files only: so the key lies in one, for a moment, under a password that
+    is nowhere."""
+    password = os.urandom(32).hex().encode()
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    secret = serialization.load_pem_private_key(key, None)
+    locked = secret.private_bytes(*form, serialization.BestAvailableEncryption(password))
+    with tempfile.NamedTemporaryFile() as file:  # mode 0600
+        file.write(certificate + b"\n" + locked)
+        file.flush()
+        context.load_cert_chain(file.name, password=password)
+
+
+@web.middleware
+async def _known_people(request: web.Request, handler):
+    """Lets only the roles in; a broken rule and every other refusal is answered in JSON."""
+    try:
+        name, role = _who(request)
+        if role not in ROLES:
+            message = f"{name} has the role {role}, and {' or '.join(ROLES)} is needed"
+            raise Refusal("role", message, "show a certificate for who asks for sums")
+        request["name"] = name
+        return await handler(request)
+    except Refusal as err:
+        told = {"rule": err.rule, "message": err.message, "hint": err.hint}
+        return web.json_response(told, status=400 if err.rule == "form" else 403)
+    except ToolError as err:
+        told = {"rule": "", "message": err.message, "hint": err.hint}
+        return web.json_response(told, status=500)
+
+
+def _who(request: web.Request) -> tuple[str, str]:
+    """CN and OU of the certificate: one each, or it is nobody's."""
+    certificate = request.transport.get_extra_info("peercert") or {}
+    fields = [pair for part in certificate.get("subject", ()) for pair in part]
+    names = [value for key, value in fields if key == "commonName"]
+    roles = [value for key, value in fields if key == "organizationalUnitName"]
+    if len(names) != 1 or len(roles) != 1:
+        raise Refusal("role", "the certificate has no name and role", "show another one")
+    return names[0], roles[0]
+
+
+async def _sum(request: web.Request) -> web.Response:
+    encoded = await request.read()
+    began = time.monotonic()
+    async with request.app[_TURNS]:
+        answer = request.app[_CONTROLLER].answer
+        token = await asyncio.to_thread(answer, encoded, request["name"])
+    spent = time.monotonic() - began
+    await asyncio.sleep(-spent % 1)
+    return web.Response(body=token, content_type="application/cbor")
+
+
+async def _key(request: web.Request) -> web.Response:
+    key = request.app[_CONTROLLER].public()
+    return web.Response(body=key, content_type="application/cbor")
+
+
+async def _log(request: web.Request) -> web.Response:
+    report = await asyncio.to_thread(log_report.read, ledger.Ledger(request.app[_LEDGER]))
+    return web.json_response(report.as_object())
+
+
+async def serve(controller: Controller, path: Path, context, host: str, port: int, ready):
+    """Serves until it is cancelled. ready: called with the port, once it listens. ToolError when
+    it cannot."""
+    runner = web.AppRunner(make_app(controller, path), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as err:
+            hint = "take another --listen, or end what listens there"
+            raise ToolError(f"cannot listen on {host} port {port}: {err.strerror}", hint) from err
+        ready(runner.addresses[0][1])
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
