@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cbor2
 
 NODE_ID = "0123456789"
+_NVS_BLOCKS = 6
 _AGES = (20_000, 4_000_000)  # days: for as many windows as an attack may want
 _FIELDS = (
     "number", "quantity", "window_s", "statistics", "resolution", "low", "high", "k", "noise"
@@ -29,11 +30,38 @@ class Release(NamedTuple):
     envelope: bytes | None = None
 
 
-class _Keys:
-    """What a Sealer asks of the node's keys."""
+class NodeKeys:
+    """What a Sealer and a Masker ask of the node's keys. roots: {masked stream: its tree's root};
+    the trees are as the firmware keeps them, in an NVS that the next NodeKeys takes away."""
 
-    def __init__(self, seal: bytes, epoch: int):
+    stepped = False
+
+    def __init__(self, seal: bytes, epoch: int, roots: dict[int, bytes]):
+        from node.device.mask_keys import MaskKeys
+        from simulator.hal.bench import bench
+        from simulator.hal.esp32 import NVS
+        from simulator.world.flash import Flash
+        from simulator.world.nvs import NvsPartition
+
         self.seal, self.epoch = seal, epoch
+        bench.nvs = NvsPartition(Flash(blocks=_NVS_BLOCKS))
+        self._trees = MaskKeys(NVS("lamppost"))
+        for number, root in roots.items():
+            self._trees.add(number, root, epoch)
+
+    def masks(self):
+        return self._trees
+
+    def step_to(self, epoch: int):
+        from node.crypto.seal_chain import seal_at
+
+        self.seal, self.epoch = seal_at(self.seal, self.epoch, epoch), epoch
+
+
+class _Outbox:
+    """What a Masker asks of the outbox, of one that keeps everything."""
+
+    log, next_number = b"LOG0", 1
 
 
 def load_firmware():
@@ -49,24 +77,30 @@ def sealer_of(policy, chance: random.Random):
     """A node's Sealer, with keys and a series of this run alone."""
     from node.pipeline.seal import Sealer
 
-    keys = _Keys(chance.randbytes(32), chance.randrange(1 << 16))
+    keys = NodeKeys(chance.randbytes(32), chance.randrange(1 << 16), {})
     return Sealer(keys, NODE_ID, policy, chance.randbytes(8))
 
 
-def watch(
-    policy,
-    intervals_s: dict,
-    readings: Iterable,
-    from_s: int,
-    until_s: int,
-    seed: bytes,
-    sealer=None,
-    chance=None,
-) -> Iterator[Release]:
+def masker_of(policy, chance: random.Random, keys: NodeKeys | None = None, day0=None):
+    """A node's Masker; None when the policy masks nothing. keys: by default of this run alone;
+    day0: the UTC day with which its trees begin, by default the policy's first."""
+    from node.pipeline.masked import Masker
+    from node.policy.rules import DAY_S
+
+    masked = [stream.number for stream in policy.streams if stream.bins is not None]
+    if not masked:
+        return None
+    keys = keys or NodeKeys(chance.randbytes(32), 0, {n: chance.randbytes(16) for n in masked})
+    return Masker(keys, _Outbox(), policy.from_s // DAY_S if day0 is None else day0)
+
+
+def watch(policy, intervals_s: dict, readings: Iterable, from_s: int, until_s: int, seed: bytes,
+          sealer=None, chance=None, masker=None) -> Iterator[Release]:  # fmt: skip
     """Releases of a node that watches from `from_s` to `until_s` (Unix s; from a window's end on).
 
     readings: (Unix s, quantity, value), by rising time; one at `from_s` itself is of the window
-    before. intervals_s: how often each quantity should be read. seed: of the noise.
+    before. intervals_s: how often each quantity should be read. seed: of the noise. Without a
+    masker, records of masked streams are as the Minimiser gives them, and cannot be sealed.
     """
     from node.pipeline.minimise import Minimiser
 
@@ -83,6 +117,9 @@ def watch(
         records = minimiser.close()
         if records is None:
             continue
+        if masker is not None:
+            records = masker.mask(records)
+            masker.settle(1)
         envelope = None
         if sealer is not None:
             floor = max(1, number - chance.randrange(1000))

@@ -15,7 +15,7 @@ import random
 from collections import Counter
 from typing import NamedTuple
 
-from host_tools.attacks.firmware_stages import NODE_ID, sealer_of, watch
+from host_tools.attacks.firmware_stages import NODE_ID, masker_of, sealer_of, watch
 from host_tools.attacks.guess import best_success
 from host_tools.attacks.result import Result, share_interval
 
@@ -115,7 +115,7 @@ def watch_street(policy, street: Street, chance: random.Random) -> Run:
     until_s = street.start_s + street.hours * _HOUR_S
     releases = list(watch(
         policy, intervals_s(policy), street.readings, street.start_s, until_s,
-        chance.randbytes(32), sealer_of(policy, chance), chance,
+        chance.randbytes(32), sealer_of(policy, chance), chance, masker_of(policy, chance),
     ))  # fmt: skip
     sealed = [Message(one.instant_s, len(one.envelope)) for one in releases]
     return Run(sealed, _plain(policy, street), releases)
@@ -194,7 +194,7 @@ def _withheld(name: str, policy, instants: int, chance: random.Random) -> Result
     """Of windows that are empty or full by chance, those with a withheld value and without: as
     many of either at each time of the hour, or the time alone would tell. Without policy, what is
     below k is left out of the JSON."""
-    places = {stream.number: stream for stream in policy.streams if stream.k}
+    places = {stream.number: stream for stream in policy.streams if _withholds(stream)}
     start_s, span_s, every_s = policy.from_s, min(policy.windows_s), intervals_s(policy)
     until_s = min(start_s + 2 * instants * span_s, policy.until_s)
     full = {stream.quantity: _far_above_k(stream) for stream in places.values()}
@@ -207,7 +207,8 @@ def _withheld(name: str, policy, instants: int, chance: random.Random) -> Result
             for at_s in range(window_s - window_s % step_s + step_s, window_s + span_s + 1, step_s)
         ]
     releases = list(watch(policy, every_s, sorted(readings), start_s, until_s,
-                          chance.randbytes(32), sealer_of(policy, chance), chance))  # fmt: skip
+                          chance.randbytes(32), sealer_of(policy, chance), chance,
+                          masker_of(policy, chance)))  # fmt: skip
     sealed = [Message(one.instant_s, len(one.envelope)) for one in releases]
     lines = features(sealed, [one.instant_s for one in releases], span_s)
     by_time = {}
@@ -232,6 +233,11 @@ def _withheld(name: str, policy, instants: int, chance: random.Random) -> Result
     success = {kind: best_success([case[at] for case in cases], labels, groups)
                for kind, at in (("sealed", 0), ("plain", 1))}  # fmt: skip
     return _result(name, "withheld or told", success, len(cases), {})
+
+
+def _withholds(stream) -> bool:
+    """Whether its node compares a sum with k; of a masked stream the controller counts nodes."""
+    return stream.k > 0 and stream.bins is None
 
 
 def _far_above_k(stream) -> int:
@@ -262,6 +268,6 @@ def attack(name: str, policy, instants: int, seed: int) -> list[Result]:
         _compare(name, "busy or quiet", streets, span_s),
         _compare(name, "sensor broken or not", faults, span_s),
     ]
-    if any(stream.k for stream in policy.streams):
+    if any(map(_withholds, policy.streams)):
         results.append(_withheld(name, policy, instants, chance))
     return [result for result in results if result is not None]

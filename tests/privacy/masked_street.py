@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""A street whose load curve is masked, with all that is real: the recorded household in each
+dwelling, the firmware's stages, its keys and its envelopes, a store, a controller.
+
+Two policies of the same streams: that of the kit, and the same without noise. What the nodes mask
+is the same under both; it is sealed for a store of each.
+"""
+
+import contextlib
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+
+
+import boards
+from host_tools.attacks import energy, street
+from host_tools.attacks.firmware_stages import NodeKeys, masker_of, watch
+from host_tools.attacks.recording import Household
+from host_tools.collector.coverage import MaskedReader
+from host_tools.collector.keyring import Keyring
+from host_tools.collector.read_store import open_to_read
+from host_tools.collector.store import Store
+from host_tools.collector.sums import open_sums, plan, ranges_of
+from host_tools.controller.policies import allow
+from host_tools.policy.compile_policy import compile_policy
+from host_tools.policy.signed import PublishedPolicy
+from host_tools.provisioning.mask_roots import roots_of
+from host_tools.provisioning.ticket import Ticket, make_ticket, new_node_id, new_root
+from node.pipeline.seal import Sealer
+from node.policy.rules import Policy
+from tests.host_tools.controller_fixture import DAY, Office, signer
+
+QUARTER_S = 900
+KIT = Path(boards.__path__[0]) / "kits" / "energy" / "policy-dwelling.toml"
+_LINE = 'noise = { epsilon = "1/10", per_day = 10, contribution = 101_000 }\n'
+
+
+def kit_policy(folder: Path, noise: str = _LINE, version: int = 1) -> PublishedPolicy:
+    """The kit's policy for one dwelling, signed; noise: what stands in place of its noise."""
+    text = KIT.read_text()
+    assert text.count(_LINE) == 1 and text.count("version = 1\n") == 1
+    path = folder / f"policy{version}{len(noise)}.toml"
+    path.write_text(text.replace(_LINE, noise).replace("version = 1\n", f"version = {version}\n"))
+    compiled = compile_policy(path)
+    signature = signer().sign(compiled.rules)
+    return PublishedPolicy(compiled.rules, compiled.terms, signature)
+
+
+class Dwelling(NamedTuple):
+    """instants: [(Unix s, records)] as they left the node; truth: {slot: [count, sum]}."""
+
+    house: Household
+    ticket: Ticket
+    instants: list
+    truth: dict[int, list[int]]
+
+
+class Street:
+    """Dwellings from the first day of the policy on, as long as the recording is."""
+
+    def __init__(self, policy: Policy, houses: list[Household], seed: int):
+        self.policy, self.stream = policy, street.masked_stream(policy)
+        self.day0 = policy.from_s // DAY
+        self.start_s = policy.from_s
+        self.end_s = self.start_s + 60 * len(houses[0].watts)
+        chance = random.Random(seed)
+        self.dwellings = [self._live(house, chance.randbytes(32)) for house in houses]
+
+    def _live(self, house: Household, seed: bytes) -> Dwelling:
+        ticket = make_ticket(new_root(), new_node_id(), self.day0, [self.stream.number])
+        keys = NodeKeys(ticket.seal, 0, ticket.masks)
+        masker = masker_of(self.policy, random.Random(seed), keys, self.day0)
+        intervals_s = dict.fromkeys(energy.QUANTITIES, energy.SAMPLE_S)
+        measured = energy.readings(house.watts, self.start_s)
+        instants, truth = [], {}
+        for instant_s, records, _ in watch(
+            self.policy, intervals_s, measured, self.start_s, self.end_s, seed
+        ):
+            keys.step_to(instant_s // DAY - self.day0)
+            masker.step([self.stream.number])
+            truth.update({r[1]: r[2].values for r in records if r[0] == self.stream.number})
+            instants.append((instant_s, masker.mask(records)))
+            masker.settle(1)
+        return Dwelling(house, ticket, instants, truth)
+
+    def nodes(self) -> list[str]:
+        return sorted(one.ticket.node_id for one in self.dwellings)
+
+    def envelopes(self, one: Dwelling, policy: Policy) -> list[tuple[int, bytes]]:
+        """[(Unix s, envelope)] of a dwelling under a policy with the same streams."""
+        keys = NodeKeys(one.ticket.seal, 0, {})
+        sealer = Sealer(keys, one.ticket.node_id, policy, b"serieses")
+        sealed = []
+        for number, (instant_s, records) in enumerate(one.instants, 1):
+            keys.step_to(instant_s // DAY - self.day0)
+            sealed.append((instant_s, sealer.seal(b"LOG0", number, 1, records, instant_s)))
+        return sealed
+
+    def store(self, path: Path, published: PublishedPolicy) -> Path:
+        """A store that took everything, all under this policy."""
+        keyring = Keyring(path.with_suffix(".keyring"))
+        for one in self.dwellings:
+            keyring.add_node(one.ticket, published.rules, published.terms)
+        with Store(path, keyring) as store:
+            for one in self.dwellings:
+                topic = f"lp/{one.ticket.node_id}/up"
+                sealed = self.envelopes(one, published.policy())
+                batch = [(topic, envelope) for _, envelope in sealed]
+                result = store.take_batch(batch, sealed[-1][0])
+                assert result.opened.total() == len(batch)
+        return path
+
+    def office(self, path: Path, *published: PublishedPolicy) -> Office:
+        """A controller that was given the nodes' roots, and these policies."""
+        office = Office(path)
+        office.now = self.end_s + DAY
+        for one in published:
+            let(office, one)
+        roots = [roots_of(one.ticket, self.policy) for one in self.dwellings]
+        office.keys.nodes.update({node.node_id: node for node in roots})
+        return office
+
+    def true_sums(self, nodes=None) -> list[int]:
+        """Of each window, over the dwellings (of these nodes)."""
+        chosen = [d for d in self.dwellings if nodes is None or d.ticket.node_id in nodes]
+        return [sum(values) for values in zip(*(
+            [truth[1] for _, truth in sorted(one.truth.items())] for one in chosen
+        ), strict=True)]  # fmt: skip
+
+
+def let(office: Office, published: PublishedPolicy):
+    """Gives a controller a policy."""
+    with office.ledger.turn() as db:
+        allow(db, office.now, published.encode(), "a policy", signer().public_key)
+
+
+def open_curve(path: Path, office: Office, nodes, spans, stream: int = 2):
+    """What a store opens, with the controller's token, of each of the spans: its elements; and
+    the scales that the token states."""
+    with contextlib.closing(open_to_read(path)) as db:
+        reader = MaskedReader(db, stream)
+        request = plan(reader, list(spans), nodes).request
+        token = office.token(request)
+        return open_sums(reader, request, token), token.scales
+
+
+def quarters(start_s: int, end_s: int) -> list[tuple[int, int]]:
+    return ranges_of(start_s, end_s, QUARTER_S)
+
+
