@@ -24,6 +24,7 @@ VERBS = {
     "kit": "Draw a kit's wiring, and list what to buy.",
     "policy": "Check, compile, sign and compare what nodes may tell.",
     "controller": "Open sums of masked streams, by the rules of their policies.",
+    "vault": "Keep a city's keys in one file that opens with two factors only.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 

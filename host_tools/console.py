@@ -3,8 +3,10 @@
 
 import contextlib
 import csv
+import getpass
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 
 from host_tools.errors import ToolError
@@ -35,6 +37,17 @@ def result_csv(rows: Iterable):
 def note(text: str):
     """One line of progress."""
     print(text, file=sys.stderr)
+
+
+def ask_hidden(question: str, instead: str) -> str:
+    """What a person types at the terminal, unseen, wherever stdin and stdout go. ToolError when
+    there is no terminal; instead: what to do then."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it would be seen
+            return getpass.getpass(f"{question}: ")
+    except (getpass.GetPassWarning, EOFError, OSError):
+        raise ToolError(f"no terminal to ask for the {question.lower()}", instead) from None
 
 
 def complain(error: ToolError):

@@ -8,7 +8,8 @@ import rich_click as click
 
 
 class Verbs(click.RichGroup):
-    """package: where the files are; words: {verb: what it does}. File and command are named so."""
+    """package: where the files are; words: {verb: what it does}. File and command are named so,
+    with _ for -."""
 
     def __init__(self, *args, package: str, words: dict[str, str], **options):
         super().__init__(*args, **options)
@@ -25,5 +26,6 @@ class Verbs(click.RichGroup):
 
     def resolve_command(self, context, args):
         name, _, rest = super().resolve_command(context, args)
-        module = importlib.import_module(f"{self._package}.{name}")
-        return name, getattr(module, name), rest
+        attribute = name.replace("-", "_")
+        module = importlib.import_module(f"{self._package}.{attribute}")
+        return name, getattr(module, attribute), rest
