@@ -8,6 +8,7 @@ is the same under both; it is sealed for a store of each.
 
 import contextlib
 import random
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,18 +34,23 @@ from tests.host_tools.controller_fixture import DAY, Office, signer
 
 QUARTER_S = 900
 KIT = Path(boards.__path__[0]) / "kits" / "energy" / "policy-dwelling.toml"
-_LINE = 'noise = { epsilon = "1/10", per_day = 10, contribution = 101_000 }\n'
+_NOISE = re.compile("^noise = .*\n", re.MULTILINE)
 
 
-def kit_policy(folder: Path, noise: str = _LINE, version: int = 1) -> PublishedPolicy:
-    """The kit's policy for one dwelling, signed; noise: what stands in place of its noise."""
+def kit_policy(folder: Path, noise: str | None = None, **other) -> PublishedPolicy:
+    """The kit's policy for one dwelling, signed. noise: what stands in place of its noise; other:
+    what fields at the start of a line have in place of what they have."""
     text = KIT.read_text()
-    assert text.count(_LINE) == 1 and text.count("version = 1\n") == 1
-    path = folder / f"policy{version}{len(noise)}.toml"
-    path.write_text(text.replace(_LINE, noise).replace("version = 1\n", f"version = {version}\n"))
+    assert len(_NOISE.findall(text)) == 1
+    if noise is not None:
+        text = _NOISE.sub(noise, text)
+    for name, value in other.items():
+        text, found = re.subn(f"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+        assert found == 1, name
+    path = folder / "policy.toml"
+    path.write_text(text)
     compiled = compile_policy(path)
-    signature = signer().sign(compiled.rules)
-    return PublishedPolicy(compiled.rules, compiled.terms, signature)
+    return PublishedPolicy(compiled.rules, compiled.terms, signer().sign(compiled.rules))
 
 
 class Dwelling(NamedTuple):
