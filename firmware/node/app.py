@@ -121,12 +121,6 @@ def _make_scrub():
     return NvsScrub()
 
 
-def _make_masker(keys, outbox, day0: int):
-    from node.pipeline.masked import Masker
-
-    return Masker(keys, outbox, day0)
-
-
 def _load_policy(keys, boots, kit: dict):
     """(what is to renew the policy, the policy in force). Before all else is loaded: to check its
     signature takes heap."""
@@ -178,6 +172,11 @@ def build(watchdog):
     )  # fmt: skip
 
     sealer = Sealer(keys, node_id, policy, series)
+    masker = None
+    if keys.has_masks or [1 for stream in policy.streams if stream.bins is not None]:
+        from node.pipeline.masked import Masker
+
+        masker = Masker(keys, sealer, outbox, policy, day0)
     minimiser = Minimiser(policy, intervals_s, _read_released(outbox, sealer), seed)
 
     def confirm(utc_s: int, age_ms):
@@ -187,11 +186,15 @@ def build(watchdog):
             if day > keys.epoch:
                 minimiser.keep_released()  # what was sealed before cannot be opened, to tell it
             keys.step_to(day)
-            if node.masker is not None:
-                node.masker.step(minimiser.masked)
+            if masker is not None:
+                masker.step()
         finally:
             if clock.is_held():
                 renewal.on_sure(clock.utc_ms() // 1000)
+
+    def take_mask(arguments):
+        keys.masks().take(arguments, keys.epoch)
+        renewal.starts = masker is None
 
     publisher = Publisher(
         node_id, outbox, link,
@@ -215,23 +218,20 @@ def build(watchdog):
         link=link,
         sensors=sensors,
         minimiser=minimiser,
-        sealer=sealer,
+        sealer=masker or sealer,
         outbox=outbox,
+        append=(masker or outbox).append,
         publisher=publisher,
         watchdog=watchdog,
         keys=keys,
         make_scrub=_make_scrub,
         boots=boots,
         renewal=renewal,
-        make_masker=lambda: _make_masker(keys, outbox, day0),
         quantities=sorted(intervals_s),
         random_below=_random_below,
     )
     publisher.on_new_outbox = node.on_new_outbox
-    publisher.take_mask = node.take_mask
-    if minimiser.masked or keys.has_masks():
-        node.need_masker()
-        node.masker.step(minimiser.masked)  # what a power cut left behind
+    publisher.take_mask = take_mask
     return node
 
 

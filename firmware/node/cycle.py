@@ -35,14 +35,13 @@ class Node:
         self.minimiser = parts["minimiser"]
         self.sealer = parts["sealer"]
         self.outbox = parts["outbox"]
+        self._append = parts["append"]  # the outbox's, or of what stands before it
         self.publisher = parts["publisher"]
         self.watchdog = parts["watchdog"]
         self.keys = parts["keys"]
         self._make_scrub = parts["make_scrub"]
         self.boots = parts["boots"]
         self.renewal = parts["renewal"]
-        self._make_masker = parts["make_masker"]
-        self.masker = None  # where a stream is masked, or was, or is to be
         self._random_below = parts["random_below"]
         self._safe = self.boots.is_safe()
         self._safe_until_ms = self.clock.uptime_ms() + _SAFE_MS
@@ -188,25 +187,19 @@ class Node:
         say("policy", "version " + str(policy.version) + " is in force")
         self.minimiser.use(policy, now_s)
         self.sealer.use(policy)
-        if self.minimiser.masked:
-            self.need_masker()
 
     def _seal(self, records: list, instant_s):
-        outbox, masker = self.outbox, self.masker
+        outbox = self.outbox
         try:
             if not self._batch:
                 outbox.make_room()
             number = outbox.next_number + len(self._batch)
-            if masker is not None:
-                records = masker.mask(records)
-                self._unsealed += masker.failed
             sealed = self.sealer.seal(outbox.log, number, outbox.floor, records, instant_s)
             self._batch.append((sealed, len(records)))
+            self._unsealed += self.sealer.unmasked
         except (KeyMissing, OutboxError, OSError) as err:
             say("seal", err)
             self._unsealed += 1
-            if masker is not None:
-                masker.keep_first(len(self._batch))
         if len(self._batch) == _TOGETHER:
             self._keep()
 
@@ -215,32 +208,17 @@ class Node:
         if not self._batch:
             return 0
         batch, self._batch = self._batch, []
-        first, masker = self.outbox.next_number, self.masker
+        first = self.outbox.next_number
         try:
-            if masker is not None:
-                masker.note()
-            self.outbox.append(*[envelope for envelope, _ in batch])
+            self._append(*[envelope for envelope, _ in batch])
         except (OutboxError, OSError) as err:
             say("outbox", err)
         kept = self.outbox.next_number - first
-        if masker is not None:
-            masker.settle(kept)
         self._unkept = 0 if kept == len(batch) else self._unkept + 1
         self._records += sum([count for _, count in batch[:kept]])
         self._envelopes += kept
         self._unsealed += len(batch) - kept
         return kept
-
-    def need_masker(self):
-        """Makes what masks records, when there is none yet: few nodes have any use for it."""
-        if self.masker is None:
-            self._keep()  # it counts the envelopes of a batch
-            self.masker = self._make_masker()
-
-    def take_mask(self, stream: int, root: bytes):
-        """Takes the root of a stream's tree from the vault; CommandError, KeyMissing."""
-        self.need_masker()
-        self.masker.add(stream, root)
 
     # the node itself
 

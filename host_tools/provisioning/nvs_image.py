@@ -21,8 +21,8 @@ _TREE_BYTES = 4 + 24 * 16  # a place, and the seeds from there on: node/crypto/m
 
 def nvs_image(ticket: Ticket, size: int) -> bytes:
     """`size` bytes: the keys of `ticket` at epoch 0, before any policy, as node/device/keys.py
-    and mask_keys.py read them. ToolError when NVS cannot have that size, or has no room for so many
-    masked streams."""
+    and mask_keys.py read them. ToolError when NVS cannot have that size, or has no room for as
+    many masked streams."""
     if size % _PAGE_BYTES or size < _PAGES_MIN * _PAGE_BYTES:
         raise ToolError(
             f"an NVS partition cannot have {size:#x} bytes",

@@ -19,6 +19,7 @@ from tests.bench import (
     heap,
     herd,
     lms,
+    mask,
     mqtt,
     seal,
     sound,
@@ -37,6 +38,7 @@ PARTS = {
     "wear": wear.run,
     "drivers": drivers.run,
     "sound": sound.run,
+    "mask": mask.run,
 }
 
 

@@ -113,11 +113,11 @@ def _node(broker, clock, random_below) -> Node:
         minimiser=Minimiser(Policy(_POLICY), {"co2_ppm": 30}),
         sealer=None,
         outbox=nothing(waiting=lambda: 0, next_number=1),
+        append=None,
         publisher=_Publisher(link, clock),
         watchdog=nothing(feed=lambda: None),
         keys=nothing(stepped=False),
         make_scrub=None,  # no key has stepped
-        make_masker=None,
         boots=boots,
         renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
         quantities=list(HEALTH),

@@ -166,6 +166,7 @@ class TimeSync:
 
 class Sealer:
     error = None
+    unmasked = 0
     under = 1  # version of the policy
 
     def __init__(self):
@@ -253,13 +254,13 @@ class TestCycle(unittest.TestCase):
             minimiser=Minimiser(POLICY, {"co2_ppm": 30}),
             sealer=self.sealer,
             outbox=self.outbox,
+            append=self.outbox.append,
             publisher=self.publisher,
             watchdog=self.watchdog,
             keys=self.keys,
             make_scrub=lambda: self.scrub,
             boots=self.boots,
             renewal=self.renewal,
-            make_masker=None,
             quantities=["co2_ppm"] + list(HEALTH),
             random_below=self.random_below,
         )

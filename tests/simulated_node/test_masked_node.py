@@ -8,10 +8,11 @@ import os
 import pytest
 
 from host_tools.provisioning.nvs_image import nvs_image
-from node.device import nvs_scrub
+from node.device import flash_file, nvs_scrub
 from node.device.clock import DAY_S
 from node.device.keys import Keys
 from node.errors import CommandError, KeyMissing
+from node.pipeline.masked_window import MaskedWindow
 from node.policy.rules import Policy
 from simulator.hal.bench import bench
 from simulator.hal.on_cpython import os as flash_os
@@ -134,30 +135,25 @@ def test_a_cut_at_every_operation(which):
     assert looked > 40
 
 
-@pytest.mark.parametrize("path", ["/data/outbox", "/data/masked"])
-def test_what_the_flash_does_not_take_is_bridged(path):
-    it = board()
+@pytest.mark.parametrize("part", ["outbox", "masked"])
+def test_what_the_flash_does_not_take_is_bridged(part, monkeypatch):
+    """For 800 seconds: the envelope, or what is noted of it before."""
+    it, failed = board(), []
     it.run_to(BEGIN_S + 1200)
-    write, failed = it.outbox.append, []
 
-    def append(*envelopes):
-        if BEGIN_S + 1200 < it.clock.now_s <= BEGIN_S + 2000:
-            failed.append(len(envelopes))
-            raise OSError(5)
-        write(*envelopes)
+    def failing(write):
+        def maybe(*arguments):
+            if BEGIN_S + 1200 < it.clock.now_s <= BEGIN_S + 2000:
+                failed.append(1)
+                raise OSError(5)
+            write(*arguments)
 
-    note, masker = it.node.masker.note, it.node.masker
+        return maybe
 
-    def fails():
-        if BEGIN_S + 1200 < it.clock.now_s <= BEGIN_S + 2000:
-            failed.append(1)
-            raise OSError(5)
-        note()
-
-    if path == "/data/outbox":
-        it.outbox.append = append
+    if part == "outbox":
+        it.outbox.append = failing(it.outbox.append)
     else:
-        masker.note = fails
+        monkeypatch.setattr(flash_file, "replace", failing(flash_file.replace))
     it.run_to(BEGIN_S + 3600)
     assert failed and it.node._unsealed == len(failed)
     for box in (it.outbox, restarted(it, BEGIN_S + 3610).outbox):
@@ -176,17 +172,18 @@ def test_a_restart_after_an_append_that_failed_knows_the_place():
     look(it.outbox, [POLICY])
 
 
-def test_a_slot_before_the_last_is_not_masked_again():
-    """A clock that was wrong by hours, and then is right: nothing comes twice."""
+@pytest.mark.parametrize(("window_s", "at_s"), [(300, 0), (300, 2700), (900, 2700)])
+def test_what_was_masked_is_not_masked_again(window_s, at_s):
+    """By a clock that was wrong by hours, and then is right; or in part, by a longer window."""
     it = board()
-    it.run_to(BEGIN_S + 3600)
-    masker = it.node.masker
-    stream = Policy(POLICY).streams[0]
-    window = it.minimiser._windows[0].__class__(stream)
-    slot = BEGIN_S // 300
-    record = window.record((slot + 1) * 300, 5, True, [])
-    assert masker.mask([record]) == [[1, slot, None, None]]
-    assert masker.failed == 1
+    it.run_to(BEGIN_S + 3000)
+    window = MaskedWindow(Policy(rules(2, window_s)).streams[0])
+    slot = (BEGIN_S + at_s) // window_s
+    record = window.record((slot + 1) * window_s, 5, True, [])
+    it.masker._sealer.seal = lambda log, number, floor, records, instant_s: records
+    number = it.outbox.next_number
+    assert it.masker.seal(b"log!", number, 1, [record], 0) == [[1, slot, None, None]]
+    assert it.masker.unmasked == 1
 
 
 def test_data_made_anew_begins_with_the_slot():
@@ -208,7 +205,7 @@ def test_a_file_that_is_damaged_begins_with_the_slot():
         with flash_os.open("/data/masked", "wb") as file:
             file.write(damaged)
         again = restarted(it, BEGIN_S + 2000)
-        assert again.node.masker._ends == [{}]
+        assert again.masker._ends == [{}]
         again.run_to(BEGIN_S + 2700)
         look(again.outbox, [POLICY], holes=True)
         insert(it.data)
@@ -263,10 +260,10 @@ def test_without_its_tree_a_stream_is_silent_and_the_others_go_on():
     assert it.node._unsealed == 11
 
 
-def test_a_cursed_encoding_has_no_form_for_what_is_not_masked():
+def test_no_encoding_has_a_form_for_what_is_not_masked():
     """Nothing but a mask makes a record of what a window holds."""
     it = board()
-    it.node.masker = None
+    it.node.sealer = it.masker._sealer
     with pytest.raises(Exception, match="type that is not encoded"):
         it.run_to(BEGIN_S + 900)
 
@@ -334,39 +331,40 @@ class TestCommand:
         nvs = NvsPartition(ImageFlash(nvs_image(plain_ticket(), world.NVS_BYTES)))
         it = board(nvs=nvs.flash)
         it.run_to(BEGIN_S + 900)
-        assert it.node._unsealed and not it.keys.has_masks()
-        it.node.take_mask(1, world.TICKET.masks[1])
-        it.node.take_mask(2, world.TICKET.masks[2])
-        it.run_to(BEGIN_S + 3600)
-        assert len(look(it.outbox, [POLICY])[1]) == 9
-        again = restarted(it, BEGIN_S + 3610)
-        assert again.keys.has_masks() and again.keys.masks().numbers() == [1, 2]
+        assert it.node._unsealed and not it.keys.has_masks
+        for number in (1, 2):
+            it.keys.masks().take([number, world.TICKET.masks[number]], 0)
+        again = restarted(it, BEGIN_S + 910)
+        again.run_to(BEGIN_S + 3600)
+        assert len(look(again.outbox, [POLICY])[1]) == 8
+        assert again.keys.has_masks and again.keys.masks().numbers() == [1, 2]
         with pytest.raises(CommandError):
-            again.node.take_mask(1, bytes(16))
-        for number, root in ((0, bytes(16)), (256, bytes(16)), (9, bytes(15))):
+            again.keys.masks().take([1, bytes(16)], 0)
+        for wrong in ([0, bytes(16)], [256, bytes(16)], [9, bytes(15)], [9], [True, bytes(16)],
+                      [9, "x" * 16], [9, bytes(16), 1], []):  # fmt: skip
             with pytest.raises(CommandError):
-                again.node.take_mask(number, root)
+                again.keys.masks().take(wrong, 0)
 
     def test_a_cut_while_it_is_given_leaves_one_or_none_and_it_may_come_again(self):
         begin = nvs_image(plain_ticket(), world.NVS_BYTES)
         noting = NotingFlash(begin, tuple)
         it = board(nvs=noting)
         first = len(noting.noted)
-        it.node.take_mask(7, bytes(16))
+        it.keys.masks().take([7, bytes(16)], 0)
         for _, _, left, _ in cuts(noting, range(first, len(noting.noted) + 1)):
             reset_bench()
             bench.nvs, bench.partitions["nvs"] = NvsPartition(left), left
             masks = Keys().masks()
             assert masks.numbers() in ([], [7])
             if not masks.has(7):
-                masks.add(7, bytes(16), 0)
+                masks.take([7, bytes(16)], 0)
             assert masks.numbers() == [7] and masks.tree(7).leaf()
             assert not masks.step_to(0, {}) and masks.step_to(1, {})
 
     def test_it_begins_with_the_epoch(self):
         it = board()
         it.keys.step_to(3)
-        it.keys.masks().add(9, bytes(16), it.keys.epoch)
+        it.keys.masks().take([9, bytes(16)], it.keys.epoch)
         assert it.keys.masks().tree(9).index == 3 * 1440
 
 

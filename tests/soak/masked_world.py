@@ -7,6 +7,7 @@ Nothing that takes off a mask is the firmware's: leaves come from `cryptography`
 
 import contextlib
 import io
+import itertools
 import types
 
 import cbor2
@@ -21,6 +22,7 @@ from node.device.boots import Boots
 from node.device.clock import DAY_S
 from node.device.keys import Keys
 from node.pipeline.health import HEALTH
+from node.pipeline.masked import Masker
 from node.pipeline.minimise import Minimiser
 from node.pipeline.outbox import Outbox
 from node.pipeline.seal import Sealer
@@ -67,7 +69,7 @@ def true_values(policy: bytes, stream: int, slot: int) -> list:
     steps = [ref.rounded(value, resolution) for value in clamped]
     found = {"count": [len(steps)], "sum": [sum(steps)]}
     edges = [low, *bins, high + 1]
-    pairs = zip(edges, edges[1:], strict=False)
+    pairs = itertools.pairwise(edges)
     found["histogram"] = [sum(a <= v < b for v in clamped) for a, b in pairs]
     return [value for statistic in statistics for value in found[statistic]]
 
@@ -199,18 +201,17 @@ class Board:
         released = app._read_released(self.outbox, sealer)
         self.minimiser = Minimiser(Policy(policy), {"co2_ppm": EACH_S}, released)
         self.renewal = Renewal()
+        self.masker = Masker(self.keys, sealer, self.outbox, Policy(policy), DAY0)
         self.node = Node(
             clock=self.clock, wifi=nothing(step=lambda now_ms: False, wait_ms=1000),
             time_sync=nothing(step=lambda now_ms: None, waiting=lambda: False),
             link=nothing(connected=False), sensors=[Sensor(self.clock)],
-            minimiser=self.minimiser, sealer=sealer, outbox=self.outbox,
+            minimiser=self.minimiser, sealer=self.masker, outbox=self.outbox,
+            append=self.masker.append,
             publisher=nothing(receipts=0), watchdog=nothing(feed=lambda: None), keys=self.keys,
             make_scrub=app._make_scrub, boots=Boots(), renewal=self.renewal,
-            make_masker=lambda: app._make_masker(self.keys, self.outbox, DAY0),
             quantities=["co2_ppm", *HEALTH], random_below=lambda limit: 0,
         )  # fmt: skip
-        self.node.need_masker()
-        self.node.masker.step(self.minimiser.masked)
 
     def run_to(self, until_s: int, each_s: int = EACH_S):
         """Steps at each multiple of `each_s` up to `until_s`."""
@@ -225,7 +226,7 @@ class Board:
         if day > self.keys.epoch:
             self.minimiser.keep_released()
         self.keys.step_to(day)
-        self.node.masker.step(self.minimiser.masked)
+        self.masker.step()
 
     def scrub(self):
         """Until no old seal or tree can be found."""

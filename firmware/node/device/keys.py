@@ -35,6 +35,8 @@ class Keys:
         self._commanded = Kept(self._nvs, "commanded", 4)
         self.commanded = int.from_bytes(self._commanded.value or b"", "big")
         self.stepped = True  # an earlier seal may lie in the partition: see nvs_scrub.py
+        trees = read_blob(self._nvs, "trees", 32) or read_blob(self._nvs, "trees2", 32)
+        self.has_masks = trees is not None
 
     def missing(self) -> list:
         """The names of the keys that are not there."""
@@ -52,12 +54,8 @@ class Keys:
         self._keep(epoch, self.policy_version, seal_at(self.seal, self.epoch, epoch))
         self.stepped = True
 
-    def has_masks(self) -> bool:
-        """Whether a stream's tree was ever given to this node."""
-        return [1 for name in ("trees", "trees2") if read_blob(self._nvs, name, 32)] != []
-
     def masks(self):
-        """The trees of masked streams."""
+        """The trees of masked streams. has_masks: whether there are, or were, any."""
         from node.device.mask_keys import MaskKeys  # few nodes have any
 
         return MaskKeys(self._nvs)

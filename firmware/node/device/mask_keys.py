@@ -65,11 +65,14 @@ class MaskKeys:
             stepped = True
         return stepped
 
-    def add(self, number: int, root: bytes, epoch: int):
-        """Keeps a tree of this root, from the epoch's first leaf on. CommandError when the stream
-        has one: its leaves may have served."""
+    def take(self, arguments: list, epoch: int):
+        """Keeps the tree of [stream, root], from the epoch's first leaf on. CommandError when it
+        is none, or the stream has one: its leaves may have served."""
+        if [type(argument) for argument in arguments] != [int, bytes]:
+            raise CommandError("not the root of a tree")
+        number, root = arguments
         if not 0 < number < 256 or len(root) != SEED_BYTES or self.has(number):
-            raise CommandError("no tree is wanted there")
+            raise CommandError("not the root of a tree that is wanted")
         tree = from_root(root)
         tree.move_to(epoch * EPOCH_MINUTES)
         bits = int.from_bytes(self._numbers.value or b"", "big") | 1 << number

@@ -39,8 +39,7 @@ class NvsScrub:
         self.stale = 0
 
     def look(self, epoch: int) -> int:
-        """Counts seals and trees of other epochs than `epoch` that can be read from the partition.
-        """
+        """Counts seals and trees of other epochs that can be read from the partition."""
         found = 0
         for block in range(self._partition.info()[3] // _BLOCK_BYTES):
             found += self._look_in(block, epoch.to_bytes(4, "big"))

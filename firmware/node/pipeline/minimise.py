@@ -10,8 +10,8 @@ gave too few of the samples it should have. A mean is fair with three quarters o
 capture that the air quality directive asks of hourly means); a sum needs nearly all.
 
 The policy is enforced when a window closes, in one order: clamp, aggregate, add noise, withhold,
-round. Noise and withholding are in protect.py, for the streams that have them; of masked streams,
-which only leave in sums, they are for who opens these: masked.py.
+round. Noise and withholding are in protect.py, for the streams that have them; those of a masked
+stream are for who opens its sums, and its windows are in masked_window.py.
 """
 
 _BREAK_S = 3600  # windows that ended longer ago than this are not made up for
@@ -150,7 +150,7 @@ class Released:
 class Minimiser:
     """policy: what may leave; intervals_s: {quantity: sampling interval} of what is fitted;
     released: what this node released before; seed: 32 random bytes that noise is made from, which
-    were drawn while the radio was on. `masked`: the numbers of the streams that are."""
+    were drawn while the radio was on."""
 
     def __init__(self, policy, intervals_s: dict, released=None, seed=None):
         self._intervals_s = intervals_s
@@ -171,11 +171,10 @@ class Minimiser:
         # Parts come before their total.
         streams = sorted(policy.streams, key=lambda stream: stream.window_s << 8 | stream.number)
         self._windows = [self._window(stream) for stream in streams]
-        self.masked = [stream.number for stream in streams if stream.bins is not None]
 
     def _window(self, stream):
         if stream.bins is not None:
-            from node.pipeline.masked import MaskedWindow
+            from node.pipeline.masked_window import MaskedWindow
 
             return MaskedWindow(stream)
         if not stream.k and not stream.noise:

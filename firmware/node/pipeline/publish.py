@@ -55,7 +55,7 @@ class Publisher:
         self._again_ms = _AGAIN_MS if receipts.has_key else _NEVER_MS
         self.receipts = 0  # that were authentic
         self.on_new_outbox = None  # called with how many envelopes are given up for a new outbox
-        self.take_mask = None  # called with a stream, and the root of its tree
+        self.take_mask = None  # called with what the vault's command "mask" says
         self._oldest_since_ms = 0
         self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
@@ -151,9 +151,9 @@ class Publisher:
         if verb == "policy":  # states a fact, as a receipt does: its signature says what it may
             self._take_policy(arguments)
             return
-        if verb == "mask" and [type(argument) for argument in arguments] == [int, bytes]:
+        if verb == "mask":
             self._use_command(number)
-            self.take_mask(*arguments)
+            self.take_mask(arguments)
             return
         if verb != "resend" or len(arguments) != 2 or not is_number(arguments[1]):
             raise CommandError("not known")
