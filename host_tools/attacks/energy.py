@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-from host_tools.attacks.firmware_stages import alone, watch
+from host_tools.attacks.firmware_stages import alone, readable, watch
 from host_tools.attacks.recording import MINUTES, Household, read_household
 from host_tools.attacks.result import Result
 
@@ -36,8 +36,9 @@ def readings(watts: list[float], start_s: int) -> Iterator[tuple[int, str, int]]
 
 
 def released(policy, watts: list[float], seed: bytes) -> list[list[float]]:
-    """What the policy lets out of power and energy: one series for each stream and statistic, in
-    steps, each value at all minutes that it covers; 0 where it is withheld."""
+    """What can be read of power and energy: one series for each stream and statistic, in steps,
+    each value at all minutes that it covers; 0 where it is withheld."""
+    policy = readable(policy)
     start_s = policy.from_s
     intervals_s = dict.fromkeys(QUANTITIES, SAMPLE_S)
     streams = {s.number: s for s in policy.streams if s.quantity in QUANTITIES}
@@ -93,7 +94,7 @@ def neighbours(house: Household, count: int, chance: random.Random) -> list[floa
 
 def policy_of_window(policy, window_s: int):
     """The same, but in windows of this length."""
-    stream = next(s for s in policy.streams if s.quantity == "energy_mwh")
+    stream = next(s for s in readable(policy).streams if s.quantity == "energy_mwh")
     high = max(1, stream.high * window_s // stream.window_s)
     return alone(stream, window_s=window_s, high=high, resolution=1, noise=None, k=0)
 

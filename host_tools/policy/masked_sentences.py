@@ -27,8 +27,8 @@ def _leaves(stream: Stream) -> str:
     times = count(budget.releases_a_day(stream), "time")
     return (
         f"{what[0].upper()}{what[1:]} of {each(stream.window_s)} leave masked, {times} a day: "
-        f"nobody can read those of one node. A sum opens over {stream.k:,} nodes or more, with a "
-        f"token of the controller, who holds no values."
+        f"neither store nor controller can read those of one node by itself. A sum opens over "
+        f"{stream.k:,} nodes or more, with a token of the controller, who holds no values."
     )
 
 

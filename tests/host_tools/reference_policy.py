@@ -11,8 +11,12 @@ KEEP_DAYS = 365
 PURPOSE, LEGAL_BASIS = "dpv:PublicBenefit", "eu-gdpr:A6-1-e"
 
 
-def stream(number, quantity, window_s, statistics, resolution, low, high, k=0, noise=None) -> list:
-    return [number, quantity, window_s, statistics, resolution, low, high, k, noise]
+def stream(
+    number, quantity, window_s, statistics, resolution, low, high, k=0, noise=None, bins=None
+) -> list:
+    """bins: of a masked stream, [] without a histogram."""
+    fields = [number, quantity, window_s, statistics, resolution, low, high, k, noise]
+    return fields if bins is None else [*fields, bins]
 
 
 def masked(number, quantity, window_s, statistics, resolution, low, high, *, k=0, noise=None,

@@ -4,11 +4,13 @@ comes out is compared with what the page and the chain say to people, read back 
 change of any one of the three fails here."""
 
 import bisect
+import copy
 import dataclasses
 import datetime
 import math
 import random
 import re
+from fractions import Fraction
 
 import pytest
 
@@ -30,6 +32,8 @@ STATISTICS = {
     "the number of readings": "count", "the total": "sum", "the average": "mean",
     "the lowest value": "min", "the highest value": "max", "the last value": "last",
     "die Anzahl der Messungen": "count", "die Summe": "sum", "der Durchschnitt": "mean",
+    "the total of the squares": "sum_squares", "how the readings are spread": "histogram",
+    "die Summe der Quadrate": "sum_squares", "die Verteilung der Messungen": "histogram",
     "der niedrigste Wert": "min", "der höchste Wert": "max", "der letzte Wert": "last",
 }  # fmt: skip
 PATTERNS = {
@@ -37,9 +41,10 @@ PATTERNS = {
         "sent": r"(?:(Once) a|Every ?([\d.,]*)) (second|minute|hour|day)s?: "
                 r"(.+?) of that period\.",
         "measured": r"is measured every ?([\d.,]*) (second|minute|hour)s?\.",
-        "step": r"Rounded to steps of (.+?)\.(?: |$)",
-        "low": r"Values below (.+?) are sent as \1\.",
-        "high": r"Values above (.+?) are sent as \1\.",
+        "step": r"ounded to steps of (.+?)(?: before it is added)?\.(?: |$)",
+        "low": r"(?:Values|A reading) below (.+?) (?:are sent|counts) as \1\.",
+        "high": r"(?:Values|A reading) above (.+?) (?:are sent|counts) as \1\.",
+        "masked": r"in one sum with that of other devices, at least ([\d,]+) in all\.",
         "k": r"Counts (?:that are )?under ([\d,]+) (?:after that )?are not sent\.",
         "noise": r"in 19 of 20 cases at most (.+?) more or less\.",
         "epsilon": r"epsilon ([\d/]+) a value, ([\d/]+) a day",
@@ -48,9 +53,12 @@ PATTERNS = {
         "sent": r"(?:(Einmal) am|Jede|Alle ([\d.,]+)) (Sekunde|Minute|Stunde|Tag)[en]*: "
                 r"(.+?) in diesem Zeitraum\.",
         "measured": r"Gemessen wird (?:jede|alle) ?([\d.,]*) ?(Sekunde|Minute|Stunde)n?\.",
-        "step": r"Schrittweite: (.+?)\.(?: |$)",
-        "low": r"Werte kleiner als (.+?) werden als \1 gesendet\.",
-        "high": r"Werte größer als (.+?) werden als \1 gesendet\.",
+        "step": r"(?:Schrittweite:|auf Schritte von) (.+?)(?: gerundet, bevor .+?)?\.(?: |$)",
+        "low": r"(?:Werte kleiner als|Eine Messung unter) (.+?) "
+               r"(?:werden als \1 gesendet|zählt als \1)\.",
+        "high": r"(?:Werte größer als|Eine Messung über) (.+?) "
+                r"(?:werden als \1 gesendet|zählt als \1)\.",
+        "masked": r"in einer Summe mit dem anderer Geräte öffnen, zusammen mindestens ([\d.]+)\.",
         "k": r"Zählungen(?:, die danach)? unter ([\d.]+) (?:liegen, )?werden nicht gesendet\.",
         "noise": r"in 19 von 20 Fällen höchstens (.+?) mehr oder weniger\.",
         "epsilon": r"Epsilon ([\d/]+) je Wert, ([\d/]+) am Tag",
@@ -61,15 +69,21 @@ PATTERNS = {
 # What is said in short of all counts: without noise, with it, and of what has noise.
 SHORT = {
     "en": {
-        "k": r"Counts under ([\d,]+) are not sent: (.+)\.",
-        "k_noisy": r"With the random number added, counts under ([\d,]+) are not sent: (.+)\.",
-        "noise": r"A (random number) is added to: (.+)\.",
+        "k": r"Counts under (?P<k>[\d,]+) are not sent: (?P<names>.+)\.",
+        "k_noisy": r"With the random number added, counts under (?P<k>[\d,]+) are not sent: "
+                   r"(?P<names>.+)\.",
+        "noise": r"A random number is added to: (?P<names>.+)\.",
+        "masked": r"No office by itself can read what this device measured: (?P<names>.+)\. "
+                  r"It opens only as one sum of at least (?P<k>[\d,]+) devices\.",
     },
     "de": {
-        "k": r"Zählungen unter ([\d.]+) werden nicht gesendet: (.+)\.",
-        "k_noisy": r"Liegt die Zählung mit der Zufallszahl unter ([\d.]+), "
-                   r"wird sie nicht gesendet: (.+)\.",
-        "noise": r"Eine (Zufallszahl) wird addiert bei: (.+)\.",
+        "k": r"Zählungen unter (?P<k>[\d.]+) werden nicht gesendet: (?P<names>.+)\.",
+        "k_noisy": r"Liegt die Zählung mit der Zufallszahl unter (?P<k>[\d.]+), "
+                   r"wird sie nicht gesendet: (?P<names>.+)\.",
+        "noise": r"Eine Zufallszahl wird addiert bei: (?P<names>.+)\.",
+        "masked": r"Keine Stelle kann für sich allein lesen, was dieses Gerät gemessen hat: "
+                  r"(?P<names>.+)\. Öffnen lässt es sich nur als eine Summe von mindestens "
+                  r"(?P<k>[\d.]+) Geräten\.",
     },
 }  # fmt: skip
 SINGLE = {"min", "max", "last"}  # each is one reading
@@ -78,7 +92,8 @@ SINGLE = {"min", "max", "last"}  # each is one reading
 @dataclasses.dataclass
 class Promise:
     """What is said of one stream: window_s, interval_s, statistics, and in the quantity's scale
-    step, low, high, k and the limit of the noise. None where nothing is said."""
+    step, low, high, k and the limit of the noise; masked: from how many devices on a sum opens.
+    None where nothing is said."""
 
     window_s: int
     interval_s: int
@@ -88,6 +103,7 @@ class Promise:
     high: int | None
     k: int | None
     noise: int | None
+    masked: int | None
 
 
 def amount(text: str, language: str, quantity: str) -> int:
@@ -115,6 +131,7 @@ def promise(text: str, language: str, quantity: str) -> Promise:
         int(number or 1) * UNITS_S[unit], int(measured or 1) * UNITS_S[measured_unit],
         [STATISTICS[name] for name in names], of("step"), of("low"), of("high"),
         int(found["k"][1]) if found["k"] else None, of("noise"),
+        int(found["masked"][1]) if found["masked"] else None,
     )  # fmt: skip
 
 
@@ -127,14 +144,15 @@ def told_by_page(page: str, language: str) -> dict:
         one = promise(text_of(element), language, quantity)
         says = {key: element.get("data-" + key) for key in (
             "window-s", "interval-s", "statistics", "resolution", "low", "high", "k",
-            "noise-limit",
+            "noise-limit", "masked",
         )}  # fmt: skip
         assert one.window_s == int(says["window-s"])
         assert one.interval_s == int(says["interval-s"])
         assert one.statistics == says["statistics"].split()
         assert one.step in (None, int(says["resolution"]))
         assert one.low in (None, int(says["low"])) and one.high in (None, int(says["high"]))
-        assert (one.k or 0) == int(says["k"])
+        assert (one.k or one.masked or 0) == int(says["k"])
+        assert (one.masked is not None) == (says["masked"] is not None)
         assert one.noise == (says["noise-limit"] and int(says["noise-limit"]))
         told[int(element.get("data-stream"))] = quantity, one
     return told
@@ -168,8 +186,17 @@ def measured(policy: Policy, intervals_s: dict, seed: int) -> dict:
     }
 
 
+def readable(policy: Policy) -> Policy:
+    """Without what leaves masked: of that nothing is in a record that could be compared."""
+    shown = copy.copy(policy)
+    shown.streams = [stream for stream in policy.streams if stream.bins is None]
+    shown.windows_s = sorted({stream.window_s for stream in shown.streams})
+    return shown
+
+
 def released(policy: Policy, intervals_s: dict, readings: dict) -> list:
-    """[(instant, record)]: what the node's minimiser lets out of them."""
+    """[(instant, record)]: what can be read of what the node's minimiser lets out of them."""
+    policy = readable(policy)
     start = policy.from_s + DAY_S
     minimiser = Minimiser(policy, intervals_s, seed=bytes(range(32)))
     minimiser.follow(start - 1, 1)
@@ -225,6 +252,7 @@ def test_page_chain_and_languages_promise_the_same(run):
 def test_what_comes_out_of_the_node_is_what_the_page_says(run):
     policy, terms, kit, readings, records = run
     told = told_by_page(notice(policy, terms, kit), "en")
+    told = {number: of for number, of in told.items() if of[1].masked is None}
     assert {record[0] for _, record in records} == set(told)
     off = {number: [] for number in told}
     for instant_s, (number, slot, *values) in records:
@@ -299,8 +327,8 @@ def told_in_short(page: str, language: str) -> dict:
     for line in lines:
         for kind, pattern in SHORT[language].items():
             if match := re.fullmatch(pattern, line):
-                k = None if kind == "noise" else int(match[1])
-                told[kind].update(dict.fromkeys(re.split(r", | and | und ", match[2]), k))
+                k = None if kind == "noise" else int(match["k"])
+                told[kind].update(dict.fromkeys(re.split(r", | and | und ", match["names"]), k))
     return told
 
 
@@ -319,6 +347,10 @@ def test_the_short_lines_say_of_each_stream_what_the_node_withholds(run, languag
         name = heading(page, language, number)
         name = next((n for kind in short.values() for n in kind if n.lower() == name.lower()), "")
         named[number] = name
+        assert short["masked"].get(name) == said.masked
+        if said.masked is not None:
+            assert [kind for kind in short if name in short[kind]] == ["masked"]
+            continue
         assert (name in short["noise"]) == (said.noise is not None)
         assert short["k"].get(name) == (said.k if said.noise is None else None)
         assert short["k_noisy"].get(name) == (said.k if said.noise is not None else None)
@@ -343,6 +375,7 @@ def test_streams_of_one_quantity_are_told_apart_where_k_or_noise_differs():
         "k": {"vehicles (every 15 minutes)": 10, "vehicles (once a day)": 12},
         "k_noisy": {"people walking to the right": 10},
         "noise": {"people walking to the right": None},
+        "masked": {},
     }
     assert told_in_short(page, "de")["k_noisy"] == {"Fußverkehr nach rechts": 10}
 
@@ -385,6 +418,8 @@ def test_the_chain_claims_thresholds_and_noise_when_the_node_has_them(run):
     process = {e["element_id"] for e in chain["instance"]["elements"]}
     withheld = any(None in record for _, record in records)
     assert ("k_anonymity" in process) == withheld
+    masked = any(stream.bins is not None for stream in policy.streams)
+    assert ("homomorphic_encryption" in process) == masked
     assert ("differential_privacy" in process) == any(one.noise for one in policy.streams)
 
 
@@ -439,3 +474,43 @@ def test_the_epsilon_of_a_day_is_what_its_releases_cost():
     page = notice(*made(one))
     text = text_of(found(parse(page), data_stream="1")[0])
     assert re.search(PATTERNS["en"]["epsilon"], text).groups() == ("1/96", "1/2")
+
+
+# --- masked
+
+
+HISTOGRAM = [*stream(1, "vehicles", 900, ["count", "sum_squares", "histogram"], 2, 10, 90, k=12),
+             [20, 40]]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_the_page_says_of_a_masked_stream(language):
+    policy, terms, kit = made(HISTOGRAM, stream(2, window_s=86_400, statistics=["sum", "mean"]))
+    page = notice(policy, terms, kit)
+    told = told_by_page(page, language)
+    statistics = ["count", "sum_squares", "histogram"]
+    assert told[1][1] == Promise(900, 15, statistics, 2, 10, 90, None, None, masked=12)
+    text = text_of(found(found(parse(page), "article", lang=language)[0], data_stream="1")[0])
+    readable = {"en": "once a day: the total and the average.",
+                "de": "einmal am Tag: die Summe und der Durchschnitt."}  # fmt: skip
+    edges = {"en": "20 vehicles and 40 vehicles.", "de": "20 Fahrzeuge und 40 Fahrzeuge."}
+    assert readable[language] in text.replace("\u00a0", " ")
+    assert edges[language] in text.replace("\u00a0", " ")
+    assert "masked" in {e.get("data-never") for e in found(parse(page), data_never=True)}
+
+
+def test_the_noise_of_a_masked_stream_is_told():
+    noisy = [*stream(1, "vehicles", 900, ["count", "sum"], 5, k=12, noise=[3, 1, 7]), []]
+    policy, terms, kit = made(noisy, per_day=Fraction(9), contribution=3)
+    page = notice(policy, terms, kit)
+    text = text_of(found(parse(page), data_stream="1")[0])
+    assert "epsilon 1/7 a value of a sum, at most 9 a day" in text
+    steps, rest = divmod(told_by_page(page, "en")[1][1].noise, 5)  # of 5 vehicles each
+    ratio = math.exp(-1 / (3 * 7))  # the discrete Laplace of scale contribution / epsilon
+    beyond = [2 * ratio ** (m + 1) / (1 + ratio) for m in (steps, steps - 1)]
+    assert not rest and beyond[0] <= 0.05 < beyond[1]
+    assert "homomorphic_encryption" in str(datachain(policy, terms, kit))
+    bare = [*stream(1, "vehicles", 900, ["count", "histogram"], k=12, noise=[3, 1, 7]), [9]]
+    page = notice(*made(bare, per_day=Fraction(9), contribution=3))
+    assert "Before a sum is opened, random numbers are added to it." in page
+    assert told_by_page(page, "en")[1][1].noise is None

@@ -22,7 +22,7 @@ from host_tools.policy.sentences import _ALWAYS, words
 from node.drivers.registry import PARTS
 from node.pipeline.health import HEALTH
 from node.pipeline.quantities import QUANTITIES
-from node.policy.form import STATISTICS
+from node.policy.form import MASKED_STATISTICS, STATISTICS
 from tests.host_tools.notice_fixture import (
     HTML,
     POLICIES,
@@ -250,7 +250,7 @@ def test_a_language_has_words_for_all_that_can_be_said(language):
     phrases = Phrases(language)
     for quantity in QUANTITIES:
         assert phrases.quantity(quantity)
-    for statistic in STATISTICS:
+    for statistic in (*STATISTICS, *MASKED_STATISTICS):
         assert phrases.take("statistic", statistic)
     for term in PURPOSES:
         assert phrases.purpose(term) != term

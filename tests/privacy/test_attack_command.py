@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
 """`lamppost policy attack`: table, JSON, pictures, exit codes."""
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
 
 import boards
+from host_tools.attacks import firmware_stages
 from host_tools.attacks.extra import check_extra
+from host_tools.attacks.questions import ATTACKS, has_energy
 from host_tools.attacks.result import Result
+from host_tools.attacks.run import Sizes
+from host_tools.attacks.run import run as attack_all
 from host_tools.cli import run
 from host_tools.commands.policy.attack import _show as show
 from host_tools.errors import ToolError
@@ -141,3 +146,16 @@ def test_a_missing_library_is_told_with_a_command_that_works_here(monkeypatch):
     with pytest.raises(ToolError, match="numpy") as err:
         check_extra()
     assert err.value.hint == ".venv/bin/pip install -e '.[attack]'"
+
+
+def test_what_is_masked_is_not_attacked(policies):
+    policy = policies["energy-dwelling"]
+    masked = [stream for stream in policy.streams if stream.bins is not None]
+    assert masked and [s.number for s in firmware_stages.readable(policy).streams] == [1]
+    assert has_energy(policy)
+    alone = copy.copy(policy)
+    alone.streams = masked
+    assert not has_energy(alone)
+    told = []
+    found = attack_all({"masked": alone}, tuple(ATTACKS), Sizes(), 1, None, told.append)
+    assert found == [] == told
