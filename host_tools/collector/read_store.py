@@ -14,6 +14,7 @@ from host_tools.errors import ToolError
 from host_tools.policy.terms import read_terms
 from node.policy.rules import Policy
 
+_CACHE_KIB = 65_536  # so that the upper pages of a large table are read once
 _ORDER = ("mean", "min", "max", "sum", "last", "count")
 
 
@@ -83,6 +84,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise ToolError(f"{path}: {err}", "check who may read it") from err
     try:
         check_store(db, path)
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     except ToolError:
         db.close()
         raise

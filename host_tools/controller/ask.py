@@ -60,7 +60,8 @@ def _exchange(url: str, method: str, path: str, body, tls: Tls) -> tuple[int, by
         message = f"{url} does not take the certificate {tls.certificate}"
         raise ToolError(message, "show one of its authority that is still valid") from err
     except (OSError, http.client.HTTPException) as err:
-        raise ToolError(f"{url} does not answer: {_reason(err)}", "is it up? Ask later") from err
+        hint = "is it up, and your certificate one of its authority? Ask later"
+        raise ToolError(f"{url} does not answer: {_reason(err)}", hint) from err
     finally:
         connection.close()
     if len(data) > _ANSWER_MAX:

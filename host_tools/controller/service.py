@@ -77,7 +77,6 @@ async def _known_people(request: web.Request, handler):
         if role not in ROLES:
             message = f"{name} has the role {role}, and {' or '.join(ROLES)} is needed"
             raise Refusal("role", message, "show a certificate for who asks for sums")
-        request["name"] = name
         return await handler(request)
     except Refusal as err:
         told = {"rule": err.rule, "message": err.message, "hint": err.hint}
@@ -99,11 +98,12 @@ def _who(request: web.Request) -> tuple[str, str]:
 
 
 async def _sum(request: web.Request) -> web.Response:
+    name, _ = _who(request)
     encoded = await request.read()
     began = time.monotonic()
     async with request.app[_TURNS]:
         answer = request.app[_CONTROLLER].answer
-        token = await asyncio.to_thread(answer, encoded, request["name"])
+        token = await asyncio.to_thread(answer, encoded, name)
     spent = time.monotonic() - began
     await asyncio.sleep(-spent % 1)
     return web.Response(body=token, content_type="application/cbor")
