@@ -28,14 +28,16 @@ def make(folder: Path, passphrase: str, factor, name: str, policy_key: bytes,
     """A new controller; returns its public key. policy_key: 60 bytes, of who signs policies;
     ahead_s: see key_vault.Keys. ToolError when the folder holds one already."""
     folder = Path(folder)
+    if (folder / ledger.FILE).exists():
+        raise ToolError(f"{folder} holds a controller already", "take a new folder")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as err:
         raise ToolError(f"{folder}: {err.strerror}", "take a folder that can be written") from err
-    Ledger.create(folder / ledger.FILE)
     with KeyVault.create(folder, passphrase, factor, name, policy_key, ahead_s) as vault:
         public = vault.keys().public()
     write_public(folder / PUBLIC, public.encode())
+    Ledger.create(folder / ledger.FILE)  # last: with it the controller is whole
     return public
 
 

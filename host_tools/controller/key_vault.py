@@ -67,13 +67,17 @@ class KeyVault:
         if not (name.isprintable() and 0 < len(name) <= 64):
             raise ToolError("the name of a controller has 1 to 64 characters", "give a --name", 2)
         vault = cls(SealedFile.create(Path(folder) / FILE, passphrase, factor, _SCHEMA))
-        with vault._sealed.change("init", {"name": name}):
-            vault._keep("name", name.encode())
-            vault._keep("policy key", policy_key)
-            vault._keep("ahead", str(ahead_s).encode())
-            vault._keep("noise", os.urandom(32))
-            vault._keep("signing", Ed25519PrivateKey.generate().private_bytes_raw())
-            vault._keep("sealing", new_sealing_secret())
+        try:
+            with vault._sealed.change("init", {"name": name}):
+                vault._keep("name", name.encode())
+                vault._keep("policy key", policy_key)
+                vault._keep("ahead", str(ahead_s).encode())
+                vault._keep("noise", os.urandom(32))
+                vault._keep("signing", Ed25519PrivateKey.generate().private_bytes_raw())
+                vault._keep("sealing", new_sealing_secret())
+        except BaseException:
+            vault.close()
+            raise
         return vault
 
     @classmethod

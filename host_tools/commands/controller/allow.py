@@ -6,20 +6,16 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.controller.unlock import (
-    factor,
-    folder_argument,
-    passphrase,
-    unlock_options,
-)
+from host_tools.commands.controller.folder_argument import folder_argument
+from host_tools.commands.vault.factor_options import json_option, opening
 
 
 @click.command()
 @folder_argument
 @click.argument("path", metavar="FILE.policy", type=click.Path(path_type=Path))
-@unlock_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def allow(folder, path, key_file, passphrase_file, as_json):
+@opening
+@json_option
+def allow(folder, path, factor, passphrase, as_json):
     """Take a published policy: by it, and no other, sums are opened.
 
     Its signature is checked. Give every version as soon as it is published: from its first day on
@@ -29,8 +25,7 @@ def allow(folder, path, key_file, passphrase_file, as_json):
     """
     from host_tools.controller.folder import allow_policy
 
-    secret = passphrase(passphrase_file)
-    allowed, fresh = allow_policy(folder, secret, factor(key_file), path)
+    allowed, fresh = allow_policy(folder, passphrase(), factor, path)
     policy = allowed.policy
     numbers = [stream.number for stream in policy.streams if stream.bins is not None]
     if as_json:

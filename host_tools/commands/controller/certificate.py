@@ -6,12 +6,8 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.controller.unlock import (
-    factor,
-    folder_argument,
-    passphrase,
-    unlock_options,
-)
+from host_tools.commands.controller.folder_argument import folder_argument
+from host_tools.commands.vault.factor_options import json_option, opening
 from host_tools.errors import ToolError
 
 _path = click.Path(path_type=Path)
@@ -22,9 +18,9 @@ _path = click.Path(path_type=Path)
 @click.option("--tls-dir", type=_path, required=True, metavar="DIR",
               help="Where ca.pem, CN.pem and CN.key are.")  # fmt: skip
 @click.option("--cn", "name", required=True, metavar="CN", help="Whose certificate it is.")
-@unlock_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def certificate(folder, tls_dir, name, key_file, passphrase_file, as_json):
+@opening
+@json_option
+def certificate(folder, tls_dir, name, factor, passphrase, as_json):
     """Take the certificate under which the controller serves, and its key into the vault.
 
     Delete the file of the key then. It is also how a certificate is renewed. Example:
@@ -42,7 +38,7 @@ def certificate(folder, tls_dir, name, key_file, passphrase_file, as_json):
         hint = "--tls-dir holds ca.pem, and CN.pem and CN.key of --cn"
         raise ToolError(f"{err.filename}: {err.strerror}", hint) from err
     server_context(*parts)
-    with KeyVault.open(folder, passphrase(passphrase_file), factor(key_file)) as vault:
+    with KeyVault.open(folder, passphrase(), factor) as vault:
         vault.set_tls(*parts)
     if as_json:
         console.result_json({"certificate": str(files[1]), "key": str(files[2])})

@@ -6,7 +6,8 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.controller.unlock import folder_argument
+from host_tools.commands.controller.folder_argument import folder_argument
+from host_tools.commands.vault.factor_options import json_option
 from host_tools.errors import ToolError
 
 
@@ -15,7 +16,7 @@ from host_tools.errors import ToolError
 @click.option("--verify", is_flag=True, help="Only say whether it holds together; 1 if not.")
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a page for the public.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 def log(folder, verify, page, as_json):
     """Show what was asked for, and what came of it. No factor is needed: nothing in it is secret.
 

@@ -4,19 +4,15 @@
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.controller.unlock import (
-    factor,
-    folder_argument,
-    passphrase,
-    unlock_options,
-)
+from host_tools.commands.controller.folder_argument import folder_argument
+from host_tools.commands.vault.factor_options import json_option, opening
 
 
 @click.command()
 @folder_argument
-@unlock_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def restore(folder, key_file, passphrase_file, as_json):
+@opening
+@json_option
+def restore(folder, factor, passphrase, as_json):
     """Go on with a ledger that came back from a backup, when its newest copy is lost.
 
     What was answered since the backup is not known any more. So nothing that was measured before
@@ -24,7 +20,7 @@ def restore(folder, key_file, passphrase_file, as_json):
     """
     from host_tools.controller.folder import restore as restore_ledger
 
-    entries, expected = restore_ledger(folder, passphrase(passphrase_file), factor(key_file))
+    entries, expected = restore_ledger(folder, passphrase(), factor)
     if as_json:
         console.result_json({"entries": entries, "expected": expected})
         return

@@ -4,12 +4,8 @@
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.controller.unlock import (
-    factor,
-    folder_argument,
-    passphrase,
-    unlock_options,
-)
+from host_tools.commands.controller.folder_argument import folder_argument
+from host_tools.commands.vault.factor_options import opening
 from host_tools.errors import ToolError
 
 
@@ -17,8 +13,8 @@ from host_tools.errors import ToolError
 @folder_argument
 @click.option("--listen", metavar="HOST:PORT", default="0.0.0.0:8443", show_default=True,
               help="Where; port 0 takes a free one.")  # fmt: skip
-@unlock_options
-def serve(folder, listen, key_file, passphrase_file):
+@opening
+def serve(folder, listen, factor, passphrase):
     """Answer requests over HTTPS, until SIGTERM or Ctrl-C.
 
     Who asks shows a certificate of the authority with the OU requester or collector; its CN is the
@@ -34,7 +30,7 @@ def serve(folder, listen, key_file, passphrase_file):
     from host_tools.controller.service import server_context
 
     host, port = _address(listen)
-    controller = unlock(folder, passphrase(passphrase_file), factor(key_file))
+    controller = unlock(folder, passphrase(), factor)
     if controller.tls is None:
         raise ToolError(f"{folder} has no certificate", "give it: lamppost controller certificate")
     context = server_context(*controller.tls)

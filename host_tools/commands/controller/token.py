@@ -6,12 +6,8 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.controller.unlock import (
-    factor,
-    folder_argument,
-    passphrase,
-    unlock_options,
-)
+from host_tools.commands.controller.folder_argument import folder_argument
+from host_tools.commands.vault.factor_options import json_option, opening
 from host_tools.errors import ToolError
 
 _path = click.Path(path_type=Path)
@@ -23,9 +19,9 @@ _path = click.Path(path_type=Path)
 @click.option("-o", "--output", "target", metavar="TOKEN", type=_path, required=True,
               help="The file to write.")  # fmt: skip
 @click.option("--by", required=True, metavar="NAME", help="Who brought the request: for the log.")
-@unlock_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def token(folder, request, target, by, key_file, passphrase_file, as_json):
+@opening
+@json_option
+def token(folder, request, target, by, factor, passphrase, as_json):
     """Answer a request in a file: for an office without a network.
 
     The same rules hold as on the network, and the log tells of it alike. Example:
@@ -44,7 +40,7 @@ def token(folder, request, target, by, key_file, passphrase_file, as_json):
     if target.exists():
         raise ToolError(f"{target} is there already", "give another name with -o")
     check_room(target, 4096)  # before something is charged
-    controller = unlock(folder, passphrase(passphrase_file), factor(key_file))
+    controller = unlock(folder, passphrase(), factor)
     answer = controller.answer(encoded, by)
     write_public(target, answer)
     if as_json:
