@@ -14,7 +14,7 @@ import dataclasses
 
 import cbor2
 
-from host_tools.vault.slots import NONCE_SIZE, Slot, Stretch
+from host_tools.vault.slots import NONCE_SIZE, Slot, Stretch, is_label
 
 MAGIC = b"lp1vault"
 _LONGEST = 64 * 1024  # of a header
@@ -93,4 +93,4 @@ def _is_sound(header: Header) -> bool:
 def _is_sound_slot(slot: Slot) -> bool:
     right = all(type(getattr(slot, name)) is kind for name, kind in _TYPES.items())
     right = right and all(len(getattr(slot, name)) == size for name, size in _SIZES.items())
-    return right and 0 < slot.number < 1 << 32
+    return right and 0 < slot.number < 1 << 32 and is_label(slot.kind) and is_label(slot.label)

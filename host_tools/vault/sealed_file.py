@@ -36,8 +36,9 @@ _DOES_NOT_OPEN = (
 
 
 class SealedFile:
-    """db: the database, in memory; writing to it works within change() only. Made by create() or
-    open(); a context manager that closes."""
+    """db: the database, in memory; writing to it works within change() only, and a change that
+    could not be written leaves another connection here. Made by create() or open(); a context
+    manager that closes."""
 
     db: sqlite3.Connection
 
@@ -56,6 +57,7 @@ class SealedFile:
         with file._closed_on_error():
             file._lock = take_lock(file.path)
             cls.check_new(path)
+            slots.check_label(factor.label)
             file._keys, file._stretch = slots.new_keys(), slots.Stretch(os.urandom(16))
             kept = factor.enrol()
             stretched = file._stretch.of(passphrase)
@@ -126,11 +128,11 @@ class SealedFile:
             raise
         finally:
             self._is_changing = False
-            with contextlib.suppress(sqlite3.ProgrammingError):  # closed, as it was not restored
-                self.db.execute("PRAGMA query_only = ON")
+            self.db.execute("PRAGMA query_only = ON")
 
     def add_factor(self, passphrase: str, factor) -> int:
         """Lets another factor open the file, with this passphrase; returns its slot's number."""
+        slots.check_label(factor.label)
         added = self.db.execute("SELECT count(*) FROM log WHERE verb = 'add factor'").fetchone()[0]
         number = 2 + added  # a removed slot's number is not given again
         kept = factor.enrol([slot.kept for slot in self._slots if slot.kind == factor.kind])
@@ -223,11 +225,12 @@ class SealedFile:
 
     def _restore(self, image: bytes, keys, before: tuple):
         self._keys, self._slots = keys, before
-        try:
+        if self.db.in_transaction:
             self.db.rollback()
-            self.db.deserialize(image)
-        except sqlite3.Error:  # somebody still reads from it: better none than a wrong one
-            self.close()
+            return
+        self.db.close()  # it has what the file has not: who still reads from it gets an error
+        self.db = _memory()
+        self.db.deserialize(image)
 
     @contextlib.contextmanager
     def _closed_on_error(self):
@@ -240,6 +243,7 @@ class SealedFile:
 
 def _memory() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
+    db.text_factory = bytes.decode  # the module's own would quote in an error what is no text
     db.execute("PRAGMA temp_store = MEMORY")  # large sorts would go to a file
     db.execute("PRAGMA secure_delete = ON")  # what is deleted is not in the next image
     db.execute("PRAGMA foreign_keys = ON")

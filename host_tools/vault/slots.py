@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from host_tools.errors import ToolError
+
 KEY_SIZE = 32
 NONCE_SIZE = 12
 _HPKE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
@@ -87,6 +89,17 @@ class Keys:
 
 def new_keys() -> Keys:
     return Keys(os.urandom(16), os.urandom(KEY_SIZE), os.urandom(KEY_SIZE))
+
+
+def check_label(label: str):
+    """ToolError for a label that could not be shown: it stands unsealed, and anybody may change
+    it."""
+    if not is_label(label):
+        raise ToolError("a label has at most 60 printable characters", "give a shorter --label")
+
+
+def is_label(label: str) -> bool:
+    return len(label) <= 60 and label.isprintable()
 
 
 def make_slot(number: int, keys: Keys, stretch: Stretch, stretched: bytes, factor, kept: bytes):

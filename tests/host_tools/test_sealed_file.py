@@ -13,9 +13,16 @@ from host_tools import chained_log, private_file
 from host_tools.errors import ToolError
 from host_tools.vault.factors import KeyFile, make_key_file
 from host_tools.vault.sealed_file import SealedFile
+from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
 
-PASSPHRASE = "seven grey herons on the weir"
 SCHEMA = "CREATE TABLE things (name TEXT PRIMARY KEY, secret BLOB);"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def argon2id():
+    with pytest.MonkeyPatch.context() as patch:
+        remember_argon2id(patch)
+        yield
 
 
 @pytest.fixture
@@ -107,6 +114,8 @@ def test_a_full_disk_leaves_all_as_before(place, monkeypatch, call):
 
     data = place.path.read_bytes()
     with opened(place) as file:
+        rows = file.db.execute("SELECT name FROM things UNION ALL SELECT 'more'")
+        assert next(rows) == ("first",)  # somebody is in the midst of reading
         with monkeypatch.context() as patch:
             patch.setattr(private_file.os, call, fail)
             with pytest.raises(ToolError, match="No space left"):
@@ -175,6 +184,33 @@ def test_what_was_deleted_is_not_in_the_next_image(place):
         with file.change("delete", {}):
             file.db.execute("DELETE FROM things")
         assert b"secret of first" not in file.db.serialize()
+
+
+def test_what_was_read_before_does_not_hinder_a_change(place):
+    with opened(place) as file:
+        rows = file.db.execute("SELECT name FROM things UNION ALL SELECT 'more'")
+        assert next(rows) == ("first",)
+        put(file, "second")
+        with pytest.raises(KeyError), file.change("put", {}):
+            rows = file.db.execute("SELECT name FROM things")
+            next(rows)
+            raise KeyError
+        assert names(file) == ["first", "second"]
+
+
+def test_a_body_that_commits_is_undone_too(place):
+    with opened(place) as file:
+        rows = file.db.execute("SELECT name FROM things UNION ALL SELECT 'more'")
+        assert next(rows) == ("first",)
+        with pytest.raises(KeyError), file.change("put", {}):
+            file.db.executescript("DELETE FROM things; CREATE TABLE more (a);")
+            raise KeyError
+        assert names(file) == ["first"]
+        with pytest.raises(sqlite3.ProgrammingError):
+            next(rows)
+        put(file, "second")
+    with opened(place) as file:
+        assert names(file) == ["first", "second"]
 
 
 def test_another_factor_opens_it_too(place):

@@ -15,6 +15,7 @@ from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.vault_place import PASSPHRASE, Place, remember_argon2id
 
 bytes_of = st.binary
+SHOWN = st.text(st.characters(codec="utf-8").filter(str.isprintable), max_size=20)
 NUMBERS = st.integers(1, (1 << 32) - 1)
 
 
@@ -37,7 +38,7 @@ def place(tmp_path):
 def slot(number):
     sized = {name: bytes_of(min_size=n, max_size=n) for name, n in layout._SIZES.items()}
     return st.builds(
-        slots.Slot, number=st.just(number), kind=st.text(max_size=9), label=st.text(max_size=20),
+        slots.Slot, number=st.just(number), kind=SHOWN, label=SHOWN,
         kept=bytes_of(max_size=99), **sized,
     )  # fmt: skip
 
