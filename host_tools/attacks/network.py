@@ -15,7 +15,7 @@ import random
 from collections import Counter
 from typing import NamedTuple
 
-from host_tools.attacks.firmware_stages import NODE_ID, masker_of, sealer_of, watch
+from host_tools.attacks.firmware_stages import NODE_ID, sealer_of, watch
 from host_tools.attacks.guess import best_success
 from host_tools.attacks.result import Result, share_interval
 
@@ -115,7 +115,7 @@ def watch_street(policy, street: Street, chance: random.Random) -> Run:
     until_s = street.start_s + street.hours * _HOUR_S
     releases = list(watch(
         policy, intervals_s(policy), street.readings, street.start_s, until_s,
-        chance.randbytes(32), sealer_of(policy, chance), chance, masker_of(policy, chance),
+        chance.randbytes(32), sealer_of(policy, chance), chance,
     ))  # fmt: skip
     sealed = [Message(one.instant_s, len(one.envelope)) for one in releases]
     return Run(sealed, _plain(policy, street), releases)
@@ -207,8 +207,7 @@ def _withheld(name: str, policy, instants: int, chance: random.Random) -> Result
             for at_s in range(window_s - window_s % step_s + step_s, window_s + span_s + 1, step_s)
         ]
     releases = list(watch(policy, every_s, sorted(readings), start_s, until_s,
-                          chance.randbytes(32), sealer_of(policy, chance), chance,
-                          masker_of(policy, chance)))  # fmt: skip
+                          chance.randbytes(32), sealer_of(policy, chance), chance))  # fmt: skip
     sealed = [Message(one.instant_s, len(one.envelope)) for one in releases]
     lines = features(sealed, [one.instant_s for one in releases], span_s)
     by_time = {}

@@ -6,12 +6,13 @@ what of it is readable, and the street's curve as the controller lets it be open
 The street is the recorded household in each dwelling, begun at another hour or on another day.
 """
 
+import itertools
 import random
 from fractions import Fraction
 from pathlib import Path
 
 from host_tools.attacks import energy
-from host_tools.attacks.firmware_stages import masker_of, watch
+from host_tools.attacks.firmware_stages import Unsealed, watch
 from host_tools.attacks.recording import MINUTES, Household, read_household
 from host_tools.attacks.result import Result
 
@@ -44,17 +45,20 @@ def masked_stream(policy):
     return None
 
 
-def records(policy, watts: list[float], seed: bytes, masker=None) -> dict[int, list[list]]:
-    """{stream: its records} of a dwelling; without a masker those of masked streams as they are
-    before they are masked."""
-    start_s = policy.from_s
-    intervals_s = dict.fromkeys(energy.QUANTITIES, energy.SAMPLE_S)
-    measured = energy.readings(watts, start_s)
-    until_s = start_s + len(watts) * 60
+def measured(watts: list[float], start_s: int) -> dict:
+    """What watch() is to be told of a dwelling: its readings, and from when to when."""
+    return {
+        "intervals_s": dict.fromkeys(energy.QUANTITIES, energy.SAMPLE_S),
+        "readings": energy.readings(watts, start_s),
+        "from_s": start_s, "until_s": start_s + len(watts) * 60,
+    }  # fmt: skip
+
+
+def by_stream(policy, all_records) -> dict[int, list[list]]:
+    """{stream: its records} of a node, from those of all instants."""
     found = {stream.number: [] for stream in policy.streams}
-    for release in watch(policy, intervals_s, measured, start_s, until_s, seed, masker=masker):
-        for record in release.records:
-            found[record[0]].append(record)
+    for record in itertools.chain.from_iterable(all_records):
+        found[record[0]].append(record)
     return found
 
 
@@ -89,11 +93,15 @@ def attack_street(name: str, policy, folder: Path, seed: int) -> list[Result]:
     house = read_household(folder)
     stream = masked_stream(policy)
     place = first_elements(stream)["sum"]
-    homes = dwellings(house, stream.k, chance)
-    plain = [records(policy, home.watts, chance.randbytes(32)) for home in homes]
-    curves = [[r[2].values[place] for r in each[stream.number]] for each in plain]
-    own = records(policy, house.watts, chance.randbytes(32), masker_of(policy, chance))
-    seen = stored_series(policy, own)
+    curves = []
+    for home in dwellings(house, stream.k, chance):
+        lives = watch(policy, **measured(home.watts, policy.from_s), seed=chance.randbytes(32),
+                      sealer=Unsealed(), chance=chance)  # fmt: skip
+        bare, masked = zip(*((one.records, one.envelope) for one in lives), strict=True)
+        own = by_stream(policy, bare)[stream.number]
+        curves.append([record[2].values[place] for record in own])
+        if home is house:
+            seen = stored_series(policy, by_stream(policy, masked))
     curve = spread(opened_curve(stream, curves, chance.randbytes(32)), stream.window_s)
     return [street_result(name, stream, house, spread(curves[0], stream.window_s), seen, curve)]
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 
 import boards
-from host_tools.attacks import energy, street
-from host_tools.attacks.firmware_stages import NodeKeys, masker_of, watch
+from host_tools.attacks import street
+from host_tools.attacks.firmware_stages import Unsealed, node_keys, watch
 from host_tools.attacks.recording import Household
 from host_tools.collector.coverage import MaskedReader
 from host_tools.collector.keyring import Keyring
@@ -75,19 +75,16 @@ class Street:
 
     def _live(self, house: Household, seed: bytes) -> Dwelling:
         ticket = make_ticket(new_root(), new_node_id(), self.day0, [self.stream.number])
-        keys = NodeKeys(ticket.seal, 0, ticket.masks)
-        masker = masker_of(self.policy, random.Random(seed), keys, self.day0)
-        intervals_s = dict.fromkeys(energy.QUANTITIES, energy.SAMPLE_S)
-        measured = energy.readings(house.watts, self.start_s)
+        keys = node_keys(ticket)
+        life = street.measured(house.watts, self.start_s)
         instants, truth = [], {}
-        for instant_s, records, _ in watch(
-            self.policy, intervals_s, measured, self.start_s, self.end_s, seed
-        ):
+        for instant_s, bare, masked in watch(
+            self.policy, **life, seed=seed, sealer=Unsealed(), chance=random.Random(seed),
+            masks=(keys, self.day0),
+        ):  # fmt: skip
+            truth.update({r[1]: r[2].values for r in bare if r[0] == self.stream.number})
+            instants.append((instant_s, masked))
             keys.step_to(instant_s // DAY - self.day0)
-            masker.step([self.stream.number])
-            truth.update({r[1]: r[2].values for r in records if r[0] == self.stream.number})
-            instants.append((instant_s, masker.mask(records)))
-            masker.settle(1)
         return Dwelling(house, ticket, instants, truth)
 
     def nodes(self) -> list[str]:
@@ -95,7 +92,7 @@ class Street:
 
     def envelopes(self, one: Dwelling, policy: Policy) -> list[tuple[int, bytes]]:
         """[(Unix s, envelope)] of a dwelling under a policy with the same streams."""
-        keys = NodeKeys(one.ticket.seal, 0, {})
+        keys = node_keys(one.ticket)
         sealer = Sealer(keys, one.ticket.node_id, policy, b"serieses")
         sealed = []
         for number, (instant_s, records) in enumerate(one.instants, 1):
