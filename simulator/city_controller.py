@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The controller of a simulated city whose policies mask something, ready to open sums.
+
+controller/           its folder: host_tools/controller/folder.py
+controller.key        the second factor. In a city it is a token or a medium, taken away
+controller.passphrase the passphrase. In a city nobody writes it down
+tls/controller.*      what it serves with; tls/office.*: an office that may ask it for sums
+
+Both factors beside the vault protect nothing: that is for a simulation. Its nodes' clocks run
+ahead of this machine's, so this controller opens what has not happened yet.
+"""
+
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+from host_tools.controller import folder, ledger
+from host_tools.controller.key_vault import KeyVault
+from host_tools.controller.ledger import Ledger
+from host_tools.controller.policies import allow
+from host_tools.policy.signed import PublishedPolicy
+from host_tools.private_file import write_private
+from host_tools.provisioning.certificates import Authority
+from host_tools.provisioning.mask_roots import NodeRoots
+from host_tools.vault.factors import KeyFile, make_key_file
+
+FOLDER, KEY_FILE, PASSPHRASE = "controller", "controller.key", "controller.passphrase"
+NAME, OFFICE = "Data protection office (simulated)", "office"
+_HOSTS = ("localhost", "127.0.0.1")
+_AHEAD_S = 20 * 366 * 86_400  # as far as a demo's --start may be, and more
+
+
+def make_controller(
+    city: Path, authority: Authority, masking: list[tuple[PublishedPolicy, NodeRoots]],
+    policy_key: bytes,
+):  # fmt: skip
+    """Makes it in the city's folder. masking: of each node that masks something, its policy and
+    its roots."""
+    passphrase = secrets.token_urlsafe(24)
+    write_private(city / PASSPHRASE, passphrase.encode() + b"\n")
+    make_key_file(city / KEY_FILE)
+    factors = passphrase, KeyFile(city / KEY_FILE)
+    path = city / FOLDER
+    folder.make(path, *factors, NAME, policy_key, ahead_s=_AHEAD_S)
+    identity = authority.issue("controller", "controller", _HOSTS)
+    identity.save(city / "tls", "controller")
+    authority.issue(OFFICE, "requester").save(city / "tls", OFFICE)
+    with KeyVault.open(path, *factors) as vault:
+        vault.add([roots for _, roots in masking])
+        vault.set_tls(authority.pem()[0], *identity.pem())
+    with Ledger(path / ledger.FILE).turn() as db:
+        for published in {published.rules: published for published, _ in masking}.values():
+            allow(db, int(time.time()), published.encode(), "the city's policy", policy_key)
+
+
+def remove_controller(city: Path):
+    """Takes back what make_controller() made."""
+    shutil.rmtree(city / FOLDER, ignore_errors=True)
+    for name in (KEY_FILE, PASSPHRASE):
+        (city / name).unlink(missing_ok=True)
+
+
+def is_there(city: Path) -> bool:
+    return (city / FOLDER / ledger.FILE).exists()
+
+
+def words(city: Path, program: str) -> list[str]:
+    """What to type to open a sum, for a person."""
+    factors = f"--key-file {city / KEY_FILE} --passphrase-file {city / PASSPHRASE}"
+    return [
+        "Masked streams open as sums. The controller, whose factors lie beside it as this is a "
+        "simulation:",
+        f"{program} controller serve {city / FOLDER} --listen 127.0.0.1:8443 {factors}",
+        "and an office that asks it:",
+        f"{program} sum --controller https://127.0.0.1:8443 --tls-dir {city / 'tls'} "
+        f"--name {OFFICE} --controller-key {city / FOLDER / folder.PUBLIC} --from … --to …",
+    ]
