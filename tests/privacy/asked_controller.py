@@ -42,9 +42,7 @@ class Town:
         token = self.office.token(request, by)
         found = []
         for (a, b), borders, pads in zip(spans, request.ranges, token.pads, strict=True):
-            truth = {
-                n.node_id: [15 * (b - a), sum(self.values[n.node_id][a:b])] for n in nodes
-            }
+            truth = {n.node_id: [15 * (b - a), sum(self.values[n.node_id][a:b])] for n in nodes}
             found.append(opened(masked_sum(nodes, borders, stream, truth), pads)[1])
         return found
 

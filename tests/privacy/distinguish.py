@@ -35,7 +35,8 @@ def masked_day(masker, limits: tuple[int, int], chance: random.Random) -> list[i
 
 def features(c: list[int]) -> list[float]:
     """Sizes of the values, of each sum from the first on, of each difference, and their bits."""
-    combined = [*c, *accumulate(c), *(b - a for a, b in pairwise(c)), *(a ^ b for a, b in pairwise(c))]
+    pairs = list(pairwise(c))
+    combined = [*c, *accumulate(c), *(b - a for a, b in pairs), *(a ^ b for a, b in pairs)]
     bits = [bin(value).count("1") for value in c] + [value & 0xFF for value in c]
     return [_size(value) for value in combined] + bits
 

@@ -9,10 +9,9 @@ is the same under both; it is sealed for a store of each.
 import contextlib
 import random
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
-
-
 
 import boards
 from host_tools.attacks import street
@@ -23,6 +22,7 @@ from host_tools.collector.keyring import Keyring
 from host_tools.collector.read_store import open_to_read
 from host_tools.collector.store import Store
 from host_tools.collector.sums import open_sums, plan, ranges_of
+from host_tools.controller.documents import Request
 from host_tools.controller.policies import allow
 from host_tools.policy.compile_policy import compile_policy
 from host_tools.policy.signed import PublishedPolicy
@@ -63,20 +63,30 @@ class Dwelling(NamedTuple):
 
 
 class Street:
-    """Dwellings from the first day of the policy on, as long as the recording is."""
+    """Dwellings from the first day of the policy on, as long as the recording is. tickets: of
+    their nodes, by default new ones; broken: the places of dwellings whose meter tells nothing."""
 
-    def __init__(self, policy: Policy, houses: list[Household], seed: int):
+    def __init__(self, policy: Policy, houses: list[Household], seed: int, tickets=None,
+                 broken: Collection[int] = ()):  # fmt: skip
         self.policy, self.stream = policy, street.masked_stream(policy)
         self.day0 = policy.from_s // DAY
         self.start_s = policy.from_s
         self.end_s = self.start_s + 60 * len(houses[0].watts)
         chance = random.Random(seed)
-        self.dwellings = [self._live(house, chance.randbytes(32)) for house in houses]
+        numbers = [self.stream.number]
+        tickets = tickets or [
+            make_ticket(new_root(), new_node_id(), self.day0, numbers) for _ in houses
+        ]
+        self.dwellings = [
+            self._live(house, ticket, chance.randbytes(32), at in broken)
+            for at, (house, ticket) in enumerate(zip(houses, tickets, strict=True))
+        ]
 
-    def _live(self, house: Household, seed: bytes) -> Dwelling:
-        ticket = make_ticket(new_root(), new_node_id(), self.day0, [self.stream.number])
+    def _live(self, house: Household, ticket: Ticket, seed: bytes, is_broken: bool) -> Dwelling:
         keys = node_keys(ticket)
         life = street.measured(house.watts, self.start_s)
+        if is_broken:
+            life["readings"] = ()
         instants, truth = [], {}
         for instant_s, bare, masked in watch(
             self.policy, **life, seed=seed, sealer=Unsealed(), chance=random.Random(seed),
@@ -138,6 +148,12 @@ def let(office: Office, published: PublishedPolicy):
         allow(db, office.now, published.encode(), "a policy", signer().public_key)
 
 
+def request_of(path: Path, nodes, spans, stream: int = 2) -> Request:
+    """What `lamppost sum` asks for, of those of the nodes that cover the spans."""
+    with contextlib.closing(open_to_read(path)) as db:
+        return plan(MaskedReader(db, stream), list(spans), nodes).request
+
+
 def open_curve(path: Path, office: Office, nodes, spans, stream: int = 2):
     """What a store opens, with the controller's token, of each of the spans: its elements; and
     the scales that the token states."""
@@ -150,5 +166,3 @@ def open_curve(path: Path, office: Office, nodes, spans, stream: int = 2):
 
 def quarters(start_s: int, end_s: int) -> list[tuple[int, int]]:
     return ranges_of(start_s, end_s, QUARTER_S)
-
-

@@ -132,9 +132,7 @@ RANGES = list(itertools.combinations(range(WINDOWS + 1), 2))  # 36, all of one d
 def answered(town, nodes) -> set:
     """The ranges that are opened, each asked for by somebody else."""
     asked = enumerate(RANGES)
-    return {
-        span for n, span in asked if refused(town.open, nodes, span, by=f"office {n}") is None
-    }
+    return {span for n, span in asked if refused(town.open, nodes, span, by=f"office {n}") is None}
 
 
 def test_a_day_tells_no_more_than_its_budget(noisy, monkeypatch):

@@ -98,10 +98,8 @@ def test_two_nodes_share_nothing():
     """What one node masks, less what another does: at chance, as their trees are their own."""
 
     def difference(masker, limits, chance):
-        pair = distinguish.masked_day(masker, limits, chance), distinguish.masked_day(
-            masker, (0, 0), chance
-        )
-        return [(a - b) % MODULUS for a, b in zip(*pair, strict=True)]
+        one, other = (distinguish.masked_day(masker, of, chance) for of in (limits, (0, 0)))
+        return [(a - b) % MODULUS for a, b in zip(one, other, strict=True)]
 
     assert abs(success(real, 4, difference) - CHANCE) < FAR
 
@@ -126,8 +124,8 @@ def test_store_and_controller_together_open_everything(recorded, tmp_path):
         rows = db.execute(query, (node_id,)).fetchall()
     spans = [(from_s, end_s) for from_s, end_s, _ in rows]
     off = pads([tree], spans, stream.elements())
-    opened = {
-        from_s // stream.window_s: [(a + b) % MODULUS for a, b in zip(numbers(c), pad, strict=True)]
-        for (from_s, _, c), pad in zip(rows, off, strict=True)
-    }
+    opened = {}
+    for (from_s, _, c), pad in zip(rows, off, strict=True):
+        pairs = zip(numbers(c), pad, strict=True)
+        opened[from_s // stream.window_s] = [(a + b) % MODULUS for a, b in pairs]
     assert opened == one.truth

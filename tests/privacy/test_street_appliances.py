@@ -10,7 +10,7 @@ from host_tools.attacks import energy, street
 from host_tools.collector.read_store import open_to_read
 from tests.privacy.masked_street import QUARTER_S, open_curve, quarters
 
-GROUP = "heating"  # what raw minutes tell best of: laundry is no better told from them than guessed
+GROUP = "heating"  # of laundry raw minutes tell no more than habit does
 ATTACKED = (0, 7)
 
 
