@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Masking a value beside sealing it, on 32-bit MicroPython in one run; and its bytes on the wire.
-"""
+"""Masking a value beside sealing it, on 32-bit MicroPython in one run; its bytes on the wire."""
 
 import json
 import os
@@ -29,14 +28,15 @@ def run() -> dict:
         check=True,
     )
     found = json.loads(done.stdout)
-    times = found["one_us"] / found["seal_us"]
+    one_us, seal_us = found["one_us"], found["seal_us"]
+    times = one_us / seal_us
     in_the_open = len(cbor2.dumps([*WINDOW[:2], 2500]))
     return {
         **found,
         "figures": [
             {
                 "figure": "one element, beside sealing 200 bytes",
-                "measured": f"{found['one_us']:.0f} µs / {found['seal_us']:.0f} µs = {times:.1f} ×",
+                "measured": f"{one_us:.0f} µs / {seal_us:.0f} µs = {times:.1f} ×",
                 "wanted": f"≤ {LIMIT} ×",
                 "met": times <= LIMIT,
             },
@@ -52,7 +52,7 @@ def run() -> dict:
             {
                 "figure": "on the wire: a record of one element, each further one",
                 "measured": f"{_wire_bytes(1)} bytes ({in_the_open} in the open), "
-                f"{_wire_bytes(3) - _wire_bytes(2)} bytes",
+                f"{(_wire_bytes(20) - _wire_bytes(10)) // 10} bytes",
             },
         ],
     }

@@ -40,7 +40,7 @@ def main():
     kept = tree.encode()
     found = {"heap_bytes": mask_bytes}
     for name, values in (("one_us", [7]), ("many_us", list(range(21)))):
-        found[name] = best_us(lambda: mask.mask(mask.decode(kept), AT, AT + 15, values))
+        found[name] = best_us(lambda v=values: mask.mask(mask.decode(kept), AT, AT + 15, v))
     key, nonce, text, aad = bytes(range(32)), bytes(13), bytes(200), bytes(60)
     found["seal_us"] = best_us(lambda: ccm.encrypt(key, nonce, text, aad))
     gc.collect()

@@ -47,3 +47,24 @@ def test_no_key_comes_near_a_file_or_the_terminal(monkeypatch, capfd):
         patch.setattr(os, "open", refuse)
         nvs_image(TICKET, 0x6000)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_trees_of_masked_streams_stand_beside():
+    ticket = make_ticket(bytes(range(32)), "0123456789", 20_000, (3, 255))
+    image = nvs_image(ticket, 0x6000)
+    flash = Flash(blocks=6)
+    for at in range(0, len(image), 4096):
+        flash.program(at, image[at : at + 4096])
+    nvs = NvsPartition(flash)
+    assert nvs.keys("lamppost") == ["command", "mask003", "mask255", "receipt", "seal", "trees"]
+    assert int.from_bytes(nvs.get("lamppost", "trees", "blob"), "big") == 1 << 3 | 1 << 255
+    for number in (3, 255):
+        blob = nvs.get("lamppost", f"mask{number:03}", "blob")
+        assert blob == bytes(8) + ticket.masks[number] + bytes(23 * 16)
+
+
+def test_too_many_masked_streams_are_told():
+    ticket = make_ticket(bytes(range(32)), "0123456789", 20_000, range(1, 256))
+    with pytest.raises(ToolError, match="no room for 255 masked streams") as caught:
+        nvs_image(ticket, 0x6000)
+    assert caught.value.hint

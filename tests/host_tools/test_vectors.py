@@ -12,8 +12,9 @@ from pycose.messages import Enc0Message
 from host_tools.collector.keyring import NodeKeys
 from host_tools.collector.open_envelope import Opened, open_envelope
 from host_tools.collector.receipt import seal_receipt
-from host_tools.provisioning.command import resend, seal_command
+from host_tools.provisioning.command import mask, resend, seal_command
 from host_tools.provisioning.ticket import make_ticket
+from node.pipeline.down import CommandOpener
 from node.policy.rules import Policy
 from tests.host_tools import reference_sealer as ref
 from tests.vectors import generate
@@ -146,6 +147,15 @@ def test_what_is_no_command():
     for log, first in ((b"LOG", 1), (b"LOG0", -1), (b"LOG0", 2**32)):
         with pytest.raises(ValueError, match="not an outbox"):
             resend(key, node_id, 1, log, first)
+
+
+def test_the_root_of_a_tree_is_a_command():
+    key, node_id, root = bytes(range(32)), "0123456789", bytes(range(16))
+    message = mask(key, node_id, 7, 255, root)
+    assert CommandOpener(key, node_id).open(message) == (7, "mask", [255, root])
+    for stream, wrong in ((0, root), (256, root), (1, root[1:]), (1, root + b"x")):
+        with pytest.raises(ValueError, match="not the number of a stream"):
+            mask(key, node_id, 7, stream, wrong)
 
 
 def test_each_command_has_an_iv_of_its_own():

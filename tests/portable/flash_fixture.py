@@ -74,6 +74,11 @@ def mount_again():
     vfs.mount(vfs.VfsLfs2(_made[0], **_OPTIONS), "/data")
 
 
+def unmount():
+    """From now on all calls to the flash fail, until mount_again()."""
+    _vfs().umount("/data")
+
+
 def flash_open(path, mode):
     """Opens a file on the flash, as the firmware does."""
     if sys.implementation.name == "micropython":

@@ -25,6 +25,7 @@ BAD_QUANTITY = 5
 ENDED = 6
 BAD_PART = 7
 NOT_KEPT = 8
+NO_TREE = 9
 NOW_S = 1_772_366_400  # 2026-03-01 12:00 UTC
 MIDNIGHT_S = NOW_S + 43_200
 PART = 400
@@ -33,7 +34,15 @@ ONE, TWO, LATER = SIGNED["version 1"], SIGNED["version 2"], SIGNED["version 3, f
 
 
 class Keys:
-    policy_version = 0
+    """trees: of which streams it has one."""
+
+    policy_version, trees = 0, ()
+
+    def masks(self):
+        return self
+
+    def has(self, number):
+        return number in self.trees
 
     def note_policy(self, version):
         self.policy_version = max(version, self.policy_version)
@@ -189,6 +198,16 @@ class TestPolicyStore(unittest.TestCase):
                 self.send(again)
         self.refused(BAD_VERSION, self.send, ONE)
         self.assertEqual((self.in_force(), self.keys.policy_version), ((1, MIDNIGHT_S, 0), 2))
+
+    def test_one_that_masks_a_stream_without_a_tree_is_refused_and_may_come_again(self):
+        masked = SIGNED["version 4, masked"]
+        self.refused(NO_TREE, self.send, masked)
+        self.keys.trees = (2,)
+        self.refused(NO_TREE, self.send, masked)
+        self.assertEqual((self.in_force(), self.keys.policy_version), ((1, None, 0), 1))
+        self.keys.trees = (1,)
+        self.assertEqual(self.send(masked), MIDNIGHT_S)
+        self.assertEqual(self.keys.policy_version, 4)
 
     def test_without_a_signature_there_is_no_policy(self):
         for signed in (ONE[:-1], ONE + b"\x00", ONE[:-1] + b"x", ONE[:100], b"", b"x" + ONE[1:]):

@@ -262,6 +262,13 @@ class TestPublisher(unittest.TestCase):
         self.command(2, "resend", self.outbox.log, 0)
         self.assertEqual(self.outbox.waiting(), 5)
 
+    def test_a_command_brings_the_root_of_a_tree_once(self):
+        given = []
+        self.publisher.take_mask = given.append
+        for _ in range(2):
+            self.command(1, "mask", 7, bytes(16))
+        self.assertEqual((given, self.commanded), ([[7, bytes(16)]], [1]))
+
     def test_forged_and_senseless_commands_do_nothing_and_use_no_number(self):
         log = self.outbox.log
         self.receive(1, log, 5, [])

@@ -36,6 +36,14 @@ class TestSealer(unittest.TestCase):
         sealed = self.sealed([[1, NOON // 300 - 1, 5]], NOON)
         self.assertEqual(self.make(b"series 2").instant_s(sealed), NOON)
 
+    def test_also_of_records_that_are_masked(self):
+        fields = stream(statistics=["count", "sum"]) + [[]]
+        self.sealer = self.make(b"series 1", rules(fields))
+        slot = NOON // 300 - 1
+        for record in ([1, slot, slot - 2, bytes(16)], [1, slot, None, None]):
+            sealed = self.sealed([record], NOON)
+            self.assertEqual(self.make(b"series 2", rules(fields)).instant_s(sealed), NOON)
+
     def test_but_not_of_what_has_none_or_does_not_open(self):
         sealed = self.sealed([[1, NOON // 300 - 1, 5]], NOON)
         after = self.make(b"series 2")
@@ -51,7 +59,6 @@ class TestSealer(unittest.TestCase):
         self.assertIsNone(after.instant_s(sealed))
         with self.assertRaises(KeyMissing):
             self.sealed([], None)
-
 
     def test_another_policy_goes_on_with_the_counter(self):
         """Key and nonce must not come again, though what they are bound to changes."""

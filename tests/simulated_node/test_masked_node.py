@@ -18,7 +18,8 @@ from simulator.hal.bench import bench
 from simulator.hal.on_cpython import os as flash_os
 from simulator.hal.on_cpython import vfs
 from simulator.world.nvs import NvsPartition
-from tests.simulated_node.nvs_cuts import flash_of
+from tests.simulated_node.nvs_cuts import flash_of, image_of
+from tests.simulated_node.test_nvs_scrub import filled
 from tests.soak import masked_world as world
 from tests.soak.cut_flash import ImageFlash, NotingFlash, cuts
 from tests.soak.data_run import insert, reset_bench
@@ -361,6 +362,13 @@ class TestCommand:
             assert masks.numbers() == [7] and masks.tree(7).leaf()
             assert not masks.step_to(0, {}) and masks.step_to(1, {})
 
+    def test_one_that_is_given_while_others_serve_steps_with_them(self):
+        it = board()
+        it.keys.masks().take([9, bytes(16)], 0)
+        it.run_to(MIDNIGHT_S + 300)
+        it.receipt()
+        assert it.keys.masks().tree(9).index == 1440
+
     def test_it_begins_with_the_epoch(self):
         it = board()
         it.keys.step_to(3)
@@ -384,12 +392,22 @@ def test_a_place_beyond_the_last_leaf_masks_nothing():
 
 
 @pytest.mark.parametrize("count", [1, 8, 20])
-def test_nvs_reads_the_trees_of_a_ticket(count):
+def test_nvs_holds_and_forgets_the_trees_of_a_ticket(count):
+    """Beside what else a board keeps there."""
     ticket = world.make_ticket(bytes(32), world.NODE, world.DAY0, range(1, count + 1))
-    flash = flash_of(nvs_image(ticket, world.NVS_BYTES))
+    flash = flash_of(filled(nvs_image(ticket, world.NVS_BYTES), False))
     bench.nvs, bench.partitions["nvs"] = NvsPartition(flash), flash
-    masks = Keys().masks()
+    masks, scrub = Keys().masks(), nvs_scrub.NvsScrub()
     assert masks.numbers() == list(range(1, count + 1))
     for number in masks.numbers():
         assert masks.tree(number).encode()[:20] == bytes(4) + ticket.masks[number]
-    assert nvs_scrub.NvsScrub().look(0) == 0
+    assert scrub.look(0) == 0
+    for day in (1, 2):
+        Keys().step_to(day)
+        assert masks.step_to(day, {})
+        assert scrub.look(day) > 0
+        while scrub.step(day):
+            pass
+        assert scrub.stale == 0
+        assert [masks.tree(number).index for number in masks.numbers()] == [1440 * day] * count
+    assert not [root for root in ticket.masks.values() if traces(image_of(flash), root)]

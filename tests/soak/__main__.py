@@ -14,7 +14,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak import attack, cuts, down, month, noise, nonces, outage, policy, sensors
+from tests.soak import attack, cuts, down, masks, month, noise, nonces, outage, policy, sensors
 from tests.soak import time as forged_time
 
 PARTS = {
@@ -26,6 +26,7 @@ PARTS = {
     "outage": outage.run,
     "noise": noise.run,
     "policy": policy.run,
+    "masks": masks.run,
     "attack": attack.run,
     "sensors": sensors.run,
 }

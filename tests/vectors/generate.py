@@ -218,8 +218,11 @@ def signed_policy() -> list:
         ("between samples", 9, "air", (20_000, 25_000), "co2_ppm", 45),
         ("ended", 9, "air", (20_000, 20_100), "co2_ppm", 300),
         ("not a policy", 0, "air", (20_000, 25_000), "co2_ppm", 300),
+        ("version 4, masked", 4, "air", (20_000, 25_000), "co2_ppm", 300),
     ):
         stream = [1, quantity, window_s, ["mean"], 10, 350, 5000, 0, None]
+        if "masked" in name:
+            stream = [1, quantity, window_s, ["count", "sum"], 10, 350, 5000, 0, None, []]
         rules = ref.dumps(["lp1 policy", "t", version, kit, *days, [stream], TERMS])
         randomizer = some(f"policy C {name}", 32)
         with patch.object(hss, "randBytes", lambda size, bytes_=randomizer: bytes_[:size]):

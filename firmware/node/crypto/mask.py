@@ -21,16 +21,23 @@ _ECB = 1
 _MODULUS = 1 << 8 * ELEMENT_BYTES
 
 
-def _blocks(seed: bytes, count: int) -> bytes:
-    """Key stream blocks 1 to `count` of AES-CCM under this seed and a nonce of zeros."""
+def _counters(count: int) -> bytes:
+    """The counter blocks 1 to `count` of AES-CCM with a nonce of zeros."""
     prefix = b"\x01" + bytes(13)
-    blocks = b"".join([prefix + i.to_bytes(2, "big") for i in range(1, count + 1)])
-    return cryptolib.aes(seed, _ECB).encrypt(blocks)
+    return b"".join([prefix + i.to_bytes(2, "big") for i in range(1, count + 1)])
+
+
+_BOTH = _counters(2)
+
+
+def _children(seed: bytes) -> bytes:
+    """The seeds of both halves of a subtree, 32 bytes."""
+    return cryptolib.aes(seed, _ECB).encrypt(_BOTH)
 
 
 def pads(leaf: bytes, count: int) -> list:
     """One number of 64 bits for each of `count` elements, from the seed of a leaf."""
-    blocks, found = _blocks(leaf, count), []
+    blocks, found = cryptolib.aes(leaf, _ECB).encrypt(_counters(count)), []
     for at in range(0, len(blocks), 16):
         halves = [int.from_bytes(blocks[i : i + 8], "big") for i in (at, at + 8)]
         found.append(halves[0] ^ halves[1])
@@ -61,7 +68,7 @@ class MaskTree:
         size = _size(at)
         while at < index:
             size //= 2
-            children = _blocks(seeds.pop(0), 2)
+            children = _children(seeds.pop(0))
             seeds.insert(0, children[SEED_BYTES:])
             if at + size <= index:
                 at += size
@@ -74,7 +81,7 @@ class MaskTree:
         size, seed = _size(self.index), self._seeds[0]
         while size > 1:
             size //= 2
-            seed = _blocks(seed, 2)[:SEED_BYTES]
+            seed = _children(seed)[:SEED_BYTES]
         return seed
 
     def encode(self) -> bytes:

@@ -11,9 +11,9 @@ from node.crypto.mask import SEED_BYTES, TREE_BYTES, decode, from_root
 from node.device.kept import Kept
 from node.errors import CommandError, KeyMissing
 
-_EPOCH = 4
-NUMBERS, NUMBERS_BYTES = "trees", 32
-EPOCH_MINUTES = 1440
+_EPOCH = 4  # bytes
+_NUMBERS = 32
+_DAY_MINUTES = 1440
 
 
 class MaskKeys:
@@ -21,12 +21,14 @@ class MaskKeys:
 
     def __init__(self, nvs):
         self._nvs = nvs
-        self._numbers = Kept(nvs, NUMBERS, NUMBERS_BYTES)
 
     def numbers(self) -> list:
-        """The streams that have a tree, or may have had one."""
-        bits = int.from_bytes(self._numbers.value or b"", "big")
+        """The streams that have a tree, or may have had one; from NVS each time."""
+        bits = int.from_bytes(self._kept_numbers().value or b"", "big")
         return [number for number in range(1, 256) if bits >> number & 1]
+
+    def _kept_numbers(self):
+        return Kept(self._nvs, "trees", _NUMBERS)
 
     def _kept(self, number: int):
         return Kept(self._nvs, "mask%03d" % number, _EPOCH + TREE_BYTES)
@@ -57,7 +59,7 @@ class MaskKeys:
                 continue
             try:
                 tree = decode(kept.value[_EPOCH:])
-                tree.move_to(max(tree.index, starts.get(number, epoch * EPOCH_MINUTES)))
+                tree.move_to(max(tree.index, starts.get(number, epoch * _DAY_MINUTES)))
                 data = tree.encode()
             except KeyMissing:  # its last leaf has passed, or it is none
                 data = b"\xff" * TREE_BYTES
@@ -74,7 +76,8 @@ class MaskKeys:
         if not 0 < number < 256 or len(root) != SEED_BYTES or self.has(number):
             raise CommandError("not the root of a tree that is wanted")
         tree = from_root(root)
-        tree.move_to(epoch * EPOCH_MINUTES)
-        bits = int.from_bytes(self._numbers.value or b"", "big") | 1 << number
-        self._numbers.keep(bits.to_bytes(NUMBERS_BYTES, "big"))
+        tree.move_to(epoch * _DAY_MINUTES)
+        numbers = self._kept_numbers()
+        bits = int.from_bytes(numbers.value or b"", "big") | 1 << number
+        numbers.keep(bits.to_bytes(_NUMBERS, "big"))
         self._kept(number).keep(epoch.to_bytes(_EPOCH, "big") + tree.encode())
