@@ -2,6 +2,7 @@
 """What the notice tells of a masked stream, in the words of one language."""
 
 from host_tools.policy import budget
+from host_tools.policy.in_short import lower
 from host_tools.policy.phrases import Phrases
 from host_tools.policy.terms import StreamTerms
 from node.pipeline.quantities import QUANTITIES
@@ -27,7 +28,7 @@ def _masked(phrases: Phrases, policy: Policy, stream: Stream) -> list[str]:
             every = phrases.every(other.window_s)
             statistics = [phrases.take("statistic", one) for one in other.statistics]
             said.append(phrases.say(
-                "stream", "masked_readable", every=every[:1].lower() + every[1:],
+                "stream", "masked_readable", every=lower(every),
                 statistics=phrases.list(statistics),
             ))  # fmt: skip
     return said

@@ -13,6 +13,7 @@ from pathlib import Path
 from host_tools.errors import ToolError
 from host_tools.policy import budget
 from host_tools.policy.figures import rough
+from host_tools.policy.in_short import lower, short, stream_names, upper
 from host_tools.policy.load import load
 from host_tools.policy.masked_words import masked_facts
 from host_tools.policy.phrases import Phrases
@@ -46,7 +47,7 @@ class StreamWords:
 
     @property
     def heading(self) -> str:
-        return _upper(self.name)
+        return upper(self.name)
 
     def fact(self, kind: str) -> str:
         """The sentences of a kind as one text; empty when there are none."""
@@ -116,7 +117,7 @@ def words(policy: Policy, terms: Terms, kit: Kit, language: str) -> Words:
         title=terms.title[language],
         controller=terms.controller_name[language],
         contact=terms.controller_contact,
-        short=_short(phrases, streams, terms),
+        short=short(phrases, streams, terms),
         streams=streams,
         never=_never(phrases, policy, kit),
         shared=_shared(phrases, streams, terms),
@@ -181,7 +182,7 @@ def _sent(phrases: Phrases, stream: Stream, interval_s: int) -> list[str]:
         "stream", "sent", len(statistics),
         every=phrases.every(stream.window_s), statistics=phrases.list(statistics),
     )  # fmt: skip
-    return [sent, phrases.say("stream", "measured", every=_lower(phrases.every(interval_s)))]
+    return [sent, phrases.say("stream", "measured", every=lower(phrases.every(interval_s)))]
 
 
 def _steps(phrases: Phrases, stream: Stream) -> list[str]:
@@ -226,83 +227,6 @@ def _noise(phrases: Phrases, stream: Stream, terms: StreamTerms) -> list[str]:
     ]  # fmt: skip
 
 
-def _short(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[str]:
-    """The whole in a few lines, for who walks past."""
-    every = [phrases.every(window_s) for window_s in sorted({s.stream.window_s for s in streams})]
-    said = [
-        phrases.say("short", "leaves", names=phrases.list(_names(phrases, streams))),
-        phrases.say("short", "aggregates", windows=phrases.list(_lower(text) for text in every)),
-        *_short_masked(phrases, streams),
-        *_short_k(phrases, streams, "k"),
-    ]
-    noisy = _which(phrases, streams, lambda stream: bool(stream.noise) and stream.bins is None)
-    if noisy:
-        said.append(phrases.say("short", "noise", names=noisy))
-        said += _short_k(phrases, streams, "k_noisy")
-    said.append(phrases.take("short", "never"))
-    days = max(terms.streams[one.stream.number].retention_days for one in streams)
-    said.append(phrases.say("short", "kept", days=phrases.days(days)))
-    return said
-
-
-def _short_k(phrases: Phrases, streams: list[StreamWords], key: str) -> list[str]:
-    """One sentence for each k, of the streams with noise or of those without."""
-    noisy = key == "k_noisy"
-
-    def has(one: Stream, k: int) -> bool:
-        return one.k == k and bool(one.noise) == noisy and one.bins is None
-
-    found = sorted({s.stream.k for s in streams if s.stream.k and has(s.stream, s.stream.k)})
-    return [
-        phrases.say("short", key, k=phrases.number(k), names=_which(
-            phrases, streams, lambda one, k=k: has(one, k)
-        ))
-        for k in found
-    ]  # fmt: skip
-
-
-def _short_masked(phrases: Phrases, streams: list[StreamWords]) -> list[str]:
-    """One sentence for each size of population."""
-
-    def has(one: Stream, k: int) -> bool:
-        return one.k == k and one.bins is not None
-
-    return [
-        phrases.say("short", "masked", k=phrases.number(k), names=_which(
-            phrases, streams, lambda one, k=k: has(one, k)
-        ))
-        for k in sorted({s.stream.k for s in streams if s.stream.bins is not None})
-    ]  # fmt: skip
-
-
-def _which(phrases: Phrases, streams: list[StreamWords], holds) -> str:
-    """The names of the streams for which it holds, as one text; with their windows where it does
-    not hold for another stream of that name."""
-    others = {one.name for one in streams if not holds(one.stream)}
-    names = [
-        f"{one.name} ({_lower(phrases.every(one.stream.window_s))})"
-        if one.name in others else one.name
-        for one in streams if holds(one.stream)
-    ]  # fmt: skip
-    return phrases.list(dict.fromkeys(names))
-
-
-def _names(phrases: Phrases, streams: list[StreamWords]) -> list[str]:
-    """Of what is measured, each once; the device's health under one name."""
-    names = dict.fromkeys(one.name for one in streams if not one.is_health)
-    if any(one.is_health for one in streams):
-        names[phrases.take("short", "own_condition")] = None
-    return list(names)
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
 def _never(phrases: Phrases, policy: Policy, kit: Kit) -> list[tuple[str, str, list[str]]]:
     named = {stream.quantity for stream in policy.streams}
     intervals_s = kit.intervals_s()
@@ -336,7 +260,9 @@ def _shared(phrases: Phrases, streams: list[StreamWords], terms: Terms) -> list[
     all_values = phrases.take("why", "all")
     return [
         Shared(
-            names=_upper(phrases.list(_names(phrases, group)) if len(groups) > 1 else all_values),
+            names=upper(
+                phrases.list(stream_names(phrases, group)) if len(groups) > 1 else all_values
+            ),
             purpose=phrases.purpose(purpose),
             legal_basis=phrases.legal_basis(legal_basis),
             recipients=recipients,
