@@ -19,7 +19,7 @@ from node.policy.rules import Policy, Stream
 
 # Of each node that has one segment from the row that begins at a to the row that ends at b.
 _ENDS = """
-SELECT one.value, a.policy, b.policy, a.c, a.run, b.run FROM json_each(?) AS one
+SELECT {} FROM json_each(?) AS one
 CROSS JOIN masked AS a ON a.node = one.value AND a.stream = ? AND a.from_s = ?
 CROSS JOIN masked AS b ON b.node = one.value AND b.stream = a.stream AND b.from_s = (
     SELECT max(from_s) FROM masked WHERE node = one.value AND stream = a.stream AND from_s < ?)
@@ -87,8 +87,8 @@ class MaskedReader:
         cover all ranges."""
         found = {node_id: set() for node_id in nodes}
         for span in ranges:
-            rows = {row[0]: row[1:3] for row in self._ends(found, span)}
-            found = {node_id: found[node_id] | set(rows[node_id]) for node_id in rows}
+            rows = self._ends("one.value, a.policy, b.policy", found, span)
+            found = {node_id: found[node_id].union(ids) for node_id, *ids in rows}
         return found
 
     def policies_between(self, node_id: str, from_s: int, to_s: int) -> set[int]:
@@ -104,15 +104,15 @@ class MaskedReader:
     def totals(self, nodes, span: tuple[int, int]) -> tuple[int, ...]:
         """Σ c of each element modulo 2^64 over nodes and range. ToolError when one of the nodes
         does not cover it."""
-        rows = self._ends(nodes, span)
+        rows = self._ends("a.policy, a.c, a.run, b.run", nodes, span)
         if len(rows) < len(nodes):
             raise ToolError(
                 f"{len(nodes) - len(rows)} of the nodes no longer cover what the request names",
                 "take the store that the request was made with, or ask anew",
             )
-        if not self.is_one({row[1] for row in rows}):
+        if not self.is_one({row[0] for row in rows}):
             raise ToolError("the nodes' policies define the stream in different ways", "ask anew")
-        first, before, last = (_sums([row[column] for row in rows]) for column in (3, 4, 5))
+        first, before, last = (_sums([row[column] for row in rows]) for column in (1, 2, 3))
         ends = zip(first, before, last, strict=True)
         return tuple((c - run_a + run_b) % MODULUS for c, run_a, run_b in ends)
 
@@ -137,12 +137,12 @@ class MaskedReader:
             at_s, segment = ends_s, name
         return LeftOut(node_id, "gap", at_s, to_s) if at_s < to_s else None
 
-    def _ends(self, nodes, span: tuple[int, int]) -> list[tuple]:
-        """[(node, policy, policy, c, run, run)]: of the two ends of a range."""
+    def _ends(self, columns: str, nodes, span: tuple[int, int]) -> list[tuple]:
+        """Of each node that covers the range: columns of the row that begins it, a, and of the
+        row that ends it, b."""
         from_s, to_s = span
-        names = json.dumps(list(nodes))
-        values = (names, self.number, from_s, to_s, to_s)
-        return self._db.execute(_ENDS, values).fetchall()
+        values = (json.dumps(list(nodes)), self.number, from_s, to_s, to_s)
+        return self._db.execute(_ENDS.format(columns), values).fetchall()
 
     def _policy_at(self, node_id: str, time_s: int) -> int:
         query = "SELECT policy FROM masked WHERE node = ? AND stream = ? AND from_s <= ?"

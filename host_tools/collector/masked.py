@@ -11,22 +11,23 @@ c and run: 8 bytes for each element, big-endian.
 """
 
 import contextlib
-import dataclasses
 import enum
+import functools
 import itertools
 import os
 import secrets
 import sqlite3
 import struct
+import typing
 
 from host_tools.controller.documents import MODULUS
 from node.policy.rules import Policy, Stream
 
+_MASK = MODULUS - 1
 _SEGMENT_BITS = 48  # drawn, so that no two of a stream's segments ever had the same
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MaskedRecord:
+class MaskedRecord(typing.NamedTuple):
     """c covers from_s ≤ time < end_s, Unix time."""
 
     from_s: int
@@ -42,8 +43,7 @@ class Outcome(enum.Enum):
     ASIDE = enum.auto()  # it overlaps with others, which stay
 
 
-@dataclasses.dataclass(slots=True)
-class _Row:
+class _Row(typing.NamedTuple):
     from_s: int
     end_s: int
     segment: int
@@ -52,18 +52,25 @@ class _Row:
     policy: int
 
 
+@functools.cache
+def _form(length: int) -> struct.Struct:
+    return struct.Struct(f">{length // 8}Q")
+
+
 def add(left: bytes, right: bytes) -> bytes:
     """Element by element, modulo 2^64."""
-    form = f">{len(left) // 8}Q"
-    pairs = zip(struct.unpack(form, left), struct.unpack(form, right), strict=True)
-    return struct.pack(form, *[(a + b) % MODULUS for a, b in pairs])
+    form = _form(len(left))
+    return form.pack(
+        *[(a + b) & _MASK for a, b in zip(form.unpack(left), form.unpack(right), strict=True)]
+    )
 
 
 def subtract(left: bytes, right: bytes) -> bytes:
     """Element by element, modulo 2^64."""
-    form = f">{len(left) // 8}Q"
-    pairs = zip(struct.unpack(form, left), struct.unpack(form, right), strict=True)
-    return struct.pack(form, *[(a - b) % MODULUS for a, b in pairs])
+    form = _form(len(left))
+    return form.pack(
+        *[(a - b) & _MASK for a, b in zip(form.unpack(left), form.unpack(right), strict=True)]
+    )
 
 
 def definition(stream: Stream) -> tuple:
@@ -85,12 +92,13 @@ class Masked:
         of, end_s = (node_id, stream.number), record.end_s
         found = self._db.execute(
             "SELECT from_s, end_s, segment, c, run, policy FROM masked"
-            " WHERE node = ? AND stream = ? AND from_s <= ? ORDER BY from_s DESC LIMIT 2",
+            " WHERE node = ? AND stream = ? AND from_s <= ? ORDER BY from_s DESC",
             (*of, end_s),
         )
-        rows = [_Row(*row) for row in found]
-        right = rows.pop(0) if rows and rows[0].from_s == end_s else None
-        left = rows[0] if rows else None
+        left, right = _row(found), None
+        if left is not None and left.from_s == end_s:
+            left, right = _row(found), left
+        found.close()
         if left is not None and left.end_s > record.from_s:
             if (left.from_s, left.end_s, left.c) == (record.from_s, end_s, record.c):
                 return Outcome.REPEATED
@@ -204,6 +212,11 @@ class Masked:
             "UPDATE masked SET segment = ?, run = ? WHERE node = ? AND stream = ? AND from_s = ?",
             rows,
         )
+
+
+def _row(found: sqlite3.Cursor) -> _Row | None:
+    row = found.fetchone()
+    return None if row is None else _Row._make(row)
 
 
 def _of(rows, segment: int):

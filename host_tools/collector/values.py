@@ -25,39 +25,48 @@ class Values:
         """Stores the values of an envelope that is new, those that may still be kept."""
         if not opened.records:
             return
-        policy, streams = opened.policy, {one.number: one for one in opened.policy.streams}
+        streams = {one.number: one for one in opened.policy.streams}
         due = [(streams[record[0]], record) for record in opened.records]
-        kept = [
-            (stream, record) for stream, record in due
-            if not self._retention.is_over(policy, stream, record[1] * stream.window_s, now_s)
-        ]  # fmt: skip
+        kept = [pair for pair in due if not self._is_over(opened, *pair, now_s)]
         if len(kept) < len(due):
             self._notes.tell(node_id, "came too late", opened.log.hex(), now_s)
         if not kept:
             return
-        id = self._retention.row_of(policy)
-        plain = [pair for pair in kept if pair[0].bins is None]
-        troubles = {"slot came again"} if self._has_row(node_id, plain, id) else set()
-        for stream, (_, slot, first, c) in (pair for pair in kept if pair[0].bins is not None):
-            if c is not None:
-                window_s = stream.window_s
-                record = MaskedRecord(first * window_s, (slot + 1) * window_s, c)
-                outcome = self._masked.add(node_id, stream, record, id)
-                troubles.add(_EVENTS.get(outcome))
+        policy, troubles = self._retention.row_of(opened.policy), set()
+        rows = []
+        for stream, record in kept:
+            if stream.bins is None:
+                rows += _rows(node_id, stream, record, policy)
+            elif record[3] is not None:
+                troubles.add(_EVENTS[self._add_masked(node_id, stream, record, policy)])
+        if rows and self._has_any(rows):
+            troubles.add("slot came again")
         for kind in troubles - {None}:
             name = name_numbers(opened.log, opened.number, opened.number)
             self._notes.tell(node_id, kind, name, now_s)
 
-    def _has_row(self, node_id: str, plain: list, policy: int) -> bool:
+    def _is_over(self, opened: Opened, stream: Stream, record: list, now_s: int) -> bool:
+        start_s = record[1] * stream.window_s
+        return self._retention.is_over(opened.policy, stream, start_s, now_s)
+
+    def _add_masked(self, node_id: str, stream: Stream, record: list, policy: int) -> Outcome:
+        _, slot, first, c = record
+        span_s = first * stream.window_s, (slot + 1) * stream.window_s
+        return self._masked.add(node_id, stream, MaskedRecord(*span_s, c), policy)
+
+    def _has_any(self, rows: list) -> bool:
         """Stores values that are not masked; whether there was one already of any of them."""
-        rows = [row for pair in plain for row in _rows(node_id, *pair, policy)]
         inserted = self._db.executemany(
             "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
         ).rowcount
         return inserted < len(rows)
 
 
-_EVENTS = {Outcome.REPEATED: "slot came again", Outcome.ASIDE: "masked ranges overlap"}
+_EVENTS = {
+    Outcome.ADDED: None,
+    Outcome.REPEATED: "slot came again",
+    Outcome.ASIDE: "masked ranges overlap",
+}
 
 
 def _rows(node_id: str, stream: Stream, record: list, policy: int):

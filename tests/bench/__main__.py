@@ -23,6 +23,7 @@ from tests.bench import (
     mqtt,
     seal,
     sound,
+    sums,
     wear,
 )  # fmt: skip
 
@@ -39,6 +40,7 @@ PARTS = {
     "drivers": drivers.run,
     "sound": sound.run,
     "mask": mask.run,
+    "sums": sums.run,
 }
 
 
