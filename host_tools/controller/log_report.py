@@ -5,6 +5,7 @@ no node and no value, so everybody may see it."""
 import base64
 import contextlib
 import dataclasses
+import functools
 import hashlib
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from host_tools.controller import ledger
 from host_tools.controller.ledger import Ledger
 from host_tools.errors import ToolError
 from host_tools.policy.figures import count, decimal, duration
+from host_tools.policy.phrases import Phrases
 from host_tools.policy.signed import read_published
 from node.policy.rules import DAY_S
 
@@ -47,8 +49,12 @@ class Entry:
             return f"ledger brought back, with {told['entries']:,} entries"
         if "ranges" not in told:
             return "something that is no request"
-        of = self.quantity or f"stream {told['stream']}"
+        of = _called(self.quantity) or f"stream {told['stream']}"
         return f"{of} of {count(told['nodes'], 'node')}, {_period(told['ranges'])}"
+
+    def purpose(self) -> str:
+        """What it was asked for, in words; a dash where nothing was asked."""
+        return Phrases("en").purpose(self.detail["purpose"]) if "purpose" in self.detail else "–"
 
     def outcome(self) -> str:
         """What came of it, in words."""
@@ -126,6 +132,12 @@ def _quantity(detail: dict, names: dict) -> str:
     return next((names[key] for key in keys if key in names), "")
 
 
+@functools.cache
+def _called(quantity: str) -> str:
+    """As people call it."""
+    return Phrases("en").quantity(quantity) if quantity else ""
+
+
 def _period(lines: list[list[int]]) -> str:
     """What time the ranges cover, and how finely."""
     start, end = lines[0][0], lines[-1][1]
@@ -135,7 +147,10 @@ def _period(lines: list[list[int]]) -> str:
     if start % DAY_S == end % DAY_S == 0:
         first, last = times.iso(start)[:10], times.iso(end - DAY_S)[:10]
         return (first if first == last else f"{first} to {last}") + finely
-    return f"{times.short(start)} to {times.short(end)}{finely}"
+    begin, until = times.short(start), times.short(end)
+    if begin[:10] == until[:10]:
+        until = until[11:]
+    return f"{begin} to {until}{finely}"
 
 
 def _template() -> jinja2.Template:

@@ -24,6 +24,7 @@ from tests.bench import (
     seal,
     sound,
     sums,
+    tokens,
     wear,
 )  # fmt: skip
 
@@ -41,6 +42,7 @@ PARTS = {
     "sound": sound.run,
     "mask": mask.run,
     "sums": sums.run,
+    "tokens": tokens.run,
 }
 
 
