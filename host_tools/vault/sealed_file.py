@@ -207,7 +207,8 @@ class SealedFile:
             image = cipher.decrypt(parts.nonce, parts.sealed, parts.head)
         except InvalidTag:
             return False
-        self.db.deserialize(image)
+        self.db.close()
+        self.db = _memory(image)
         return chained_log.first_broken(self.db) is None and self.newest == parts.header.newest
 
     def _sealed(self) -> bytes:
@@ -229,8 +230,7 @@ class SealedFile:
             self.db.rollback()
             return
         self.db.close()  # it has what the file has not: who still reads from it gets an error
-        self.db = _memory()
-        self.db.deserialize(image)
+        self.db = _memory(image)
 
     @contextlib.contextmanager
     def _closed_on_error(self):
@@ -241,14 +241,23 @@ class SealedFile:
             raise
 
 
-def _memory() -> sqlite3.Connection:
+def _memory(image: bytes | None = None) -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    db.text_factory = bytes.decode  # the module's own would quote in an error what is no text
+    if image is not None:
+        db.deserialize(image)  # before the pragmas, of which it would undo secure_delete
+    db.text_factory = _text
     db.execute("PRAGMA temp_store = MEMORY")  # large sorts would go to a file
     db.execute("PRAGMA secure_delete = ON")  # what is deleted is not in the next image
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA query_only = ON")
     return db
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:  # which would quote what may be a key, as sqlite3's own does
+        raise ValueError("what should be text is not") from None
 
 
 def read_sealed(path: Path) -> bytes:
