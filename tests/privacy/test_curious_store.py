@@ -10,8 +10,11 @@ from host_tools.controller import policies
 from host_tools.controller.documents import Request, Token
 from host_tools.errors import ToolError
 from tests.host_tools.controller_fixture import (
+    DAY,
     DAY0,
+    START,
     STREAM,
+    WINDOW,
     ask_for,
     make_nodes,
     masked_sum,
@@ -127,6 +130,21 @@ def test_an_old_lax_policy(town, stricter, monkeypatch):
     assert refused(town.open, town.nodes[:K], SPAN, policies=both) == "population"
     monkeypatch.setattr(policies.Policies, "later", lambda *_: [])
     assert ask_by_the_old_one(town) == town.true(town.nodes[:K], SPAN)
+
+
+def test_a_new_lax_policy_for_what_was_measured_before_it(town, monkeypatch):
+    """A looser version with the same days, made later: it opens what comes after it was given to
+    the office, and nothing of before."""
+    few = town.nodes[: K - 1]
+    town.office.now += DAY
+    lax = town.office.allow(terms(), version=2, k=K - 1, noise=None)
+    town.office.now += 3 * DAY
+    assert refused(town.open, few, SPAN, policies=[lax]) == "population"
+    given = (town.office.now - 3 * DAY - START) // WINDOW
+    assert refused(town.open, few, (given - 1, given + 4), policies=[lax]) == "population"
+    town.office.token(ask_for(few, [lax], (given, given + 4)))
+    monkeypatch.setattr(policies.Policies, "earlier", lambda *_: [])
+    assert town.open(few, SPAN, policies=[lax]) == town.true(few, SPAN)
 
 
 def test_a_policy_of_other_nodes(town):
