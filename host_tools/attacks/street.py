@@ -38,9 +38,10 @@ def _turned(values: list, by: int) -> list:
 
 
 def masked_stream(policy):
-    """The policy's masked stream of energy; None when it has none."""
+    """The policy's masked stream of energy that is summed up; None when it has none."""
     for stream in policy.streams:
-        if stream.quantity == "energy_mwh" and stream.bins is not None:
+        is_energy = stream.quantity == "energy_mwh" and "sum" in stream.statistics
+        if is_energy and stream.bins is not None:
             return stream
     return None
 
