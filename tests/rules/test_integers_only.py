@@ -12,7 +12,7 @@ PATH = (
     "node/pipeline/minimise.py", "node/pipeline/protect.py", "node/pipeline/levels.py",
     "node/drivers/decibels.py", "node/policy/noise.py",
     "node/crypto/drbg.py", "node/crypto/hmac_sha256.py", "node/policy/rules.py",
-    "node/policy/form.py",
+    "node/policy/form.py", "node/pipeline/masked_window.py", "node/crypto/mask.py",
 )  # fmt: skip
 FORBIDDEN = {
     "float", "complex", "math", "cmath", "random", "decimal", "fractions", "numpy", "round",

@@ -187,6 +187,29 @@ def test_what_was_masked_is_not_masked_again(window_s, at_s):
     assert it.masker.unmasked == 1
 
 
+def test_a_clock_that_was_forged_ahead_silences_the_stream_until_then_and_no_longer():
+    it = board()
+
+    def set_clock(to_s):
+        it.clock.now_s, it.clock.steps = to_s, it.clock.steps + 1
+        for sensor in it.node.sensors:
+            sensor.shift(0)
+
+    it.run_to(BEGIN_S + 1800)
+    set_clock(BEGIN_S + 7210)
+    it.run_to(BEGIN_S + 9000)
+    set_clock(BEGIN_S + 1900)
+    it.run_to(BEGIN_S + 10_800)
+    found = look(it.outbox, [POLICY])
+    ends = [record[1] * 300 for _, record in world.masked_records(it.outbox, [POLICY])[1]
+            if record[3] is not None]  # fmt: skip
+    assert ends == sorted(ends) and found[1][-1][0] == 5
+    silent = [record for _, record in world.masked_records(it.outbox, [POLICY])[1]
+              if record[3] is None]  # fmt: skip
+    assert len(silent) > 15 and all(record[1] * 300 < BEGIN_S + 9000 for record in silent)
+    assert it.node._unsealed >= len(silent)
+
+
 def test_data_made_anew_begins_with_the_slot():
     it = board()
     it.run_to(BEGIN_S + 1800)

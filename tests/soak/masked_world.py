@@ -83,8 +83,12 @@ def pads(stream: int, time_s: int, count: int, ticket=TICKET) -> list[int]:
     seed = ticket.masks[stream]
     for bit in f"{(time_s - ticket.day0 * DAY_S) // 60:024b}":
         seed = _blocks(seed, 2)[int(bit)]
-    return [int.from_bytes(b[:8], "big") ^ int.from_bytes(b[8:], "big")
-            for b in _blocks(seed, count)]  # fmt: skip
+    return pads_of(seed, count)
+
+
+def pads_of(leaf: bytes, count: int) -> list[int]:
+    halves = [(block[:8], block[8:]) for block in _blocks(leaf, count)]
+    return [int.from_bytes(a, "big") ^ int.from_bytes(b, "big") for a, b in halves]
 
 
 def unmasked(stream: int, window_s: int, record: list, ticket=TICKET) -> list[int]:
