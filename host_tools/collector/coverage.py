@@ -55,7 +55,7 @@ class LeftOut:
 REASONS = {
     "gap": "nothing came",
     "across": "one masked value covers it, and more",
-    "redefined": "its policy redefined the stream",
+    "redefined": "another policy, or another definition of the stream, began in it",
     "other": "its policy defines the stream otherwise than that of most nodes",
 }
 

@@ -8,6 +8,7 @@ from host_tools.collector.coverage import REASONS, LeftOut, MaskedPolicy, Masked
 from host_tools.collector.sum_figures import Figure, figures
 from host_tools.collector.sums import Plan, open_sums, policy_of
 from host_tools.controller.documents import Request, Token
+from host_tools.policy.figures import count
 from host_tools.times import iso, short
 
 _LEFT_OUT = ("node", "reason", "from", "to")
@@ -53,8 +54,9 @@ class RequestAccount:
     def words(self) -> str:
         request = self.plan.request
         lines = [
-            f"{self.path}: a request for {len(request.ranges)} sums of {len(request.nodes)} nodes"
-            f" (at least {self.plan.k}), for {request.purpose}",
+            f"{self.path}: a request for {count(len(request.ranges), 'sum')} of"
+            f" {count(len(request.nodes), 'node')} (at least {self.plan.k}), for"
+            f" {request.purpose}",
             *_left_out_lines(self.plan.left_out),
             "Have the controller make a token of it (`lamppost controller token`), then:",
             f"lamppost sum --request {self.path} --token FILE --controller-key FILE",
@@ -102,27 +104,27 @@ class SumAccount:
     def parts(self) -> list:
         """What a terminal shows, one after the other."""
         token, stream = self.token, self.policy.stream
-        head = f"{stream.quantity} of {token.population} nodes, for {self.request.purpose}"
+        head = (
+            f"{stream.quantity} of {count(token.population, 'node')}, for {self.request.purpose}"
+        )
         given = f"token {token.entry} of {token.by}, given {short(token.at_s)} UTC"
         lines = [*_left_out_lines(self.left_out), given]
-        if any(figure.noise for found in self.sums for figure in found):
+        if any("±" in _shown(one) for found in self.sums for one in _in_table(found)):
             lines.append("±: the noise is within it in 19 of 20 cases")
         return [head, self._table(), "\n".join(lines)]
 
     def _table(self):
-        """One row per range; bins have no place in it."""
+        """One row per range."""
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("from", no_wrap=True)
         table.add_column("to", no_wrap=True)
-        for figure in self.sums[0]:
-            if not figure.statistic.startswith("bin_"):
-                name = f"{figure.statistic}, {figure.unit}" if figure.unit else figure.statistic
-                table.add_column(name, justify="right")
+        for figure in _in_table(self.sums[0]):
+            name = f"{figure.statistic}, {figure.unit}" if figure.unit else figure.statistic
+            table.add_column(name, justify="right")
         for (start, end), found in zip(self.request.ranges, self.sums, strict=True):
-            shown = [_shown(one) for one in found if not one.statistic.startswith("bin_")]
-            table.add_row(short(start), short(end), *shown)
+            table.add_row(short(start), short(end), *map(_shown, _in_table(found)))
         return table
 
 
@@ -143,6 +145,11 @@ def _object(figure: Figure) -> dict:
         text = found[name]
         found[name] = None if text == "" else float(text) if "." in text else int(text)
     return found
+
+
+def _in_table(found: list[Figure]) -> list[Figure]:
+    """Bins have no place in it."""
+    return [one for one in found if not one.statistic.startswith("bin_")]
 
 
 def _shown(figure: Figure) -> str:

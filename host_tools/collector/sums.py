@@ -9,6 +9,7 @@ from host_tools.collector.coverage import LeftOut, MaskedPolicy, MaskedReader
 from host_tools.collector.masked import definition
 from host_tools.controller.documents import DAYS_MAX, MODULUS, RANGES_MAX, Request, Token
 from host_tools.errors import ToolError
+from host_tools.policy.figures import count as plural
 from host_tools.policy.figures import duration
 from host_tools.times import iso
 
@@ -55,9 +56,8 @@ def plan(reader: MaskedReader, ranges: Ranges, nodes, purpose: str | None = None
         _left_out(reader, node_id, ranges, node_id in used)
         for node_id in sorted(set(nodes) - set(chosen))
     ]
-    if not chosen:
-        raise _too_few(0, 1, left_out)
-    policies = [reader.policies[id] for id in set().union(*(used[node] for node in chosen))]
+    ids = set().union(*(used[node] for node in chosen)) or reader.policies
+    policies = [reader.policies[id] for id in ids]
     k = max(1, *(one.stream.k for one in policies))
     if len(chosen) < k:
         raise _too_few(len(chosen), k, left_out)
@@ -138,12 +138,13 @@ def _left_out(reader: MaskedReader, node_id: str, ranges: Ranges, covers: bool) 
 
 
 def _too_few(count: int, k: int, left_out: list[LeftOut]) -> ToolError:
-    message = f"{count} nodes cover the whole time, and the policy asks for {k} or more"
+    covered = f"the whole time is covered by {plural(count, 'node')}"
+    message = f"{covered}, and the policy asks for {k} or more"
     if not left_out:
         return ToolError(message, "name more nodes")
     first = left_out[0]
     hint = (
-        f"take another time, or more nodes; {len(left_out)} are left out, {first.node_id} for one:"
-        f" {first.words()}"
+        f"take another time, or more nodes; left out: {plural(len(left_out), 'node')},"
+        f" {first.node_id} for one: {first.words()}"
     )
     return ToolError(message, hint)

@@ -178,15 +178,16 @@ def _key(path: Path):
 
 def _ask(url: str, plan, tls_dir: Path | None, name: str | None) -> bytes:
     from host_tools.controller.ask import Tls, ask
+    from host_tools.policy.figures import count
     from host_tools.provisioning.certificate_files import certificate_files
 
     if tls_dir is None or name is None:
         hint = "--tls-dir holds ca.pem, and NAME.pem and NAME.key of --name"
         raise ToolError("a controller wants a certificate: give --tls-dir and --name", hint, 2)
     files = certificate_files(tls_dir, name)
-    count = len(plan.request.nodes)
-    left = f", {len(plan.left_out)} are left out" if plan.left_out else ""
-    console.note(f"asking {url} for the sum of {count} nodes{left}")
+    nodes = count(len(plan.request.nodes), "node")
+    left = f"; left out: {count(len(plan.left_out), 'node')}" if plan.left_out else ""
+    console.note(f"asking {url} for the sum of {nodes}{left}")
     return ask(url, plan.request, Tls(*files))
 
 

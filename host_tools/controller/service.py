@@ -14,6 +14,7 @@ import os
 import ssl
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -30,12 +31,14 @@ _AT_ONCE = 2  # answers under way: each takes a core
 _CONTROLLER = web.AppKey("controller", Controller)
 _LEDGER = web.AppKey("ledger", Path)
 _TURNS = web.AppKey("turns", asyncio.Semaphore)
+_TROUBLE = web.AppKey("trouble", Callable)
+_OWN_TROUBLE = {"rule": "", "message": "something is wrong here", "hint": "tell its office"}
 
 
-def make_app(controller: Controller, path: Path) -> web.Application:
-    """path: the controller's ledger."""
+def make_app(controller: Controller, path: Path, trouble) -> web.Application:
+    """path: the controller's ledger; trouble: called with a ToolError that is for its office."""
     app = web.Application(client_max_size=REQUEST_MAX, middlewares=[_known_people])
-    app[_CONTROLLER], app[_LEDGER] = controller, path
+    app[_CONTROLLER], app[_LEDGER], app[_TROUBLE] = controller, path, trouble
     app[_TURNS] = asyncio.Semaphore(_AT_ONCE)
     app.add_routes([web.post("/sum", _sum), web.get("/key", _key), web.get("/log", _log)])
     return app
@@ -81,9 +84,9 @@ async def _known_people(request: web.Request, handler):
     except Refusal as err:
         told = {"rule": err.rule, "message": err.message, "hint": err.hint}
         return web.json_response(told, status=400 if err.rule == "form" else 403)
-    except ToolError as err:
-        told = {"rule": "", "message": err.message, "hint": err.hint}
-        return web.json_response(told, status=500)
+    except ToolError as err:  # of its ledger, say: not for who asks
+        request.app[_TROUBLE](err)
+        return web.json_response(_OWN_TROUBLE, status=500)
 
 
 def _who(request: web.Request) -> tuple[str, str]:
@@ -115,14 +118,15 @@ async def _key(request: web.Request) -> web.Response:
 
 
 async def _log(request: web.Request) -> web.Response:
-    report = await asyncio.to_thread(log_report.read, ledger.Ledger(request.app[_LEDGER]))
+    async with request.app[_TURNS]:
+        report = await asyncio.to_thread(log_report.read, ledger.Ledger(request.app[_LEDGER]))
     return web.json_response(report.as_object())
 
 
-async def serve(controller: Controller, path: Path, context, host: str, port: int, ready):
-    """Serves until it is cancelled. ready: called with the port, once it listens. ToolError when
-    it cannot."""
-    runner = web.AppRunner(make_app(controller, path), access_log=None)
+async def serve(controller: Controller, path: Path, context, host: str, port: int, ready, trouble):
+    """Serves until it is cancelled. ready: called with the port, once it listens; trouble: see
+    make_app. ToolError when it cannot."""
+    runner = web.AppRunner(make_app(controller, path, trouble), access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, ssl_context=context)

@@ -40,9 +40,9 @@ PARTS = {
     "wear": wear.run,
     "drivers": drivers.run,
     "sound": sound.run,
-    "mask": mask.run,
     "sums": sums.run,
     "tokens": tokens.run,
+    "mask": mask.run,
 }
 
 

@@ -52,7 +52,9 @@ def test_noise_is_that_of_the_policy_and_the_same_for_ever(office):
     assert token.scales == (None, (8000, 1), (16000, 1), (16000, 1))
     summed = masked_sum(nodes, request.ranges[0], STREAM, truth)
     count, *noisy = opened(summed, token.pads[0])
-    assert count == 75 and noisy != [1500, 50, 25]
+    assert count == 75
+    drawn = [value - true for value, true in zip(noisy, (1500, 50, 25), strict=True)]
+    assert len(set(drawn)) == 3  # each its own: two alike once in 10,000 runs
     assert all(abs(value) < 40 * 16000 for value in noisy)
     again = office.token(request, by="somebody else")
     assert again.pads == token.pads and again.entry == token.entry + 1
@@ -122,6 +124,15 @@ def test_a_later_version_must_allow_it_as_well(office):
     assert office.refuses(ask_for(nodes, [first, second], (9 * 96, 10 * 96 + 4))) == "population"
     office.allow(version=3, masked=False, k=0, statistics=("sum",), first=DAY0 + 12)
     assert office.refuses(ask_for(nodes, [first], (11 * 96, 12 * 96 + 1))) == "masked"
+
+
+def test_a_version_between_two_that_are_named(office):
+    first = office.allow(last=DAY0 + 20)
+    office.allow(version=2, k=9, first=DAY0 + 5, last=DAY0 + 20)
+    third = office.allow(version=3, first=DAY0 + 10, last=DAY0 + 20)
+    nodes = office.nodes(6, first)
+    asked = ask_for(nodes, [first, third], (9 * 96, 11 * 96))
+    assert office.refuses(asked) == "population"
 
 
 def test_the_purpose_is_the_streams(office):
@@ -227,7 +238,16 @@ def test_two_populations_that_differ_by_few(office):
     assert office.refuses(ask_for(nodes[4:12], [policy], (0, 8))) == "differencing"
     office.token(ask_for(nodes[5:15], [policy], (0, 8)))
     office.token(ask_for(nodes[:9], [policy], (8, 12)))  # another time
+    office.token(ask_for(nodes, [policy], (12, 13), (20, 21), (50, 51)))
+    office.token(ask_for(nodes[:9], [policy], (14, 19)))  # and one between two ranges
+    office.token(ask_for(nodes[:11], [policy], (13, 14), (19, 20)))  # and two around it
+    assert office.refuses(ask_for(nodes[:8], [policy], (0, 1), (30, 31))) == "differencing"
+    assert office.refuses(ask_for(nodes[:8], [policy], (7, 8), (18, 19))) == "differencing"
+    assert office.refuses(ask_for(nodes[:8], [policy], (11, 12), (18, 19))) == "differencing"
+    assert office.refuses(ask_for(nodes[:8], [policy], (13, 14), (31, 32))) == "differencing"
     office.token(ask_for(nodes[:10], [policy], (0, 1)))  # the same nodes
+    assert office.refuses(ask_for(nodes[:19], [policy], (11, 12), (20, 21))) == "differencing"
+    assert office.refuses(ask_for(nodes[:19], [policy], (40, 41), (50, 51))) == "differencing"
 
 
 def test_a_difference_is_found_through_a_third_population(office):
@@ -245,6 +265,8 @@ def test_two_streams_of_the_same_nodes_are_one_matter(office):
     nodes = office.nodes(6, policy, streams=streams)
     office.token(ask_for(nodes, [policy], (0, 1)))
     assert office.refuses(ask_for(nodes[:5], [policy], (0, 4), stream=8)) == "differencing"
+    office.token(ask_for(nodes[:5], [policy], (4, 5), stream=8))
+    assert office.refuses(ask_for(nodes, [policy], (4, 5))) == "differencing"
 
 
 def test_people_count_together(office):

@@ -25,7 +25,9 @@ class Running:
     def __init__(self, office: Office, context):
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
-        work = serve(office.open(), office.ledger.path, context, "127.0.0.1", 0, self._listens)
+        self.trouble = []
+        work = serve(office.open(), office.ledger.path, context, "127.0.0.1", 0, self._listens,
+                     self.trouble.append)  # fmt: skip
         self._task = self._loop.create_task(work)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -149,6 +151,15 @@ def test_a_certificate_of_another_authority(running, city):
     city.issue("stranger", "requester", authority=other)
     with pytest.raises(ToolError, match=r"does not take the certificate|does not answer"):
         get(running.url, "/key", city.tls("stranger"))
+
+
+def test_its_own_trouble_is_told_to_its_office_alone(running, office, city):
+    policy = office.allow()
+    nodes = office.nodes(5, policy)
+    office.ledger.path.write_bytes(b"no database" * 1000)
+    with pytest.raises(ToolError, match="something is wrong here"):
+        ask(running.url, ask_for(nodes, [policy], (0, 4)), city.tls())
+    assert str(office.ledger.path) in running.trouble[0].message
 
 
 def test_old_tls_is_refused(running, city):

@@ -147,7 +147,7 @@ def test_a_request_says_who_is_in_it_and_what_to_do_next(lamppost, tmp_path):
     code, out, err = lamppost(*asked(), "--request", target)
     text = " ".join(out.split())
     assert (code, err) == (0, "")
-    assert "a request for 1 sums of 3 nodes (at least 3)" in text
+    assert "a request for 1 sum of 3 nodes (at least 3)" in text
     gap = f"from {hour(2)[:16].replace('T', ' ')} to {hour(3)[:16].replace('T', ' ')}"
     assert f"left out: {LATE}: nothing came, {gap}" in text
     assert f"sum--request{target}--tokenFILE" in "".join(text.split())
@@ -239,7 +239,7 @@ def test_another_purpose_is_in_the_request(lamppost, tmp_path):
 def test_too_few_nodes_and_nothing_is_written(lamppost, tmp_path):
     target = tmp_path / "r.request"
     result = lamppost(*asked(), "--nodes", ",".join(NODES[2:]), "--request", target)
-    refused(result, 1, "1 nodes cover the whole time, and the policy asks for 3", LATE)
+    refused(result, 1, "covered by 1 node, and the policy asks for 3", LATE)
     assert not target.exists()
 
 
@@ -358,7 +358,7 @@ def test_over_https(lamppost, office, key_file):
     way = "--controller", url, "--tls-dir", tls, "--name", "energy", "--controller-key", key_file
     code, out, err = lamppost(*asked(), *way, "--json")
     assert code == 0, err
-    assert f"asking {url} for the sum of 3 nodes, 1 are left out" in err
+    assert f"asking {url} for the sum of 3 nodes; left out: 1 node" in err
     content = json.loads(out)
     total = sum(steps(node, h)[1] for node in NODES[:3] for h in range(HOURS))
     assert content["sums"][0]["figures"][1]["value"] == total
@@ -376,7 +376,7 @@ def test_nobody_is_asked_when_the_answer_could_not_be_used(lamppost, office, tmp
     way = "--controller", url, "--tls-dir", tls, "--name", "energy", "--controller-key"
     refused(lamppost(*asked(), *way, tmp_path / "none"), 1, "No such file")
     few = "--nodes", LATE
-    refused(lamppost(*asked(), *few, *way, key_file), 1, "0 nodes cover")
+    refused(lamppost(*asked(), *few, *way, key_file), 1, "covered by 0 nodes")
     refused(lamppost(*asked(), *way[:-3], "--name", "x", way[-1], key_file), 1, "x.pem")
     assert server.asked == []
 

@@ -136,4 +136,4 @@ def test_a_refusal_names_the_rule_and_the_next_step(tmp_path, serving, ask):
     code, _, err = ask(town.words(url, 0, 4, "--purpose", "dpv:Verification"))
     assert code == 1 and "refuses (purpose)" in err
     code, _, err = ask(town.words(url, 0, 4, "--nodes", ",".join(NODES[:4])))
-    assert code == 1 and "4 nodes cover the whole time, and the policy asks for 5" in err
+    assert code == 1 and "covered by 4 nodes, and the policy asks for 5" in err

@@ -32,7 +32,12 @@ ENERGY = masked(7, "energy_mwh", QUARTER_S, ["count", "sum"], 1000, 0, 1_000_000
 POLICY, TERMS = policy(ENERGY)
 WIDER, WIDER_TERMS = policy([*ENERGY[:6], 2_000_000, *ENERGY[7:]], id="wider")
 RENAMED, RENAMED_TERMS = policy([*ENERGY[:7], 4, *ENERGY[8:]], id="renamed", version=2)
-POLICIES = ((POLICY, TERMS), (WIDER, WIDER_TERMS), (RENAMED, RENAMED_TERMS))
+AGAIN, AGAIN_TERMS = policy(ENERGY, id="again", version=3)
+SAME_VERSION, SAME_TERMS = policy(ENERGY, id="same")
+POLICIES = (
+    (POLICY, TERMS), (WIDER, WIDER_TERMS), (RENAMED, RENAMED_TERMS), (AGAIN, AGAIN_TERMS),
+    (SAME_VERSION, SAME_TERMS),
+)  # fmt: skip
 
 
 class Street:
@@ -166,12 +171,12 @@ def test_who_does_not_cover_the_time_is_left_out_and_told_why(street):
 
 def test_fewer_than_the_policy_asks_for_are_told_before_anybody_is_asked(street):
     street.fill(NODES[:2])
-    with pytest.raises(ToolError, match="2 nodes cover the whole time, and the policy asks for 3"):
+    with pytest.raises(ToolError, match="covered by 2 nodes, and the policy asks for 3"):
         plan(street.reader(), span(0, 8), NODES[:2])
     with pytest.raises(ToolError) as caught:
         plan(street.reader(), span(0, 8), NODES)
     assert NODES[2] in caught.value.hint and "nothing came" in caught.value.hint
-    with pytest.raises(ToolError, match="0 nodes cover"):
+    with pytest.raises(ToolError, match="covered by 0 nodes, and the policy asks for 4"):
         plan(street.reader(), span(8, 9), NODES)
 
 
@@ -187,23 +192,40 @@ def test_k_is_the_largest_of_the_policies_and_all_are_named(street):
         assert asked.policy.version == 2
     asked = plan(street.reader(), span(0, 4), NODES)
     assert (asked.k, asked.request.policies) == (3, both[:1] if POLICY_FIRST else both[1:])
-    with pytest.raises(ToolError, match="3 nodes cover the whole time, and the policy asks for 4"):
+    with pytest.raises(ToolError, match="covered by 3 nodes, and the policy asks for 4"):
         plan(street.reader(), span(0, 8), NODES[:3])
 
 
 POLICY_FIRST = Policy(POLICY).digest < Policy(RENAMED).digest
 
 
-def test_a_policy_in_the_middle_is_found(street):
-    """At both ends is another."""
-    versions = [1] * 5 + [3] * 2
-    for slot, id in enumerate(versions):
+@pytest.mark.parametrize("middle", range(1, 8))
+def test_a_policy_in_the_middle_is_found(street, middle):
+    """At the ends are others, wherever it lies."""
+    for slot in range(9):
         for node in NODES:
+            id = 3 if slot == middle else 1 if slot < middle else 4
             street.send(node, slot, (1, slot), policy=id)
-    asked = plan(street.reader(), span(0, 6), NODES)
-    assert len(asked.request.policies) == 2
-    asked = plan(street.reader(), curve(0, 7), NODES)
-    assert len(asked.request.policies) == 2
+    for ranges in (span(0, 9), curve(0, 9), span(middle - 1, middle + 2)):
+        asked = plan(street.reader(), ranges, NODES)
+        assert len(asked.request.policies) == 3 and asked.k == 4
+        first, after = ((one - START_S) // QUARTER_S for one in (ranges[0][0], ranges[-1][1]))
+        sums = [sum(column) for column in zip(*street.open(asked), strict=True)]
+        assert tuple(sums) == street.expected(NODES, first, after)
+
+
+@pytest.mark.parametrize("order", [range(3), (2, 1, 0), (0, 2, 1)])
+def test_where_a_version_does_not_rise_a_segment_ends(street, order):
+    """Else the ends of a range could agree, and another policy between them be overlooked."""
+    for slot in order:
+        for node in NODES:
+            street.send(node, slot, (1, slot), policy=(1, 5, 1)[slot])
+    with pytest.raises(ToolError, match="covered by 0 nodes") as caught:
+        plan(street.reader(), span(0, 3), NODES)
+    assert "another policy" in caught.value.hint
+    for ranges in (span(0, 1), span(1, 2), curve(0, 3)):
+        asked = plan(street.reader(), ranges, NODES)
+        assert len(asked.request.policies) == (2 if len(ranges) > 1 else 1)
 
 
 def test_who_defines_the_stream_otherwise_is_left_out(street):

@@ -39,8 +39,8 @@ def serve(folder, listen, factor, passphrase):
         console.note(f"{controller.name} answers on {host}, port {taken}")
 
     try:
-        work = serve_requests(controller, folder / ledger.FILE, context, host, port, ready)
-        asyncio.run(work)
+        path = folder / ledger.FILE
+        asyncio.run(serve_requests(controller, path, context, host, port, ready, console.complain))
     except KeyboardInterrupt:
         console.note("ended; the ledger has every answer")
     return 0
