@@ -47,7 +47,7 @@ def ask_hidden(question: str, instead: str) -> str:
             warnings.simplefilter("error", getpass.GetPassWarning)  # it would be seen
             return getpass.getpass(f"{question}: ")
     except (getpass.GetPassWarning, EOFError, OSError):
-        raise ToolError(f"no terminal to ask for the {question.lower()}", instead) from None
+        raise ToolError(f"no terminal to ask at: {question}", instead) from None
 
 
 def complain(error: ToolError):

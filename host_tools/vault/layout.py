@@ -18,7 +18,7 @@ from host_tools.vault.slots import NONCE_SIZE, Slot, Stretch, is_label
 
 MAGIC = b"lp1vault"
 _LONGEST = 64 * 1024  # of a header
-_MOST_SLOTS = 32
+MOST_SLOTS = 32
 _SIZES = {"salt": 32, "public": 32, "wrapped": 12 + 64 + 16, "box": 32 + 32 + 16}
 _TYPES = {"number": int, "kind": str, "label": str, "kept": bytes} | dict.fromkeys(_SIZES, bytes)
 
@@ -39,7 +39,7 @@ class Header:
             self.vault_id, list(dataclasses.astuple(self.stretch)), list(self.newest),
             [list(dataclasses.astuple(slot)) for slot in self.slots],
         ], canonical=True)  # fmt: skip
-        if len(content) > _LONGEST or len(self.slots) > _MOST_SLOTS:
+        if len(content) > _LONGEST or len(self.slots) > MOST_SLOTS:
             raise ValueError("too many slots, or too long labels")
         return MAGIC + len(content).to_bytes(4) + content
 

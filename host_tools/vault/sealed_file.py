@@ -46,6 +46,7 @@ class SealedFile:
         # A name by another way would have another lock, nor may a link be replaced.
         self.path = Path(path).resolve()
         self._lock = None
+        self._keys = None
         self._is_changing = False
         self.db = _memory()
 
@@ -133,6 +134,9 @@ class SealedFile:
     def add_factor(self, passphrase: str, factor) -> int:
         """Lets another factor open the file, with this passphrase; returns its slot's number."""
         slots.check_label(factor.label)
+        if len(self._slots) >= layout.MOST_SLOTS:
+            message = f"{self.path} has {layout.MOST_SLOTS} factors, and takes no more"
+            raise ToolError(message, "remove one that is not used")
         added = self.db.execute("SELECT count(*) FROM log WHERE verb = 'add factor'").fetchone()[0]
         number = 2 + added  # a removed slot's number is not given again
         kept = factor.enrol([slot.kept for slot in self._slots if slot.kind == factor.kind])

@@ -51,13 +51,18 @@ class Stretch:
         )
 
     def of(self, passphrase: str) -> bytes:
-        """32 bytes. The passphrase counts as RFC 8265 (OpaqueString) has it: Unicode NFC."""
+        """32 bytes. The passphrase counts as RFC 8265 (OpaqueString) has it: Unicode NFC.
+        ToolError when the machine has not the memory."""
         text = unicodedata.normalize("NFC", passphrase)
         derive = Argon2id(
             salt=self.salt, length=KEY_SIZE, iterations=self.passes,
             lanes=self.lanes, memory_cost=self.memory_kib,
         )  # fmt: skip
-        return derive.derive(text.encode())
+        try:
+            return derive.derive(text.encode())
+        except MemoryError:
+            message = f"opening a vault takes {self.memory_kib // 1024} MiB of memory"
+            raise ToolError(message, "close other programs, or use another machine") from None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Sums of masks over many trees, against one tree at a time by the words of the README."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 from controller_fixture import DAY, DAY0, START, mask
@@ -54,3 +56,20 @@ def test_pads_of_ranges_that_touch_overlap_and_repeat(data):
 def test_no_leaf_no_pad():
     with pytest.raises(ValueError):
         pads([(DAY0 + 1, os.urandom(16))], [(START, START + DAY)], 1)
+
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "mask.json").read_text())
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda one: f"{one['first']}-{one['last']}")
+def test_what_the_node_masks_opens(vector):
+    """The vectors that the node's code meets on both interpreters, by the code for many trees."""
+    root, values = bytes.fromhex(vector["root"]), vector["values"]
+    first, last = vector["first"], vector["last"]
+    (found,) = leaf_sums([root], [first], len(values))
+    assert [f"{pad:016x}" for pad in found] == vector["pads"]
+    (row,) = pads([(DAY0, root)], [(START + 60 * first, START + 60 * last)], len(values))
+    masked = bytes.fromhex(vector["masked"])
+    c = [int.from_bytes(masked[at : at + 8], "big") for at in range(0, len(masked), 8)]
+    opened = [(a + b) % M for a, b in zip(c, row, strict=True)]
+    assert opened == [value % M for value in values]

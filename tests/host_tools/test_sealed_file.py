@@ -5,6 +5,8 @@ import errno
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -223,6 +225,27 @@ def test_another_factor_opens_it_too(place):
         assert (file.slot_number, names(file)) == (1, ["first", "second"])
     refused(place, PASSPHRASE, place.other)
     refused(place, "another passphrase", place.key)
+
+
+def test_there_is_an_end_of_factors(place):
+    with opened(place) as file:
+        for number in range(2, 33):
+            assert file.add_factor(PASSPHRASE, place.other) == number
+        with pytest.raises(ToolError, match="takes no more"):
+            file.add_factor(PASSPHRASE, place.other)
+    opened(place).close()
+
+
+def test_a_machine_without_the_memory(place):
+    """In a process of its own, which may take 64 MB more than it has."""
+    program = (
+        "import resource, sys; from host_tools.vault.slots import Stretch; import pathlib;"
+        "pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0]);"
+        "limit = pages * resource.getpagesize() + (64 << 20);"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit)); Stretch(bytes(16)).of('x')"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "ToolError: opening a vault takes 128 MiB of memory" in run.stderr
 
 
 def test_a_factor_that_was_removed_opens_nothing_new(place):

@@ -151,27 +151,52 @@ class Seen:
 
 
 def test_typed_at_a_terminal_it_is_not_seen_nor_in_the_list_of_processes(place):
-    """As a person does, with stdout piped: the passphrase typed at the terminal."""
+    words = ("unlock", place.path, "--key-file", place.key.path, "--json")
+    code, out, seen = at_terminal(words, [(b"Passphrase: ", PASSPHRASE)])
+    assert code == 0, seen
+    assert b'"slot": 1' in out and b"\x1b" not in out
+    assert_none(place, out + seen)
+
+
+def test_a_new_one_is_typed_twice(place):
+    path = place.folder / "new.vault"
+    words = ("init", path, "--key-file", place.key.path)
+    asked = (b"Passphrase: ", b"Passphrase again: ")
+    for answers, text in (
+        ((PASSPHRASE, NEW_PASSPHRASE), b"not the same"),
+        (("password1234",), b"easy to guess"),
+        (("",), b"no passphrase"),
+    ):
+        code, out, seen = at_terminal(words, list(zip(asked, answers, strict=False)))
+        assert (code, out) == (1, b"") and text in seen, seen
+        assert not path.exists()
+        assert_none(place, seen)
+    code, out, seen = at_terminal(words, list(zip(asked, (PASSPHRASE,) * 2, strict=True)))
+    assert code == 0, seen
+    assert_none(place, out + seen)
+    type(place.open(read_only=True)).open(path, PASSPHRASE, place.key).close()
+
+
+def at_terminal(words, answers) -> tuple[int, bytes, bytes]:
+    """Runs `lamppost vault` at a terminal with stdout piped, as a person does who answers each
+    question; (exit code, stdout, what is on the terminal and in the list of processes)."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "host_tools.cli", "vault", "unlock", str(place.path),
-               "--key-file", str(place.key.path), "--json"]  # fmt: skip
+    command = [sys.executable, "-m", "host_tools.cli", "vault", *map(str, words)]
     run = subprocess.Popen(
         command, cwd=ROOT, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE,
         start_new_session=True, preexec_fn=lambda: make_terminal(theirs),
     )  # fmt: skip
     os.close(theirs)
-    seen = read_until(ours, b"Passphrase: ")
-    seen += known_of(run.pid)
-    os.write(ours, PASSPHRASE.encode() + b"\n")
+    seen = b""
+    for question, answer in answers:
+        seen += read_until(ours, question) + known_of(run.pid)
+        os.write(ours, answer.encode() + b"\n")
     while run.poll() is None:
         seen += known_of(run.pid)
         time.sleep(0.02)
-    out = run.stdout.read()
-    seen += out + read_until(ours, None)
-    assert run.returncode == 0, seen
-    assert b'"slot": 1' in out and b"\x1b" not in out
-    assert_none(place, seen)
+    seen += read_until(ours, None)
     os.close(ours)
+    return run.returncode, run.stdout.read(), seen
 
 
 def make_terminal(fd: int):

@@ -28,7 +28,7 @@ def opening(command):
     def with_factor(*arguments, key_file, use_token, passphrase_file, **named):
         from host_tools.vault.passphrase import read_passphrase
 
-        _forbid_core_dumps()
+        forbid_core_dumps()
         factor = make_factor(key_file, use_token, "--key-file PATH or --token")
         passphrase = functools.partial(read_passphrase, passphrase_file)
         return command(*arguments, factor=factor, passphrase=passphrase, **named)
@@ -55,7 +55,7 @@ def make_factor(key_file: Path | None, use_token: bool, options: str, label: str
     return KeyFile(key_file, label)
 
 
-def _forbid_core_dumps():
+def forbid_core_dumps():
     """A crash would write the keys to disk."""
     import resource
 

@@ -6,7 +6,11 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.vault.factor_options import file_argument, json_option
+from host_tools.commands.vault.factor_options import (
+    file_argument,
+    forbid_core_dumps,
+    json_option,
+)
 from host_tools.commands.vault.new_factor import new_factor
 
 _PATH = click.Path(path_type=Path)
@@ -34,6 +38,7 @@ def init(path, key_file, new_key_file, use_token, label, passphrase_file, as_jso
     from host_tools.vault.schema import SCHEMA
     from host_tools.vault.sealed_file import SealedFile
 
+    forbid_core_dumps()
     SealedFile.check_new(path)
     options = "--key-file PATH, --new-key-file PATH or --token"
     with new_factor(path, key_file, new_key_file, use_token, label, options) as factor:
