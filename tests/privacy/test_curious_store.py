@@ -8,13 +8,16 @@ import pytest
 
 from host_tools.controller import policies
 from host_tools.controller.documents import Request, Token
+from host_tools.controller.folder import add
 from host_tools.errors import ToolError
+from host_tools.provisioning.mask_roots import write_roots
 from tests.host_tools.controller_fixture import (
     DAY,
     DAY0,
     START,
     STREAM,
     WINDOW,
+    VaultedOffice,
     ask_for,
     make_nodes,
     masked_sum,
@@ -201,6 +204,13 @@ def test_nodes_that_it_made_itself_and_the_office_added(town):
     one, made = town.nodes[0], shams(town)
     town.office.keys.nodes.update({node.node_id: node for node in made})
     assert town.open([one, *made], SPAN) == town.true([one], SPAN)
+
+
+def test_a_file_of_roots_does_not_say_who_wrote_it(town, tmp_path):
+    """It is sealed to the controller's public key, which everybody has."""
+    office = VaultedOffice(tmp_path)
+    write_roots(tmp_path / "sham.roots", shams(town), office.public)
+    assert add(office.path, *office.factors, tmp_path / "sham.roots") == (K - 1, K - 1)
 
 
 def test_nodes_that_measure_nothing(town):

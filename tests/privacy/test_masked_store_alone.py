@@ -118,6 +118,7 @@ def test_store_and_controller_together_open_everything(recorded, tmp_path):
     one = home.dwellings[3]
     node_id, stream = one.ticket.node_id, home.stream
     known = home.office(tmp_path, recorded.noisy).keys.nodes[node_id]  # the controller's
+    assert known.roots == one.ticket.masks  # so who kept the ticket is as good as the controller
     tree = known.day0, known.roots[stream.number]
     with contextlib.closing(sqlite3.connect(recorded.noisy_store)) as db:  # the store's
         query = "SELECT from_s, end_s, c FROM masked WHERE node = ? ORDER BY from_s"
