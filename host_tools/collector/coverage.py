@@ -176,7 +176,9 @@ def _between(find, first_s: int, last_s: int, first: int, last: int) -> set[int]
 
 
 def _sums(blobs: list[bytes]) -> tuple[int, ...]:
-    """Of each element. Whole rows at once: a thousand take a tenth of a millisecond."""
-    elements = len(blobs[0]) // 8 if blobs else 0
-    numbers = struct.unpack(f">{len(blobs) * elements}Q", b"".join(blobs))
-    return tuple(sum(numbers[element::elements]) for element in range(elements))
+    """Of each element. Whole columns at once, and in halves of 32 bits, whose sums Python makes at
+    C speed: a thousand nodes take a tenth of a millisecond."""
+    words = len(blobs[0]) // 4 if blobs else 0
+    numbers = struct.unpack(f">{len(blobs) * words}I", b"".join(blobs))
+    halves = [sum(numbers[word::words]) for word in range(words)]
+    return tuple((high << 32) + low for high, low in zip(halves[::2], halves[1::2], strict=True))
