@@ -24,6 +24,7 @@ class Controller:
     def __init__(self, keys: Keys, path: Path, clock=time.time):
         self._keys, self._clock = keys, clock
         self._ledger = Ledger(path)
+        self._head = keys.head
         self.check()
 
     @property
@@ -42,13 +43,20 @@ class Controller:
     def check(self):
         """See the class; it takes as long as the log is."""
         with self._ledger.reading() as db:
-            wrong = ledger.first_wrong(db)
-            if wrong is None and not ledger.holds(db, *self._keys.head):
-                wrong = "it is older than it was when the vault was last open"
-            if wrong is not None:
-                hint = "bring back its newest copy; if there is none: lamppost controller restore"
-                raise ToolError(f"{self._ledger.path}: {wrong}", hint)
+            self._stop_at(ledger.first_wrong(db))
+            self._check_head(db)
             self._policies = read_policies(db, self._keys.policy_key)
+            self._head = chained_log.newest(db)
+
+    def _check_head(self, db):
+        """ToolError when somebody put an older ledger in place, also while this one works."""
+        if not ledger.holds(db, *self._head):
+            self._stop_at("it is older than it was when the vault was last open, or since")
+
+    def _stop_at(self, wrong: str | None):
+        if wrong is not None:
+            hint = "bring back its newest copy; if there is none: lamppost controller restore"
+            raise ToolError(f"{self._ledger.path}: {wrong}", hint)
 
     def status(self) -> dict:
         """What it holds, for people."""
@@ -80,6 +88,7 @@ class Controller:
     def _charge(self, request: Request, by: str) -> tuple[Charge, int, int, bytes]:
         told = _told(request, by)
         with self._ledger.turn() as db:
+            self._check_head(db)
             now_s = int(self._clock())
             self._policies = read_policies(db, self._keys.policy_key, self._policies)
             case = rules.Case(request, now_s, self._keys, self._policies, db)
@@ -89,14 +98,19 @@ class Controller:
                 refusal = err
             else:
                 entry, head = ledger.charge(db, now_s, told, charged, request.nodes)
-                return charged, now_s, entry, head
+                refusal = None
+        if refusal is None:
+            self._head = entry, head
+            return charged, now_s, entry, head
         self._note_refusal(refusal, told)
         raise refusal
 
     def _note_refusal(self, refusal: rules.Refusal, told: dict):
         with self._ledger.turn() as db:
+            self._check_head(db)
             detail = {**told, "rule": refusal.rule, "because": refusal.message}
-            chained_log.append(db, int(self._clock()), ledger.REFUSED, detail)
+            head = chained_log.append(db, int(self._clock()), ledger.REFUSED, detail)
+        self._head = head
 
     def _pads(self, request: Request, charged: Charge) -> tuple[tuple[int, ...], ...]:
         nodes = (self._keys.nodes[node_id] for node_id in request.nodes)

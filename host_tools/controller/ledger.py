@@ -201,8 +201,10 @@ def first_wrong(db: sqlite3.Connection) -> str | None:
     broken = chained_log.first_broken(db)
     if broken is not None:
         return f"entry {broken} of its log does not follow from those before"
-    expected = set()
+    expected, allowed = set(), set()
     for number, _, verb, detail, _ in chained_log.entries(db):
+        if verb == ALLOWED:
+            allowed.add(bytes.fromhex(detail["digest"]))
         if verb == ANSWERED:
             tail = bytes.fromhex(detail["population"]), detail["scales"], detail["epsilon"]
             for from_s, to_s in spans_of(detail["charged"]):
@@ -210,6 +212,8 @@ def first_wrong(db: sqlite3.Connection) -> str | None:
                 expected.add(row)
     if expected != set(db.execute("SELECT * FROM answered")):
         return "what it says was answered is not what its log says"
+    if allowed != {digest for (digest,) in db.execute("SELECT digest FROM policies")}:
+        return "the policies that it holds are not those that its log says"
     for digest, nodes in db.execute("SELECT * FROM populations"):
         if hashlib.sha256(nodes).digest() != digest:
             return "a population is not what its digest says"

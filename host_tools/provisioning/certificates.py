@@ -2,8 +2,8 @@
 """A small certificate authority (X.509, EC P-256, SHA-256) for a city's broker and its clients.
 
 The subject's CN is the name, its OU the role: node, collector, vault or broker; of sums that are
-masked, controller or requester, whom no broker lets in. A city that has an authority of its own
-uses that; what counts is CN and OU.
+masked, controller or requester, who have no business at a broker. A city that has an authority
+of its own uses that; what counts is CN and OU.
 """
 
 import datetime

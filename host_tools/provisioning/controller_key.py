@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 
 import cbor2
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.hpke import (
 from host_tools.errors import ToolError
 
 LABEL = "lp1 controller key"
-SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 SEALING_SECRET = 64 + 32  # bytes: the seed of ML-KEM-768, the X25519 key
 _KEM_PUBLIC = 1184
 _NAME_MAX = 64
@@ -58,7 +57,7 @@ class ControllerKey:
         """For the eyes of this controller only."""
         kem, curve = self.sealing[:_KEM_PUBLIC], self.sealing[_KEM_PUBLIC:]
         parts = MLKEM768PublicKey.from_public_bytes(kem), X25519PublicKey.from_public_bytes(curve)
-        return SUITE.encrypt(plaintext, MLKEM768X25519PublicKey(*parts), info)
+        return _suite().encrypt(plaintext, MLKEM768X25519PublicKey(*parts), info)
 
 
 def decode(encoded: bytes, name: str = "the key") -> ControllerKey:
@@ -91,6 +90,16 @@ def _is_whole(key: ControllerKey) -> bool:
     return texts and keys and len(key.signing) == 32 and len(key.sealing) == _KEM_PUBLIC + 32
 
 
+def _suite() -> Suite:
+    """ToolError where the library was built without ML-KEM."""
+    try:
+        return Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    except UnsupportedAlgorithm as err:
+        message = "this machine's cryptography library knows no ML-KEM"
+        hint = "take the wheel of PyPI: pip install --upgrade cryptography"
+        raise ToolError(message, hint) from err
+
+
 def new_sealing_secret() -> bytes:
     """ML-KEM-768 seed ‖ X25519 key."""
     kem, curve = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
@@ -105,7 +114,7 @@ def sealing_public(secret: bytes) -> bytes:
 def unseal(sealed: bytes, secret: bytes, info: bytes) -> bytes | None:
     """What was sealed for the holder of `secret`; None when it was not, or is damaged."""
     try:
-        return SUITE.decrypt(sealed, MLKEM768X25519PrivateKey(*_parts(secret)), info)
+        return _suite().decrypt(sealed, MLKEM768X25519PrivateKey(*_parts(secret)), info)
     except (InvalidTag, ValueError):
         return None
 

@@ -59,6 +59,7 @@ CHANGES = (
     "UPDATE answered SET to_s = to_s + 900 WHERE entry = 4",
     "UPDATE populations SET nodes = substr(nodes, 11)",
     "DELETE FROM populations",
+    "DELETE FROM policies",
     "UPDATE policies SET published = substr(published, 2)",
 )
 
@@ -84,6 +85,19 @@ def test_an_older_ledger_is_found(used, tmp_path):
     db.close()
     with pytest.raises(ToolError, match="older than it was"):
         used.open()
+
+
+def test_an_older_ledger_is_found_while_it_works(used):
+    before = used.ledger.path.read_bytes()
+    controller, policy = used.open(), used.allow(version=2)
+    nodes = sorted(used.keys.nodes.values(), key=lambda node: node.node_id)
+    controller.answer(ask_for(nodes, [policy], (40, 41)).encode(), "energy office")
+    for path in used.ledger.path.parent.glob("ledger.sqlite*"):
+        path.unlink()
+    used.ledger.path.write_bytes(before)
+    for asked in (nodes, nodes[:4]):
+        with pytest.raises(ToolError, match="older than it was"):
+            controller.answer(ask_for(asked, [policy], (41, 42)).encode(), "energy office")
 
 
 def test_what_is_no_ledger(tmp_path):

@@ -5,7 +5,7 @@ import rich_click as click
 
 from host_tools import console
 from host_tools.commands.controller.folder_argument import folder_argument
-from host_tools.commands.vault.factor_options import opening
+from host_tools.commands.vault.factor_options import json_option, opening
 from host_tools.errors import ToolError
 
 
@@ -14,7 +14,8 @@ from host_tools.errors import ToolError
 @click.option("--listen", metavar="HOST:PORT", default="0.0.0.0:8443", show_default=True,
               help="Where; port 0 takes a free one.")  # fmt: skip
 @opening
-def serve(folder, listen, factor, passphrase):
+@json_option
+def serve(folder, listen, factor, passphrase, as_json):
     """Answer requests over HTTPS, until SIGTERM or Ctrl-C.
 
     Who asks shows a certificate of the authority with the OU requester or collector; its CN is the
@@ -43,6 +44,8 @@ def serve(folder, listen, factor, passphrase):
         asyncio.run(serve_requests(controller, path, context, host, port, ready, console.complain))
     except KeyboardInterrupt:
         console.note("ended; the ledger has every answer")
+    if as_json:
+        console.result_json(controller.status())
     return 0
 
 
