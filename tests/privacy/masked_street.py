@@ -7,6 +7,7 @@ is the same under both; it is sealed for a store of each.
 """
 
 import contextlib
+import dataclasses
 import random
 import re
 from collections.abc import Collection
@@ -27,7 +28,7 @@ from host_tools.controller.policies import allow
 from host_tools.policy.compile_policy import compile_policy
 from host_tools.policy.signed import PublishedPolicy
 from host_tools.provisioning.mask_roots import roots_of
-from host_tools.provisioning.ticket import Ticket, make_ticket, new_node_id, new_root
+from host_tools.provisioning.ticket import Ticket, make_ticket
 from node.pipeline.seal import Sealer
 from node.policy.rules import Policy
 from tests.host_tools.controller_fixture import DAY, Office, signer
@@ -75,7 +76,8 @@ class Street:
         chance = random.Random(seed)
         numbers = [self.stream.number]
         tickets = tickets or [
-            make_ticket(new_root(), new_node_id(), self.day0, numbers) for _ in houses
+            make_ticket(chance.randbytes(32), f"{at:010}", self.day0, numbers)
+            for at in range(len(houses))
         ]
         self.dwellings = [
             self._live(house, ticket, chance.randbytes(32), at in broken)
@@ -124,9 +126,11 @@ class Street:
                 assert result.opened.total() == len(batch)
         return path
 
-    def office(self, path: Path, *published: PublishedPolicy) -> Office:
-        """A controller that was given the nodes' roots, and these policies."""
+    def office(self, path: Path, *published: PublishedPolicy, seed: int = 0) -> Office:
+        """A controller that was given the nodes' roots, and these policies. seed: of its noise, so
+        that a test does not fail once in a while."""
         office = Office(path)
+        office.keys = dataclasses.replace(office.keys, noise=seed.to_bytes(32, "big"))
         office.now = self.end_s + DAY
         for one in published:
             let(office, one)

@@ -45,7 +45,7 @@ def errors(recorded, spans, folder) -> tuple[list[int], set]:
     home, found, stated = recorded.street, [], set()
     for number in range(OFFICES):
         (folder / str(number)).mkdir()
-        office = home.office(folder / str(number), recorded.noisy)
+        office = home.office(folder / str(number), recorded.noisy, seed=number)
         opened, scales = open_curve(recorded.noisy_store, office, home.nodes(), spans)
         true = home.true_sums()
         found += [total - sum_ for (_, total), sum_ in zip(opened, true, strict=True)]
