@@ -126,7 +126,8 @@ def policy(case: Case):
         wrong = "is of none of the nodes" if named - lines else "is not named, and a node has it"
         raise Refusal("policy", f"policy {title} {wrong}", "name the policies of these nodes")
     later = case.policies.later(case.named, case.span[1])
-    case.governing = [*case.named, *later]
+    earlier = case.policies.earlier(case.named, case.request.stream, case.span)
+    case.governing = [*case.named, *later, *(one for one in earlier if one not in later)]
 
 
 def masked(case: Case):

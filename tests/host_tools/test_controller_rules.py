@@ -218,7 +218,7 @@ def test_every_noisy_statistic_costs(office):
 
 
 def test_the_strictest_noise_and_budget_of_all_versions(office):
-    first = office.allow(terms(per_day="1"), noise=(1000, 1, 2), last=DAY0 + 9)
+    first = office.allow(terms(per_day="1"), noise=(1000, 1, 2), last=DAY0)
     second = office.allow(terms(per_day="1/2"), version=2, noise=(1000, 1, 4), first=DAY0)
     nodes = office.nodes(5, first)
     token = office.token(ask_for(nodes, [first, second], (0, 1)))
