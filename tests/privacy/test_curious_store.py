@@ -5,6 +5,7 @@ and works where the rule that refuses it is taken away; what no rule holds off i
 """
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from host_tools.controller import policies
 from host_tools.controller.documents import Request, Token
@@ -206,11 +207,15 @@ def test_nodes_that_it_made_itself_and_the_office_added(town):
     assert town.open([one, *made], SPAN) == town.true([one], SPAN)
 
 
-def test_a_file_of_roots_does_not_say_who_wrote_it(town, tmp_path):
-    """It is sealed to the controller's public key, which everybody has."""
+def test_a_file_of_roots_says_who_wrote_it(town, tmp_path):
+    """Everybody has the public key it is sealed to: so it is signed as well."""
     office = VaultedOffice(tmp_path)
-    write_roots(tmp_path / "sham.roots", shams(town), office.public)
-    assert add(office.path, *office.factors, tmp_path / "sham.roots") == (K - 1, K - 1)
+    made = tmp_path / "sham.roots"
+    write_roots(made, shams(town), office.public, Ed25519PrivateKey.generate())
+    with pytest.raises(ToolError, match="not signed by the office"):
+        add(office.path, *office.factors, made)
+    write_roots(made, shams(town), office.public, office.vault)
+    assert add(office.path, *office.factors, made) == (K - 1, K - 1)
 
 
 def test_nodes_that_measure_nothing(town):
