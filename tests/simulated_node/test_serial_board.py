@@ -27,6 +27,7 @@ from tests.simulated_node.serial_board import (
 
 APP_AT = 0x10000
 MIB = 1024 * 1024
+UNUSABLE = "what describes the node cannot be used"
 BOARDS = {
     "esp32-devkitc": "ESP32-D0WD-V3 (revision v3.1)",
     "esp32-s3-devkitc": "ESP32-S3 (QFN56) (revision v0.2)",
@@ -166,8 +167,8 @@ def test_a_board_without_a_node_is_a_micropython_board(tmp_path, micropython):
     ("vfs", "said"),
     [
         ({"config.json": b"[1, 2]"}, ""),
-        ({"config.json": b'{"wifi": 1}'}, "what describes the node cannot be used"),
-        ({"config.json": b"{}", "kit.json": b'{"sensors": [{}]}'}, "what describes the node cannot be used"),
+        ({"config.json": b'{"wifi": 1}'}, UNUSABLE),
+        ({"config.json": b"{}", "kit.json": b'{"sensors": [{}]}'}, UNUSABLE),
         (None, ""),  # no LittleFS
     ],
 )
