@@ -66,7 +66,7 @@ def progress(on: bool = True):
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    columns = TextColumn("{task.fields[name]}"), BarColumn(), TaskProgressColumn()
+    columns = TextColumn("{task.fields[name]}", markup=False), BarColumn(), TaskProgressColumn()
     words_column = TextColumn("{task.description}", markup=False)
     with Progress(*columns, words_column, console=Console(stderr=True, highlight=False)) as bars:
 
