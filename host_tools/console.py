@@ -63,6 +63,35 @@ def _line(text: str) -> str:
 
 
 @contextlib.contextmanager
+def progress(on: bool = True):
+    """Gives show(name, words, percent): a bar for each name, on stderr; off a terminal a line when
+    the words change. It may be called from several threads."""
+    said = {}
+    if not on or not sys.stderr.isatty():
+
+        def tell(name: str, words: str, percent: int):
+            if on and said.get(name) != words:
+                said[name] = words
+                note(f"{name}: {words}")
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = TextColumn("{task.fields[name]}", markup=False), BarColumn(), TaskProgressColumn()
+    words_column = TextColumn("{task.description}", markup=False)
+    with Progress(*columns, words_column, console=Console(stderr=True, highlight=False)) as bars:
+
+        def show(name: str, words: str, percent: int):
+            if name not in said:
+                said[name] = bars.add_task("", name=name, total=100)
+            bars.update(said[name], description=_line(words), completed=percent)
+
+        yield show
+
+
+@contextlib.contextmanager
 def live(render: Callable, on: bool = True):
     """Gives a function that shows what render() returns now, in place of what it showed before.
 
