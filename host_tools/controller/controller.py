@@ -9,7 +9,7 @@ from pathlib import Path
 
 from host_tools import chained_log
 from host_tools.controller import ledger, noise, rules
-from host_tools.controller.documents import MODULUS, Request, Token
+from host_tools.controller.documents import MODULUS, Request, Token, is_line
 from host_tools.controller.key_vault import Keys
 from host_tools.controller.ledger import Charge, Ledger
 from host_tools.controller.mask_tree import pads
@@ -72,7 +72,10 @@ class Controller:
 
     def answer(self, encoded: bytes, by: str) -> bytes:
         """The signed token for a request; by: who asks. Refusal when a rule refuses it. Either is
-        in the ledger before it is known outside."""
+        in the ledger before it is known outside, but for who has no name to stand there."""
+        if not is_line(by):
+            hint = "take a name of printable characters, at most 200"
+            raise rules.Refusal("role", "who asks has no name that the log could show", hint)
         try:
             request = Request.decode(encoded)
         except ToolError as err:

@@ -27,6 +27,7 @@ from host_tools.errors import ToolError
 
 ROLES = ("requester", "collector")
 REQUEST_MAX = 1 << 20  # bytes; the largest request has about a quarter of it
+_BODY_S = 60  # in which a request must have come
 _AT_ONCE = 2  # answers under way: each takes a core
 _CONTROLLER = web.AppKey("controller", Controller)
 _LEDGER = web.AppKey("ledger", Path)
@@ -102,7 +103,7 @@ def _who(request: web.Request) -> tuple[str, str]:
 
 async def _sum(request: web.Request) -> web.Response:
     name, _ = _who(request)
-    encoded = await request.read()
+    encoded = await _body(request)
     began = time.monotonic()
     async with request.app[_TURNS]:
         answer = request.app[_CONTROLLER].answer
@@ -110,6 +111,15 @@ async def _sum(request: web.Request) -> web.Response:
     spent = time.monotonic() - began
     await asyncio.sleep(-spent % 1)
     return web.Response(body=token, content_type="application/cbor")
+
+
+async def _body(request: web.Request) -> bytes:
+    """Who sends a body that never ends holds a connection no longer than this."""
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise Refusal("form", "the request did not come to its end", "send it again") from None
 
 
 async def _key(request: web.Request) -> web.Response:
