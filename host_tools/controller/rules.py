@@ -16,6 +16,7 @@ from host_tools.controller.key_vault import Keys
 from host_tools.controller.mask_tree import leaf_index
 from host_tools.controller.policies import Allowed, Policies
 from host_tools.errors import ToolError
+from host_tools.policy.masked_fields import K_MIN
 from host_tools.policy.masked_noise import scales, token_epsilon
 from host_tools.times import iso
 from node.policy.rules import DAY_S, Stream
@@ -53,7 +54,8 @@ class Case:
 
     @cached_property
     def k(self) -> int:
-        return max(stream.k for stream in self.streams())
+        """Never below what a policy may say: who signs one may have used another compiler."""
+        return max(K_MIN, *(stream.k for stream in self.streams()))
 
     @cached_property
     def scales(self) -> ledger.Scales:

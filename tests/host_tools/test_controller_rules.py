@@ -65,8 +65,8 @@ def test_noise_is_that_of_the_policy_and_the_same_for_ever(office):
 
 
 def test_another_range_population_or_scale_has_other_noise(office):
-    policy = office.allow(k=1)
-    nodes = office.nodes(4, policy)
+    policy = office.allow()
+    nodes = office.nodes(10, policy)
     zero = {node.node_id: [0, 0] for node in nodes}
 
     def noise(asked, *span):
@@ -74,7 +74,7 @@ def test_another_range_population_or_scale_has_other_noise(office):
         summed = masked_sum(asked, request.ranges[0], STREAM, zero)
         return opened(summed, office.token(request).pads[0])[1]
 
-    drawn = {noise(nodes, 0, 4), noise(nodes, 4, 8), noise(nodes, 0, 8), noise(nodes[:2], 0, 4)}
+    drawn = {noise(nodes, 0, 4), noise(nodes, 4, 8), noise(nodes, 0, 8), noise(nodes[:5], 0, 4)}
     assert len(drawn) == 4  # of scale 8,000: two alike once in 2,000 runs
 
 
@@ -180,6 +180,15 @@ def test_fewer_than_k_nodes(office):
     nodes = office.nodes(5, policy)
     assert office.refuses(ask_for(nodes[:4], [policy], (0, 4))) == "population"
     office.token(ask_for(nodes, [policy], (0, 4)))
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_no_policy_opens_a_handful(office, k):
+    policy = office.allow(k=k)
+    nodes = office.nodes(6, policy)
+    assert office.refuses(ask_for(nodes[:4], [policy], (0, 4))) == "population"
+    office.token(ask_for(nodes[:5], [policy], (0, 4)))
+    assert office.refuses(ask_for(nodes, [policy], (0, 4))) == "differencing"
 
 
 def test_the_largest_k_of_all_policies_counts(office):
