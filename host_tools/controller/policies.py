@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The policies that a controller was given, each signed by the key it believes; and which of them
-govern a request: those that it names, and every later version whose days begin before the end of
-what it asks for. So nobody chooses a laxer one that has been replaced.
+govern a request: those that it names, every later version whose days begin before the end of what
+it asks for, and those that were in force then, as far as this controller knew. So nobody chooses a
+laxer one that has been replaced, and nobody signs a laxer one for days that are over.
 """
 
 import dataclasses
@@ -22,9 +23,10 @@ Line = tuple[str, str]  # id and kit: what all versions of one policy share
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """A policy with its terms."""
+    """A policy with its terms. allowed_s: when it was given to this controller."""
 
     published: PublishedPolicy
+    allowed_s: int
 
     @cached_property
     def policy(self) -> Policy:
@@ -73,6 +75,22 @@ class Policies:
             if one not in named and one.policy.version > version and one.policy.from_s < before_s
         ]
 
+    def in_force(self, named: list[Allowed], span: tuple[int, int]) -> list[Allowed]:
+        """Versions of their lines that were the newest that this controller knew, at a moment of
+        the span that is among their days, and that are not named."""
+        lines = sorted({one.line for one in named})
+        known = [one for line in lines for one in self._lines[line] if one not in named]
+        return [one for one in known if self._held_in(one, *span)]
+
+    def _held_in(self, one: Allowed, start_s: int, end_s: int) -> bool:
+        replaced_s = [
+            max(other.allowed_s, other.policy.from_s)
+            for other in self._lines[one.line]
+            if other.policy.version > one.policy.version
+        ]
+        begin_s = max(start_s, one.allowed_s, one.policy.from_s)
+        return begin_s < min(end_s, one.policy.until_s, *replaced_s)
+
     def of_version(self, line: Line, version: int) -> Allowed | None:
         return next((one for one in self._lines[line] if one.policy.version == version), None)
 
@@ -82,12 +100,17 @@ def read_policies(
 ) -> Policies:
     """Those in the ledger; ToolError when one is not signed by this key (60 bytes). before: what
     was read, and checked, when it had fewer."""
-    known = before.by_digest if before else {}
+    known, times_s = before.by_digest if before else {}, {}
     found = []
     for digest, published in db.execute("SELECT digest, published FROM policies").fetchall():
         one = known.get(digest)
         if one is None:
-            one = Allowed(read_published(published, "a policy in the ledger", policy_key))
+            times_s = times_s or ledger.allowed_times(db)
+            if digest not in times_s:
+                message = "the ledger holds a policy that its log does not know"
+                raise ToolError(message, "bring back its newest copy")
+            checked = read_published(published, "a policy in the ledger", policy_key)
+            one = Allowed(checked, times_s[digest])
         found.append(one)
     return Policies(found)
 
@@ -97,7 +120,7 @@ def allow(db: sqlite3.Connection, time_s: int, encoded: bytes, name: str, policy
     ToolError when it is not signed by the key, or is a second one of its version. One that masks
     nothing is taken as well: it may be the version that ends a stream. name: how messages name
     it."""
-    one = Allowed(read_published(encoded, name, policy_key))
+    one = Allowed(read_published(encoded, name, policy_key), time_s)
     known = read_policies(db, policy_key)
     if one.policy.digest in known.by_digest:
         return one, False

@@ -127,8 +127,11 @@ def policy(case: Case):
         title = " for kit ".join(min(named - lines or lines - named))
         wrong = "is of none of the nodes" if named - lines else "is not named, and a node has it"
         raise Refusal("policy", f"policy {title} {wrong}", "name the policies of these nodes")
-    later = case.policies.later(case.named, case.span[1])
-    case.governing = [*case.named, *later]
+    others = [
+        *case.policies.later(case.named, case.span[1]),
+        *case.policies.in_force(case.named, case.span),
+    ]
+    case.governing = [*case.named, *dict.fromkeys(others)]
 
 
 def masked(case: Case):
@@ -137,7 +140,7 @@ def masked(case: Case):
     for one in case.governing:
         stream = one.masked(number)
         if stream is None:
-            replaced = "" if one in case.named else ", whose days begin within the range,"
+            replaced = "" if one in case.named else ", which holds in the range as well,"
             message = f"{one.title}{replaced} does not mask stream {number}"
             raise Refusal("masked", message, "ask for a stream, or days, that it covers")
         if case.stream is not None and _form(stream) != _form(case.stream):

@@ -175,6 +175,31 @@ def test_nothing_is_opened_ahead(office):
     office.token(request)
 
 
+def test_a_laxer_policy_that_is_signed_afterwards_opens_nothing_of_before(office):
+    office.now = START
+    first = office.allow(k=6)
+    nodes = office.nodes(6, first)
+    office.now = START + 20 * DAY
+    laxer = office.allow(version=2, k=5, noise=None, first=DAY0)
+    other = office.allow(terms(purpose="dpv:Marketing"), version=3, k=5, first=DAY0 + 40)
+    office.now = START + 100 * DAY
+    assert office.refuses(ask_for(nodes[:5], [laxer], (0, 4))) == "population"
+    assert office.token(ask_for(nodes, [laxer], (0, 4))).scales == (None, (8000, 1))
+    days = [slice_ * 96 for slice_ in (19, 20, 21, 41)]
+    assert office.refuses(ask_for(nodes[:5], [laxer], (days[0], days[2]))) == "population"
+    assert office.token(ask_for(nodes[:5], [laxer], (days[1], days[2]))).scales == (None, None)
+    late = ask_for(nodes[:5], [other], (days[3], days[3] + 4), purpose="dpv:Marketing")
+    assert office.token(late).population == 5  # the second is not in force any more
+
+
+def test_a_controller_that_begins_late_knows_of_nothing_in_force(office):
+    first = office.allow(k=6)
+    second = office.allow(version=2, k=5, first=DAY0 + 10)
+    nodes = office.nodes(6, first)
+    assert office.refuses(ask_for(nodes[:5], [first], (0, 4))) == "population"
+    office.token(ask_for(nodes[:5], [second], (10 * 96, 10 * 96 + 4)))
+
+
 def test_fewer_than_k_nodes(office):
     policy = office.allow(k=5)
     nodes = office.nodes(5, policy)
