@@ -25,6 +25,7 @@ MODULUS = 1 << 64
 TIME_END_S = 1 << 37  # Unix time, in the year 6325: what every calendar can show
 _SIGNATURE = 64
 _TEXT_MAX = 200
+_SCALE_END = 1 << 128  # of its parts: a policy's largest noise, with its epsilon's parts, is below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Token:
             is_line(self.by)
             and type(self.head) is bytes
             and all(type(number) is int and 0 <= number < TIME_END_S for number in numbers)
-            and all(0 < part < MODULUS for scale in self.scales if scale for part in scale)
+            and all(0 < part < _SCALE_END for scale in self.scales if scale for part in scale)
         )
 
     @classmethod

@@ -114,6 +114,12 @@ def test_a_controller_that_errs_is_found(office, asked, fields):
         Token.verify(token.sign(office.keys.signing), key, asked)
 
 
+def test_the_widest_noise_is_no_error(office, asked):
+    token = dataclasses.replace(office.token(asked), scales=(((1 << 77) - 1, 1_000_000), None))
+    key = office.keys.public().verifier()
+    assert Token.verify(token.sign(office.keys.signing), key, asked) == token
+
+
 def test_a_body_that_never_ends_is_not_waited_for(office, tmp_path, monkeypatch):
     monkeypatch.setattr(service, "_BODY_S", 0.1)
     city = City(tmp_path)
