@@ -103,7 +103,7 @@ class Controller:
                 entry, head = ledger.charge(db, now_s, told, charged, request.nodes)
                 refusal = None
         if refusal is None:
-            self._head = entry, head
+            self._head = max(self._head, (entry, head))  # another may have had its turn since
             return charged, now_s, entry, head
         self._note_refusal(refusal, told)
         raise refusal
@@ -113,7 +113,7 @@ class Controller:
             self._check_head(db)
             detail = {**told, "rule": refusal.rule, "because": refusal.message}
             head = chained_log.append(db, int(self._clock()), ledger.REFUSED, detail)
-        self._head = head
+        self._head = max(self._head, head)
 
     def _pads(self, request: Request, charged: Charge) -> tuple[tuple[int, ...], ...]:
         nodes = (self._keys.nodes[node_id] for node_id in request.nodes)
