@@ -267,12 +267,15 @@ def differencing(case: Case):
         answered[digest, k].append((start, end))
     own = case.bits()
     others = [(case.bits(digest), k, spans) for (digest, k), spans in answered.items()]
-    if groups.isolates(own, case.k, fresh, others):
-        raise Refusal(
-            "differencing",
-            f"with sums that were opened before, this one would tell of fewer than {case.k} nodes",
-            "ask for the same nodes as before, or for an area that differs by many",
-        )
+    try:
+        if not groups.isolates(own, case.k, fresh, others):
+            return
+        message = f"with sums that were opened before, this one would tell of fewer than {case.k}"
+        message += " nodes"
+    except groups.TooManyError:
+        message = "too many other populations were opened for that time to compare this one with"
+    hint = "ask for the same nodes as before, or for an area that differs by many"
+    raise Refusal("differencing", message, hint)
 
 
 RULES = (node, policy, masked, purpose, window, days, past, population, restored, budget,

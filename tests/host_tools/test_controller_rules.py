@@ -18,6 +18,7 @@ from controller_fixture import (
     terms,
 )
 
+from host_tools.controller import groups
 from host_tools.controller.documents import Request
 from node.policy.rules import Policy
 
@@ -282,6 +283,19 @@ def test_two_populations_that_differ_by_few(office):
     office.token(ask_for(nodes[:10], [policy], (0, 1)))  # the same nodes
     assert office.refuses(ask_for(nodes[:19], [policy], (11, 12), (20, 21))) == "differencing"
     assert office.refuses(ask_for(nodes[:19], [policy], (40, 41), (50, 51))) == "differencing"
+
+
+def test_more_populations_than_can_be_compared(office, monkeypatch):
+    policy = office.allow(noise=None)
+    nodes = office.nodes(30, policy)
+    for count in (5, 10, 15, 20):
+        office.token(ask_for(nodes[:count], [policy], (count, count + 40)))
+    monkeypatch.setattr(groups, "STEPS_MAX", 20)
+    assert office.refuses(ask_for(nodes[:25], [policy], (0, 60))) == "differencing"
+    office.token(ask_for(nodes[:20], [policy], (20, 60)))  # was answered: nothing to compare
+    office.token(ask_for(nodes[:25], [policy], (60, 90)))
+    monkeypatch.undo()
+    office.token(ask_for(nodes[:25], [policy], (0, 60)))
 
 
 def test_a_difference_is_found_through_a_third_population(office):
