@@ -15,6 +15,8 @@ import shutil
 import time
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from host_tools.controller import folder, ledger
 from host_tools.controller.key_vault import KeyVault
 from host_tools.controller.ledger import Ledger
@@ -42,7 +44,9 @@ def make_controller(
     make_key_file(city / KEY_FILE)
     factors = passphrase, KeyFile(city / KEY_FILE)
     path = city / FOLDER
-    folder.make(path, *factors, NAME, policy_key, ahead_s=_AHEAD_S)
+    # Its nodes are given to it here: there is no vault whose files of roots it could believe.
+    nobody = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    folder.make(path, *factors, NAME, policy_key, nobody, ahead_s=_AHEAD_S)
     identity = authority.issue("controller", "controller", _HOSTS)
     identity.save(city / "tls", "controller")
     authority.issue(OFFICE, "requester").save(city / "tls", OFFICE)

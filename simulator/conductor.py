@@ -28,7 +28,7 @@ AHEAD_MS = 8000  # a person is in a radar's view that long before they cross
 GRANT_MAX_MS = 300_000  # a grant is one line that a small heap must hold
 PATIENCE_S = 2.0
 _PACE_S = 0.25  # real time between two meetings when the speed is limited
-_HANG_S = 120  # real time
+HANG_S = 120  # real time
 _LOG_LINES = 200
 _TOLD = ("hosts", "silent")  # of what the access point has; the radio is at this end
 _COUNTS = ("samples", "faults", "records", "envelopes", "newest", "waiting", "unsealed")
@@ -253,6 +253,7 @@ class Conductor:
         self.start_s = start_s
         self.now_ms = 0
         self.changed = threading.Condition()
+        self.hang_s = HANG_S  # after which a node that does not arrive is ended
         self.patience_s = PATIENCE_S  # less while a fault is played that nothing gets past
         self._world = world
         self._windows_ms = sorted({w * 1000 for w in windows_s})
@@ -339,10 +340,10 @@ class Conductor:
         """
         since = time.monotonic()
         while not self._stopped:
-            if time.monotonic() - since > _HANG_S:  # it computes for ever: a watchdog would bite
+            if time.monotonic() - since > self.hang_s:  # it computes for ever
                 for node in self.nodes:
                     if not node.arrived:
-                        node.end(f"it did not arrive within {_HANG_S} s")
+                        node.end(f"it did not arrive within {self.hang_s} s")
             with self.changed:
                 for index, node in enumerate(self.nodes):
                     if node.was_reset():

@@ -13,7 +13,18 @@ from host_tools.errors import ToolError
 _STOPPED = 130  # the exit code of what was ended by Ctrl-C
 
 
-@click.command()
+class _ScenarioOrBoard(click.RichCommand):
+    """`sim board` is a command of its own, with options of its own."""
+
+    def make_context(self, info_name, args, parent=None, **extra):
+        if args[:1] == ["board"]:
+            from host_tools.commands.sim_board import board
+
+            return board.make_context(f"{info_name} board", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_ScenarioOrBoard)
 @click.argument("scenario", required=False)
 @click.option("--list", "listed", is_flag=True, help="The scenarios that come with Lamppost.")
 @click.option("--seed", type=int, help="Another seed is another day, and other random times.")
@@ -34,6 +45,8 @@ def sim(scenario, listed, seed, interpreter, folder, headless, as_json):
     lamppost sim broker-down-72h
     lamppost sim my-street.toml --seed 7 --json
     lamppost sim power-cuts --interpreter micropython --dir city
+    \b
+    lamppost sim board --help: a board at the end of a serial line
     """
     from simulator.scenario import find_scenario, load_scenario
     from simulator.scenario_run import ScenarioRun

@@ -23,10 +23,10 @@ from host_tools.public_file import write_public
 PUBLIC = "controller.public"
 
 
-def make(folder: Path, passphrase: str, factor, name: str, policy_key: bytes,
+def make(folder: Path, passphrase: str, factor, name: str, policy_key: bytes, office: bytes,
          ahead_s: int = 0) -> ControllerKey:  # fmt: skip
-    """A new controller; returns its public key. policy_key: 60 bytes, of who signs policies;
-    ahead_s: see key_vault.Keys. ToolError when the folder holds one already."""
+    """A new controller; returns its public key. policy_key, office, ahead_s: see key_vault.Keys.
+    ToolError when the folder holds one already."""
     folder = Path(folder)
     if (folder / ledger.FILE).exists():
         raise ToolError(f"{folder} holds a controller already", "take a new folder")
@@ -34,7 +34,7 @@ def make(folder: Path, passphrase: str, factor, name: str, policy_key: bytes,
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as err:
         raise ToolError(f"{folder}: {err.strerror}", "take a folder that can be written") from err
-    with KeyVault.create(folder, passphrase, factor, name, policy_key, ahead_s) as vault:
+    with KeyVault.create(folder, passphrase, factor, name, policy_key, office, ahead_s) as vault:
         public = vault.keys().public()
     write_public(folder / PUBLIC, public.encode())
     Ledger.create(folder / ledger.FILE)  # last: with it the controller is whole
@@ -55,7 +55,8 @@ def unlock(folder: Path, passphrase: str, factor) -> Controller:
 def add(folder: Path, passphrase: str, factor, path: Path) -> tuple[int, int]:
     """Takes the nodes in a file of sealed roots; (how many it holds, how many were new)."""
     with KeyVault.open(folder, passphrase, factor) as vault:
-        nodes = read_roots(path, vault.keys().sealing)
+        keys = vault.keys()
+        nodes = read_roots(path, keys.sealing, keys.public(), keys.office)
         return len(nodes), vault.add(nodes)
 
 

@@ -35,12 +35,14 @@ CREATE TABLE trees (
 
 @dataclasses.dataclass(frozen=True, repr=False)  # no key in a log or a traceback
 class Keys:
-    """All that the vault holds, as the rest works with it. ahead_s: how far the nodes' clocks may
-    be before this one's: 0 but for a simulated city; head: (number, hash) of the ledger's log
-    when the vault was last open."""
+    """All that the vault holds, as the rest works with it. policy_key: of who signs policies (LMS,
+    60 bytes); office: of whose nodes are believed (Ed25519, 32 bytes); ahead_s: how far the
+    nodes' clocks may be before this one's: 0 but for a simulated city; head: (number, hash) of
+    the ledger's log when the vault was last open."""
 
     name: str
     policy_key: bytes
+    office: bytes
     ahead_s: int
     noise: bytes
     signing: Ed25519PrivateKey
@@ -62,7 +64,7 @@ class KeyVault:
 
     @classmethod
     def create(cls, folder: Path, passphrase: str, factor, name: str, policy_key: bytes,
-               ahead_s: int = 0) -> "KeyVault":  # fmt: skip
+               office: bytes, ahead_s: int = 0) -> "KeyVault":  # fmt: skip
         """With new keys. ToolError when the name is none, or the folder has a vault."""
         if not (name.isprintable() and 0 < len(name) <= 64):
             raise ToolError("the name of a controller has 1 to 64 characters", "give a --name", 2)
@@ -71,6 +73,7 @@ class KeyVault:
             with vault._sealed.change("init", {"name": name}):
                 vault._keep("name", name.encode())
                 vault._keep("policy key", policy_key)
+                vault._keep("office", office)
                 vault._keep("ahead", str(ahead_s).encode())
                 vault._keep("noise", os.urandom(32))
                 vault._keep("signing", Ed25519PrivateKey.generate().private_bytes_raw())
@@ -102,7 +105,8 @@ class KeyVault:
             message = "the controller's vault was not made to the end"
             raise ToolError(message, "delete its folder, and make it again: it has no keys yet")
         return Keys(
-            kept["name"].decode(), kept["policy key"], int(kept["ahead"]), kept["noise"],
+            kept["name"].decode(), kept["policy key"], kept["office"], int(kept["ahead"]),
+            kept["noise"],
             Ed25519PrivateKey.from_private_bytes(kept["signing"]), kept["sealing"],
             parts if all(parts) else None, (int.from_bytes(head[:8], "big"), head[8:]),
             self._nodes(),

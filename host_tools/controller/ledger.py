@@ -9,7 +9,6 @@ charge is durable before a token is made: an end at any moment loses a token, ne
 import contextlib
 import dataclasses
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -222,12 +221,6 @@ def first_wrong(db: sqlite3.Connection) -> str | None:
     if not {row[3] for row in expected} <= known:
         return "a population that was answered is missing"
     return None
-
-
-def allowed_times(db: sqlite3.Connection) -> dict[bytes, int]:
-    """{digest of a policy: when it was allowed, Unix time}"""
-    rows = db.execute("SELECT detail, time_s FROM log WHERE verb = ?", (ALLOWED,))
-    return {bytes.fromhex(json.loads(detail)["digest"]): time_s for detail, time_s in rows}
 
 
 def holds(db: sqlite3.Connection, number: int, digest: bytes) -> bool:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The policies that a controller was given, each signed by the key it believes; and which of them
-govern a request: those that it names, every later version whose days begin before the end of what
-it asks for, and those that were in force then, as far as this controller knew. So nobody chooses a
-laxer one that has been replaced, and nobody signs a laxer one for days that are over.
+govern a request: those that it names; every later version whose days begin before the end of what
+it asks for, so that nobody chooses a laxer one that has been replaced; and every earlier one that
+was not replaced when what it asks for begins, so that a laxer one opens nothing of before it.
 """
 
 import dataclasses
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ Line = tuple[str, str]  # id and kit: what all versions of one policy share
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """A policy with its terms. allowed_s: when it was given to this controller."""
+    """A policy with its terms. allowed_s: when this controller was given it (Unix time)."""
 
     published: PublishedPolicy
     allowed_s: int
@@ -75,21 +76,29 @@ class Policies:
             if one not in named and one.policy.version > version and one.policy.from_s < before_s
         ]
 
-    def in_force(self, named: list[Allowed], span: tuple[int, int]) -> list[Allowed]:
-        """Versions of their lines that were the newest that this controller knew, at a moment of
-        the span that is among their days, and that are not named."""
-        lines = sorted({one.line for one in named})
-        known = [one for line in lines for one in self._lines[line] if one not in named]
-        return [one for one in known if self._held_in(one, *span)]
+    def earlier(self, named: list[Allowed], number: int, span: tuple[int, int]) -> list[Allowed]:
+        """Versions below the highest that is named of their line, and not named, that mask stream
+        `number` on days within the span, if no version above them had begun, and was known here,
+        when the span begins: nodes may have measured under them."""
+        highest = {}
+        for one in named:
+            version = one.policy.version
+            highest[one.line] = max(version, highest.get(one.line, version))
+        return [
+            one
+            for line, version in highest.items()
+            for one in self._lines[line]
+            if one not in named and one.policy.version < version and one.masked(number)
+            and one.policy.from_s < span[1] and span[0] < one.policy.until_s
+            and not self._is_replaced(one, span[0])
+        ]  # fmt: skip
 
-    def _held_in(self, one: Allowed, start_s: int, end_s: int) -> bool:
-        replaced_s = [
-            max(other.allowed_s, other.policy.from_s)
+    def _is_replaced(self, one: Allowed, at_s: int) -> bool:
+        return any(
+            other.policy.version > one.policy.version
+            and max(other.policy.from_s, other.allowed_s) <= at_s
             for other in self._lines[one.line]
-            if other.policy.version > one.policy.version
-        ]
-        begin_s = max(start_s, one.allowed_s, one.policy.from_s)
-        return begin_s < min(end_s, one.policy.until_s, *replaced_s)
+        )
 
     def of_version(self, line: Line, version: int) -> Allowed | None:
         return next((one for one in self._lines[line] if one.policy.version == version), None)
@@ -100,19 +109,23 @@ def read_policies(
 ) -> Policies:
     """Those in the ledger; ToolError when one is not signed by this key (60 bytes). before: what
     was read, and checked, when it had fewer."""
-    known, times_s = before.by_digest if before else {}, {}
-    found = []
+    known = before.by_digest if before else {}
+    found, times = [], None
     for digest, published in db.execute("SELECT digest, published FROM policies").fetchall():
         one = known.get(digest)
         if one is None:
-            times_s = times_s or ledger.allowed_times(db)
-            if digest not in times_s:
-                message = "the ledger holds a policy that its log does not know"
-                raise ToolError(message, "bring back its newest copy")
+            times = _times(db) if times is None else times
             checked = read_published(published, "a policy in the ledger", policy_key)
-            one = Allowed(checked, times_s[digest])
+            one = Allowed(checked, times[digest])
         found.append(one)
     return Policies(found)
+
+
+def _times(db: sqlite3.Connection) -> dict[bytes, int]:
+    """{digest: when the policy was allowed}, from the log, which nobody alters unseen."""
+    query = "SELECT time_s, detail FROM log WHERE verb = ?"
+    rows = db.execute(query, (ledger.ALLOWED,)).fetchall()
+    return {bytes.fromhex(json.loads(detail)["digest"]): time_s for time_s, detail in rows}
 
 
 def allow(db: sqlite3.Connection, time_s: int, encoded: bytes, name: str, policy_key: bytes):

@@ -127,11 +127,9 @@ def policy(case: Case):
         title = " for kit ".join(min(named - lines or lines - named))
         wrong = "is of none of the nodes" if named - lines else "is not named, and a node has it"
         raise Refusal("policy", f"policy {title} {wrong}", "name the policies of these nodes")
-    others = [
-        *case.policies.later(case.named, case.span[1]),
-        *case.policies.in_force(case.named, case.span),
-    ]
-    case.governing = [*case.named, *dict.fromkeys(others)]
+    later = case.policies.later(case.named, case.span[1])
+    earlier = case.policies.earlier(case.named, case.request.stream, case.span)
+    case.governing = [*case.named, *later, *(one for one in earlier if one not in later)]
 
 
 def masked(case: Case):

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The roots of masked streams on their way from the vault to the controller: a file that only the
-controller can open.
+controller can open, and only the vault can have written. Else anybody could add nodes of their
+own, among which a sum is that of a single dwelling.
 
-plaintext  deterministic CBOR of ["lp1 mask roots", [[node, day0, policy id, kit, {stream: root
-           of 16 bytes}], …]], nodes rising
+plaintext  Ed25519 signature of what follows by the vault's office (64 bytes) ‖ deterministic CBOR
+           of ["lp1 mask roots", SHA-256 of the controller's key, [[node, day0, policy id, kit,
+           {stream: root of 16 bytes}], …]], nodes rising
 file       "lp1 sealed mask roots\\n" ‖ HPKE of the plaintext to the controller's key, whose info
            is that first line (controller_key.py)
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import cbor2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from host_tools.errors import ToolError
 from host_tools.private_file import write_private
@@ -23,6 +28,7 @@ from node.policy.rules import Policy
 SUFFIX = ".roots"
 _LABEL = "lp1 mask roots"
 _HEAD = b"lp1 sealed mask roots\n"
+_SIGNATURE = 64
 _AGAIN = "have the vault write it again, for this controller's public key"
 
 
@@ -43,21 +49,25 @@ def roots_of(ticket: Ticket, policy: Policy) -> NodeRoots:
     return NodeRoots(ticket.node_id, ticket.day0, policy.id, policy.kit, dict(ticket.masks))
 
 
-def write_roots(path: Path, nodes: Iterable[NodeRoots], key: ControllerKey):
-    """Seals them for the controller of this key. ToolError when it cannot be written."""
+def write_roots(
+    path: Path, nodes: Iterable[NodeRoots], key: ControllerKey, office: Ed25519PrivateKey
+):
+    """Seals them for the controller of this key, signed by the vault's office. ToolError when it
+    cannot be written."""
     fields = [
         [node.node_id, node.day0, node.policy, node.kit, node.roots]
         for node in sorted(nodes, key=lambda node: node.node_id)
     ]
-    plaintext = cbor2.dumps([_LABEL, fields], canonical=True)
+    content = cbor2.dumps([_LABEL, _digest(key), fields], canonical=True)
     try:
-        write_private(path, _HEAD + key.seal(plaintext, _HEAD))
+        write_private(path, _HEAD + key.seal(office.sign(content) + content, _HEAD))
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "take a path that can be written") from err
 
 
-def read_roots(path: Path, secret: bytes) -> list[NodeRoots]:
-    """What was sealed for the controller that holds `secret`. ToolError when it was not."""
+def read_roots(path: Path, secret: bytes, key: ControllerKey, office: bytes) -> list[NodeRoots]:
+    """What the office (Ed25519, 32 bytes) sealed for the controller that holds `secret`, whose
+    public key is `key`. ToolError when it did not."""
     try:
         sealed = Path(path).read_bytes()
     except OSError as err:
@@ -67,14 +77,24 @@ def read_roots(path: Path, secret: bytes) -> list[NodeRoots]:
     plaintext = unseal(sealed[len(_HEAD) :], secret, _HEAD)
     if plaintext is None:
         raise ToolError(f"{path} was sealed for another controller, or is damaged", _AGAIN)
+    content = plaintext[_SIGNATURE:]
     try:
-        label, fields = cbor2.loads(plaintext)
+        Ed25519PublicKey.from_public_bytes(office).verify(plaintext[:_SIGNATURE], content)
+    except InvalidSignature as err:
+        message = f"{path} is not signed by the office that this controller believes"
+        raise ToolError(message, "take no nodes of it, and find out who wrote it") from err
+    try:
+        label, controller, fields = cbor2.loads(content)
         nodes = [NodeRoots(*node) for node in fields]
-        if label == _LABEL and all(map(_is_whole, nodes)):
+        if (label, controller) == (_LABEL, _digest(key)) and all(map(_is_whole, nodes)):
             return nodes
     except (cbor2.CBORError, ValueError, TypeError):
         pass
     raise ToolError(f"{path} holds what is no list of roots", _AGAIN) from None
+
+
+def _digest(key: ControllerKey) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def _is_whole(node: NodeRoots) -> bool:

@@ -139,9 +139,10 @@ class Bench:
     def ask(self, *words) -> str:
         """Says a line that the conductor answers at once; returns its answer."""
         self._say(*words)
-        return self._hear()
+        return self.hear()
 
-    def _hear(self) -> str:
+    def hear(self) -> str:
+        """The next line of the conductor's."""
         line = sys.stdin.readline()
         if not line or line == "stop\n":
             raise SystemExit
@@ -151,8 +152,8 @@ class Bench:
         """Reads what the conductor says: how far to run, and what the city does until then; then
         a line for each level, [name, values], as the heap has no room for a long one. All levels
         have their points at the same times, which are told from `until` on."""
-        grant = json.loads(self._hear())
-        levels = dict([json.loads(self._hear()) for _ in range(grant["levels"])])
+        grant = json.loads(self.hear())
+        levels = dict([json.loads(self.hear()) for _ in range(grant["levels"])])
         self.air = grant.get("air", self.air)
         for index, changes in grant.get("chips", {}).items():
             for name in changes:

@@ -87,7 +87,7 @@ class Office:
         self.ledger = Ledger.create(path / "ledger.sqlite")
         self.now = NOW
         self.keys = Keys(
-            "Data protection", signer().public_key, 0, os.urandom(32),
+            "Data protection", signer().public_key, bytes(32), 0, os.urandom(32),
             Ed25519PrivateKey.generate(), new_sealing_secret(), None, (0, bytes(32)), {},
         )  # fmt: skip
 
@@ -126,7 +126,9 @@ class VaultedOffice:
         make_key_file(self.factor.path)
         self.factors = PASSPHRASE, self.factor
         key = signer().public_key
-        self.public = folder.make(self.path, *self.factors, "Data protection", key)
+        self.vault = Ed25519PrivateKey.generate()
+        believed = self.vault.public_key().public_bytes_raw()
+        self.public = folder.make(self.path, *self.factors, "Data protection", key, believed)
         self.policy = self.allow(publish())
         self.nodes = make_nodes(6, self.policy)
         self.add(self.nodes)
@@ -139,7 +141,7 @@ class VaultedOffice:
 
     def add(self, nodes) -> tuple[int, int]:
         path = self.made / "street.roots"
-        write_roots(path, nodes, self.public)
+        write_roots(path, nodes, self.public, self.vault)
         return folder.add(self.path, *self.factors, path)
 
 

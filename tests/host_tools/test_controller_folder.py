@@ -31,6 +31,7 @@ from host_tools.controller.documents import Token
 from host_tools.controller.key_vault import FILE, KeyVault
 from host_tools.controller.ledger import Ledger
 from host_tools.errors import ToolError
+from host_tools.handover.cards import Office
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.mask_roots import NodeRoots, write_roots
 from host_tools.vault.factors import KeyFile, make_key_file
@@ -142,7 +143,7 @@ def test_an_older_ledger_and_how_to_go_on(office):
 def test_a_vault_that_was_not_made_to_the_end(office, monkeypatch, tmp_path):
     monkeypatch.setattr(KeyVault, "_keep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        folder.make(tmp_path / "half", *office.factors, "Half", bytes(60))
+        folder.make(tmp_path / "half", *office.factors, "Half", bytes(60), bytes(32))
     monkeypatch.undo()
     with pytest.raises(ToolError, match="not made to the end"):
         folder.unlock(tmp_path / "half", *office.factors)
@@ -175,10 +176,14 @@ def run(office, secret_file, capsys):
 def test_init_and_what_it_says(tmp_path, secret_file, capsys):
     key = tmp_path / "policy.key"
     key.write_bytes(signer().public_key)
+    card = tmp_path / "city.office"
+    card.write_bytes(Office("data-office", bytes(range(32))).encode())
     line = ["controller", "init", tmp_path / "new", "--name", "An office", "--policy-key", key,
-            "--new-key-file", tmp_path / "new.key", "--passphrase-file", secret_file]  # fmt: skip
+            "--new-key-file", tmp_path / "new.key", "--passphrase-file", secret_file,
+            "--office", card]  # fmt: skip
     assert cli.run([*map(str, line), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert told["office"] == "data-office" and told["office_fingerprint"].startswith("630d cd29")
     assert told["name"] == "An office" and re.fullmatch("([0-9a-f]{4} ?){8}", told["fingerprint"])
     assert cli.run([*map(str, line)]) == 1
     assert "there already" in capsys.readouterr().err
@@ -244,8 +249,9 @@ def test_the_log_as_a_page_and_verified(run, office, tmp_path):
 
 
 def test_add_and_allow(run, office, tmp_path):
-    write_roots(tmp_path / "more.roots", make_nodes(3, office.policy), office.public)
-    code, out, _ = run("add", tmp_path / "more.roots", "--json")
+    more = tmp_path / "more.roots"
+    write_roots(more, make_nodes(3, office.policy), office.public, office.vault)
+    code, out, _ = run("add", more, "--json")
     assert code == 0 and json.loads(out)["new"] == 3
     (tmp_path / "two.policy").write_bytes(publish(version=2).encode())
     code, out, _ = run("allow", tmp_path / "two.policy", "--json")

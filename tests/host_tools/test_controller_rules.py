@@ -193,14 +193,6 @@ def test_a_laxer_policy_that_is_signed_afterwards_opens_nothing_of_before(office
     assert office.token(late).population == 5  # the second is not in force any more
 
 
-def test_a_controller_that_begins_late_knows_of_nothing_in_force(office):
-    first = office.allow(k=6)
-    second = office.allow(version=2, k=5, first=DAY0 + 10)
-    nodes = office.nodes(6, first)
-    assert office.refuses(ask_for(nodes[:5], [first], (0, 4))) == "population"
-    office.token(ask_for(nodes[:5], [second], (10 * 96, 10 * 96 + 4)))
-
-
 def test_fewer_than_k_nodes(office):
     policy = office.allow(k=5)
     nodes = office.nodes(5, policy)
@@ -253,7 +245,7 @@ def test_every_noisy_statistic_costs(office):
 
 
 def test_the_strictest_noise_and_budget_of_all_versions(office):
-    first = office.allow(terms(per_day="1"), noise=(1000, 1, 2), last=DAY0 + 9)
+    first = office.allow(terms(per_day="1"), noise=(1000, 1, 2), last=DAY0)
     second = office.allow(terms(per_day="1/2"), version=2, noise=(1000, 1, 4), first=DAY0)
     nodes = office.nodes(5, first)
     token = office.token(ask_for(nodes, [first, second], (0, 1)))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Roots on their way from the vault to the controller, and the key they are sealed to."""
 
+import hashlib
+
 import cbor2
 import pytest
 from controller_fixture import make_nodes, rules, terms
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from host_tools.controller.documents import Request
 from host_tools.errors import ToolError
@@ -13,11 +16,14 @@ from host_tools.provisioning.controller_key import (
     new_sealing_secret,
     read_key,
     sealing_public,
+    unseal,
 )
 from host_tools.provisioning.mask_roots import read_roots, write_roots
 from node.policy.rules import Policy
 
 POLICY = Policy(rules(terms()))
+OFFICE = Ed25519PrivateKey.generate()
+BELIEVED = OFFICE.public_key().public_bytes_raw()
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +38,8 @@ def key(secret):
 
 def test_they_arrive_whole(tmp_path, key, secret):
     nodes = sorted(make_nodes(3, POLICY, streams=(7, 8)), key=lambda node: node.node_id)
-    write_roots(tmp_path / "a.roots", nodes, key)
-    assert read_roots(tmp_path / "a.roots", secret) == nodes
+    write_roots(tmp_path / "a.roots", nodes, key, OFFICE)
+    assert read_roots(tmp_path / "a.roots", secret, key, BELIEVED) == nodes
     sealed = (tmp_path / "a.roots").read_bytes()
     for node in nodes:
         assert node.node_id.encode() not in sealed
@@ -42,23 +48,41 @@ def test_they_arrive_whole(tmp_path, key, secret):
 
 
 def test_nobody_else_opens_them(tmp_path, key):
-    write_roots(tmp_path / "a.roots", make_nodes(1, POLICY), key)
+    write_roots(tmp_path / "a.roots", make_nodes(1, POLICY), key, OFFICE)
     with pytest.raises(ToolError, match="another controller, or is damaged"):
-        read_roots(tmp_path / "a.roots", new_sealing_secret())
+        read_roots(tmp_path / "a.roots", new_sealing_secret(), key, BELIEVED)
 
 
 def test_one_bit_anywhere(tmp_path, key, secret):
     path = tmp_path / "a.roots"
-    write_roots(path, make_nodes(1, POLICY), key)
+    write_roots(path, make_nodes(1, POLICY), key, OFFICE)
     whole = path.read_bytes()
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
         with pytest.raises(ToolError):
-            read_roots(path, secret)
+            read_roots(path, secret, key, BELIEVED)
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(ToolError):
-            read_roots(path, secret)
+            read_roots(path, secret, key, BELIEVED)
+
+
+def test_only_the_office_that_is_believed(tmp_path, key, secret):
+    path = tmp_path / "a.roots"
+    write_roots(path, make_nodes(1, POLICY), key, Ed25519PrivateKey.generate())
+    with pytest.raises(ToolError, match="not signed by the office"):
+        read_roots(path, secret, key, BELIEVED)
+
+
+def test_what_the_office_signed_for_another_controller(tmp_path, key, secret):
+    """Who can open it there can seal it anew."""
+    path, head = tmp_path / "a.roots", b"lp1 sealed mask roots\n"
+    other = ControllerKey("Another", bytes(32), sealing_public(secret))
+    write_roots(path, make_nodes(1, POLICY), other, OFFICE)
+    plaintext = unseal(path.read_bytes()[len(head) :], secret, head)
+    path.write_bytes(head + key.seal(plaintext, head))
+    with pytest.raises(ToolError, match="no list of roots"):
+        read_roots(path, secret, key, BELIEVED)
 
 
 BROKEN = (
@@ -75,9 +99,12 @@ BROKEN = (
 def test_what_was_sealed_and_is_no_list(tmp_path, key, secret, content):
     head = b"lp1 sealed mask roots\n"
     path = tmp_path / "a.roots"
-    path.write_bytes(head + key.seal(cbor2.dumps(content, canonical=True), head))
+    if content and len(content) > 1:
+        content = [content[0], hashlib.sha256(key.encode()).digest(), content[1]]
+    plaintext = cbor2.dumps(content, canonical=True)
+    path.write_bytes(head + key.seal(OFFICE.sign(plaintext) + plaintext, head))
     with pytest.raises(ToolError, match="no list of roots"):
-        read_roots(path, secret)
+        read_roots(path, secret, key, BELIEVED)
 
 
 def test_a_key_is_read_as_it_was_written(tmp_path, key):

@@ -18,35 +18,41 @@ _PATH = click.Path(path_type=Path)
 @click.option("--name", required=True, help="Of the office, as tokens and the log's page have it.")
 @click.option("--policy-key", type=_PATH, required=True, metavar="FILE",
               help="The policy.key of who signs the policies.")  # fmt: skip
+@click.option("--office", type=_PATH, required=True, metavar="CARD",
+              help="The card of the vault's office: whose nodes are believed.")  # fmt: skip
 @click.option("--key-file", type=_PATH, metavar="PATH", help="A key file that is there.")
 @click.option("--new-key-file", type=_PATH, metavar="PATH", help="A key file that is made now.")
 @click.option("--token", "use_token", is_flag=True, help="The FIDO2 token that is plugged in.")
 @click.option("--passphrase-file", type=_PATH, metavar="PATH",
               help="Holds the passphrase. Default: it is asked for, twice.")  # fmt: skip
 @json_option
-def init(folder, name, policy_key, key_file, new_key_file, use_token, passphrase_file, as_json):
+def init(folder, name, policy_key, office, key_file, new_key_file, use_token, passphrase_file,
+         as_json):  # fmt: skip
     """Make a controller: its keys, its vault, its ledger.
 
     Its vault is an ordinary one: `lamppost vault` adds a factor to DIR/controller.vault, and backs
-    it up. Example:
+    it up. Who has the vault reads the fingerprint of its card out: nodes of anybody else are not
+    taken. Example:
 
     lamppost controller init office --name "Data protection office" --policy-key policy.key
-    --new-key-file /media/usb/controller.key
+    --office city.office --new-key-file /media/usb/controller.key
     """
     from host_tools.controller.folder import PUBLIC, make
+    from host_tools.handover.cards import fingerprint, read_office
     from host_tools.policy.signed import read_public_key
     from host_tools.vault.passphrase import named_file, new_passphrase
 
-    believed = read_public_key(policy_key)
+    policies, card = read_public_key(policy_key), read_office(office)
     options = "--key-file PATH, --new-key-file PATH or --token"
     with new_factor(folder, key_file, new_key_file, use_token, "", options) as factor:
         passphrase = new_passphrase(passphrase_file or named_file(), "Passphrase")
-        public = make(folder, passphrase, factor, name, believed)
-    path = folder / PUBLIC
+        public = make(folder, passphrase, factor, name, policies, card.sign)
+    path, words = folder / PUBLIC, fingerprint(card.sign)
     if as_json:
-        fingerprint = public.fingerprint()
-        told = {"name": name, "public_key": str(path), "fingerprint": fingerprint}
+        told = {"name": name, "public_key": str(path), "fingerprint": public.fingerprint(),
+                "office": card.name, "office_fingerprint": words}  # fmt: skip
         console.result_json(told)
         return
+    console.result(f"it believes the nodes of {card.name}, whose card is {words}")
     console.result(f"{path}: for the vault, and for who asks for sums")
     console.result(f"its fingerprint, to be compared by telephone: {public.fingerprint()}")
