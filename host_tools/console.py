@@ -19,9 +19,7 @@ def is_terminal() -> bool:
 
 def result(renderable):
     """Shows text or one of rich's tables."""
-    from rich.console import Console
-
-    Console(highlight=False).print(renderable)
+    _console().print(renderable)
 
 
 def result_json(value):
@@ -100,8 +98,14 @@ def live(render: Callable, on: bool = True):
     if not on:
         yield lambda: None
         return
-    from rich.console import Console
     from rich.live import Live
 
-    with Live(render(), console=Console(highlight=False), auto_refresh=False) as display:
+    with Live(render(), console=_console(), auto_refresh=False) as display:
         yield lambda: display.update(render(), refresh=True)
+
+
+def _console():
+    """Text is shown as it is: what comes from others may look like rich's markup."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from host_tools import chained_log
 from host_tools.controller import ledger, noise, rules
-from host_tools.controller.documents import MODULUS, Request, Token
+from host_tools.controller.documents import MODULUS, Request, Token, is_line
 from host_tools.controller.key_vault import Keys
 from host_tools.controller.ledger import Charge, Ledger
 from host_tools.controller.mask_tree import pads
@@ -72,7 +72,10 @@ class Controller:
 
     def answer(self, encoded: bytes, by: str) -> bytes:
         """The signed token for a request; by: who asks. Refusal when a rule refuses it. Either is
-        in the ledger before it is known outside."""
+        in the ledger before it is known outside, but for who has no name to stand there."""
+        if not is_line(by):
+            hint = "take a name of printable characters, at most 200"
+            raise rules.Refusal("role", "who asks has no name that the log could show", hint)
         try:
             request = Request.decode(encoded)
         except ToolError as err:
@@ -100,7 +103,7 @@ class Controller:
                 entry, head = ledger.charge(db, now_s, told, charged, request.nodes)
                 refusal = None
         if refusal is None:
-            self._head = entry, head
+            self._head = max(self._head, (entry, head))  # another may have had its turn since
             return charged, now_s, entry, head
         self._note_refusal(refusal, told)
         raise refusal
@@ -110,7 +113,7 @@ class Controller:
             self._check_head(db)
             detail = {**told, "rule": refusal.rule, "because": refusal.message}
             head = chained_log.append(db, int(self._clock()), ledger.REFUSED, detail)
-        self._head = head
+        self._head = max(self._head, head)
 
     def _pads(self, request: Request, charged: Charge) -> tuple[tuple[int, ...], ...]:
         nodes = (self._keys.nodes[node_id] for node_id in request.nodes)

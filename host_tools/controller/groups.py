@@ -12,6 +12,11 @@ A population is a set of bits, one per node, in an int: cut and counted at C spe
 from collections.abc import Iterable, Iterator
 
 Span = tuple[int, int]
+STEPS_MAX = 10_000_000  # cuts of a group: some ten seconds, in which nobody else is answered
+
+
+class TooManyError(Exception):
+    """More populations meet than can be compared in good time."""
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -77,15 +82,19 @@ def isolates(
     bits: int, k: int, spans: Iterable[Span], answered: Iterable[tuple[int, int, list[Span]]]
 ) -> bool:
     """Whether a population that asks for these spans would, with what was answered as (bits, k,
-    spans), cut out a group below k."""
-    populations, covers = [], []
+    spans), cut out a group below k. TooManyError when that would take too long."""
+    populations, covers, steps = [], [], 0
     for other, least, covered in answered:
         populations.append((other, least))
         covers.append(joined(covered))
     for active in set(_pieces(joined(spans), covers)):
         near = linked(bits, [populations[place] for place in active])
-        if any(group.bit_count() < least for group, least in cut_groups([(bits, k), *near])):
+        found = cut_groups([(bits, k), *near])
+        if any(group.bit_count() < least for group, least in found):
             return True
+        steps += len(near) * len(found)
+        if steps > STEPS_MAX:
+            raise TooManyError
     return False
 
 

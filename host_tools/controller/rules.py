@@ -16,6 +16,7 @@ from host_tools.controller.key_vault import Keys
 from host_tools.controller.mask_tree import leaf_index
 from host_tools.controller.policies import Allowed, Policies
 from host_tools.errors import ToolError
+from host_tools.policy.masked_fields import K_MIN
 from host_tools.policy.masked_noise import scales, token_epsilon
 from host_tools.times import iso
 from node.policy.rules import DAY_S, Stream
@@ -53,7 +54,8 @@ class Case:
 
     @cached_property
     def k(self) -> int:
-        return max(stream.k for stream in self.streams())
+        """Never below what a policy may say: who signs one may have used another compiler."""
+        return max(K_MIN, *(stream.k for stream in self.streams()))
 
     @cached_property
     def scales(self) -> ledger.Scales:
@@ -136,7 +138,7 @@ def masked(case: Case):
     for one in case.governing:
         stream = one.masked(number)
         if stream is None:
-            replaced = "" if one in case.named else ", whose days begin within the range,"
+            replaced = "" if one in case.named else ", which holds in the range as well,"
             message = f"{one.title}{replaced} does not mask stream {number}"
             raise Refusal("masked", message, "ask for a stream, or days, that it covers")
         if case.stream is not None and _form(stream) != _form(case.stream):
@@ -263,12 +265,15 @@ def differencing(case: Case):
         answered[digest, k].append((start, end))
     own = case.bits()
     others = [(case.bits(digest), k, spans) for (digest, k), spans in answered.items()]
-    if groups.isolates(own, case.k, fresh, others):
-        raise Refusal(
-            "differencing",
-            f"with sums that were opened before, this one would tell of fewer than {case.k} nodes",
-            "ask for the same nodes as before, or for an area that differs by many",
-        )
+    try:
+        if not groups.isolates(own, case.k, fresh, others):
+            return
+        message = f"with sums that were opened before, this one would tell of fewer than {case.k}"
+        message += " nodes"
+    except groups.TooManyError:
+        message = "too many other populations were opened for that time to compare this one with"
+    hint = "ask for the same nodes as before, or for an area that differs by many"
+    raise Refusal("differencing", message, hint)
 
 
 RULES = (node, policy, masked, purpose, window, days, past, population, restored, budget,

@@ -27,6 +27,8 @@ from host_tools.errors import ToolError
 
 ROLES = ("requester", "collector")
 REQUEST_MAX = 1 << 20  # bytes; the largest request has about a quarter of it
+_CBOR = "application/cbor"
+_BODY_S = 60  # in which a request must have come
 _AT_ONCE = 2  # answers under way: each takes a core
 _CONTROLLER = web.AppKey("controller", Controller)
 _LEDGER = web.AppKey("ledger", Path)
@@ -102,19 +104,31 @@ def _who(request: web.Request) -> tuple[str, str]:
 
 async def _sum(request: web.Request) -> web.Response:
     name, _ = _who(request)
-    encoded = await request.read()
+    encoded = await _body(request)
     began = time.monotonic()
     async with request.app[_TURNS]:
         answer = request.app[_CONTROLLER].answer
         token = await asyncio.to_thread(answer, encoded, name)
     spent = time.monotonic() - began
     await asyncio.sleep(-spent % 1)
-    return web.Response(body=token, content_type="application/cbor")
+    return web.Response(body=token, content_type=_CBOR)
+
+
+async def _body(request: web.Request) -> bytes:
+    """The request. Its type must be told: a page that somebody with a certificate looks at could
+    have their browser send what it wants, in their name, but never under this type."""
+    if request.content_type != _CBOR:
+        raise Refusal("form", f"the request is not sent as {_CBOR}", "name it in Content-Type")
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise Refusal("form", "the request did not come to its end", "send it again") from None
 
 
 async def _key(request: web.Request) -> web.Response:
     key = request.app[_CONTROLLER].public()
-    return web.Response(body=key, content_type="application/cbor")
+    return web.Response(body=key, content_type=_CBOR)
 
 
 async def _log(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The ledger: what is charged stays charged, whatever happens, and what is changed is found."""
 
+import contextlib
 import json
 import os
 import signal
@@ -98,6 +99,31 @@ def test_an_older_ledger_is_found_while_it_works(used):
     for asked in (nodes, nodes[:4]):
         with pytest.raises(ToolError, match="older than it was"):
             controller.answer(ask_for(asked, [policy], (41, 42)).encode(), "energy office")
+
+
+def test_an_older_ledger_is_found_after_two_at_once(used):
+    """The one that had its turn first comes out last."""
+    controller, policy = used.open(), used.allow(version=2)
+    nodes = sorted(used.keys.nodes.values(), key=lambda node: node.node_id)
+    first, second, third = (ask_for(nodes, [policy], (at, at + 1)).encode() for at in (40, 41, 42))
+    turn, copies = used.ledger.turn, []
+
+    @contextlib.contextmanager
+    def interrupted():
+        with turn() as db:
+            yield db
+        if not copies:
+            with used.ledger.reading() as db:
+                copies.append(db.serialize())
+            controller.answer(second, "energy office")
+
+    controller._ledger.turn = interrupted
+    controller.answer(first, "energy office")
+    for path in used.ledger.path.parent.glob("ledger.sqlite*"):
+        path.unlink()
+    used.ledger.path.write_bytes(copies[0])
+    with pytest.raises(ToolError, match="older than it was"):
+        controller.answer(third, "energy office")
 
 
 def test_what_is_no_ledger(tmp_path):

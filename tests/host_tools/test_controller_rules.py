@@ -18,6 +18,7 @@ from controller_fixture import (
     terms,
 )
 
+from host_tools.controller import groups
 from host_tools.controller.documents import Request
 from node.policy.rules import Policy
 
@@ -65,8 +66,8 @@ def test_noise_is_that_of_the_policy_and_the_same_for_ever(office):
 
 
 def test_another_range_population_or_scale_has_other_noise(office):
-    policy = office.allow(k=1)
-    nodes = office.nodes(4, policy)
+    policy = office.allow()
+    nodes = office.nodes(10, policy)
     zero = {node.node_id: [0, 0] for node in nodes}
 
     def noise(asked, *span):
@@ -74,7 +75,7 @@ def test_another_range_population_or_scale_has_other_noise(office):
         summed = masked_sum(asked, request.ranges[0], STREAM, zero)
         return opened(summed, office.token(request).pads[0])[1]
 
-    drawn = {noise(nodes, 0, 4), noise(nodes, 4, 8), noise(nodes, 0, 8), noise(nodes[:2], 0, 4)}
+    drawn = {noise(nodes, 0, 4), noise(nodes, 4, 8), noise(nodes, 0, 8), noise(nodes[:5], 0, 4)}
     assert len(drawn) == 4  # of scale 8,000: two alike once in 2,000 runs
 
 
@@ -175,11 +176,37 @@ def test_nothing_is_opened_ahead(office):
     office.token(request)
 
 
+def test_a_laxer_policy_that_is_signed_afterwards_opens_nothing_of_before(office):
+    office.now = START
+    first = office.allow(k=6)
+    nodes = office.nodes(6, first)
+    office.now = START + 20 * DAY
+    laxer = office.allow(version=2, k=5, noise=None, first=DAY0)
+    other = office.allow(terms(purpose="dpv:Marketing"), version=3, k=5, first=DAY0 + 40)
+    office.now = START + 100 * DAY
+    assert office.refuses(ask_for(nodes[:5], [laxer], (0, 4))) == "population"
+    assert office.token(ask_for(nodes, [laxer], (0, 4))).scales == (None, (8000, 1))
+    days = [slice_ * 96 for slice_ in (19, 20, 21, 41)]
+    assert office.refuses(ask_for(nodes[:5], [laxer], (days[0], days[2]))) == "population"
+    assert office.token(ask_for(nodes[:5], [laxer], (days[1], days[2]))).scales == (None, None)
+    late = ask_for(nodes[:5], [other], (days[3], days[3] + 4), purpose="dpv:Marketing")
+    assert office.token(late).population == 5  # the second is not in force any more
+
+
 def test_fewer_than_k_nodes(office):
     policy = office.allow(k=5)
     nodes = office.nodes(5, policy)
     assert office.refuses(ask_for(nodes[:4], [policy], (0, 4))) == "population"
     office.token(ask_for(nodes, [policy], (0, 4)))
+
+
+@pytest.mark.parametrize("k", [0, 1, 4])
+def test_no_policy_opens_a_handful(office, k):
+    policy = office.allow(k=k)
+    nodes = office.nodes(6, policy)
+    assert office.refuses(ask_for(nodes[:4], [policy], (0, 4))) == "population"
+    office.token(ask_for(nodes[:5], [policy], (0, 4)))
+    assert office.refuses(ask_for(nodes, [policy], (0, 4))) == "differencing"
 
 
 def test_the_largest_k_of_all_policies_counts(office):
@@ -248,6 +275,19 @@ def test_two_populations_that_differ_by_few(office):
     office.token(ask_for(nodes[:10], [policy], (0, 1)))  # the same nodes
     assert office.refuses(ask_for(nodes[:19], [policy], (11, 12), (20, 21))) == "differencing"
     assert office.refuses(ask_for(nodes[:19], [policy], (40, 41), (50, 51))) == "differencing"
+
+
+def test_more_populations_than_can_be_compared(office, monkeypatch):
+    policy = office.allow(noise=None)
+    nodes = office.nodes(30, policy)
+    for count in (5, 10, 15, 20):
+        office.token(ask_for(nodes[:count], [policy], (count, count + 40)))
+    monkeypatch.setattr(groups, "STEPS_MAX", 20)
+    assert office.refuses(ask_for(nodes[:25], [policy], (0, 60))) == "differencing"
+    office.token(ask_for(nodes[:20], [policy], (20, 60)))  # was answered: nothing to compare
+    office.token(ask_for(nodes[:25], [policy], (60, 90)))
+    monkeypatch.undo()
+    office.token(ask_for(nodes[:25], [policy], (0, 60)))
 
 
 def test_a_difference_is_found_through_a_third_population(office):

@@ -219,12 +219,12 @@ def test_a_locked_or_missing_key_asks_nobody(running, city):
         get(running.url, "/key", wrong)
 
 
-def raw(running, city, method: str, path: str, body=None):
+def raw(running, city, method: str, path: str, body=None, kind="application/cbor"):
     tls = city.tls()
     context = ssl.create_default_context(cafile=tls.authority)
     context.load_cert_chain(tls.certificate, tls.key)
     connection = http.client.HTTPSConnection("127.0.0.1", running.port, context=context)
-    connection.request(method, path, body)
+    connection.request(method, path, body, {"Content-Type": kind})
     answer = connection.getresponse()
     return answer.status, answer.read()
 
@@ -236,6 +236,18 @@ def test_what_else_may_come(running, city):
     assert raw(running, city, "GET", "/")[0] == 404
     assert raw(running, city, "GET", "/sum")[0] == 405
     assert raw(running, city, "GET", "/key")[0] == 200  # and it still answers
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_no_page_asks_in_the_name_of_who_looks_at_it(running, office, city, kind):
+    """A browser sends these, with the certificate, for a page of anybody."""
+    policy = office.allow(noise=None)
+    asked = ask_for(office.nodes(6, policy), [policy], (0, 4)).encode()
+    status, body = raw(running, city, "POST", "/sum", asked, kind)
+    assert (status, json.loads(body)["rule"]) == (400, "form")
+    assert office.open().status()["entries"] == 1  # the policy
+    assert raw(running, city, "OPTIONS", "/sum")[0] == 405
+    assert raw(running, city, "POST", "/sum", asked)[0] == 200
 
 
 def test_two_at_once_cannot_both_have_what_is_left(running, office, city):

@@ -16,7 +16,7 @@ from tests.host_tools.controller_fixture import (
 )
 
 WINDOWS = 8
-K = 5
+K = 6
 
 
 class Town:
