@@ -18,10 +18,12 @@ def is_terminal() -> bool:
 
 
 def result(renderable):
-    """Shows text or one of rich's tables."""
-    from rich.console import Console
+    """Shows text or one of rich's tables. Text is wrapped for a terminal only: what is piped into
+    a file or another program keeps its lines."""
+    from rich.text import Text
 
-    Console(highlight=False).print(renderable)
+    is_text = isinstance(renderable, str | Text)
+    _plain_console().print(renderable, soft_wrap=is_text and not is_terminal())
 
 
 def result_json(value):
@@ -62,6 +64,13 @@ def _line(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
+def _plain_console():
+    """What is shown may come from a file: no [word] and no :word: of it is an instruction."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 @contextlib.contextmanager
 def live(render: Callable, on: bool = True):
     """Gives a function that shows what render() returns now, in place of what it showed before.
@@ -71,8 +80,7 @@ def live(render: Callable, on: bool = True):
     if not on:
         yield lambda: None
         return
-    from rich.console import Console
     from rich.live import Live
 
-    with Live(render(), console=Console(highlight=False), auto_refresh=False) as display:
+    with Live(render(), console=_plain_console(), auto_refresh=False) as display:
         yield lambda: display.update(render(), refresh=True)

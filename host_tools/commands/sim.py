@@ -93,6 +93,8 @@ def _line(run) -> str:
 
 
 def _tell(account: dict, as_json: bool, kept: bool) -> int:
+    from rich.text import Text
+
     from simulator.scenario_account import account_tables, closing_words, details
 
     if not kept:
@@ -100,7 +102,7 @@ def _tell(account: dict, as_json: bool, kept: bool) -> int:
     if as_json:
         console.result_json(account)
     else:
-        console.result(f"[bold]{account['title']}[/bold]\n")
+        console.result(Text(account["title"] + "\n", "bold"))
         for table in account_tables(account):
             console.result(table)
             console.result("")
