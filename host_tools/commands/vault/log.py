@@ -42,7 +42,7 @@ def log(path, factor, passphrase, verify, seen, as_json):
                 for number, time_s, verb, detail, _ in shown]  # fmt: skip
         console.result_json(told if verify else {**told, "entries": rows})
         return
-    _show(shown, f"{len(entries):,} entries, whole; {newest.as_text(last)}")
+    _show(shown, f"the log is whole; {newest.as_text(last)}")
 
 
 def _show(entries: list, end: str):
