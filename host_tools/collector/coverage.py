@@ -82,6 +82,16 @@ class MaskedReader:
         row = self._db.execute(query + " LIMIT 1", (node_id, self.number)).fetchone()
         return None if row is None else row[0]
 
+    def common_span(self) -> tuple[int, int] | None:
+        """From when to when all nodes that sent anything of it have, gaps apart; None where that
+        is no time."""
+        query = (
+            "SELECT max(first), min(last) FROM (SELECT min(from_s) AS first, max(end_s) AS last"
+            " FROM masked WHERE stream = ? GROUP BY node)"
+        )
+        begin_s, end_s = self._db.execute(query, (self.number,)).fetchone()
+        return None if begin_s is None or end_s <= begin_s else (begin_s, end_s)
+
     def covering(self, nodes, ranges) -> dict[str, set[int]]:
         """{node: the rows of its policies, from each range's ends}, of those of `nodes` that
         cover all ranges."""
