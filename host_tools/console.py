@@ -60,15 +60,24 @@ def complain(error: ToolError):
 
 
 def _line(text: str) -> str:
+    return _visible(" ".join(text.split()))
+
+
+def _visible(text: str) -> str:
     # What is quoted may come from a file: it does not get to steer the terminal.
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
 def _plain_console():
-    """What is shown may come from a file: no [word] and no :word: of it is an instruction."""
+    """What is shown may come from a file: no [word] and no :word: of it is an instruction, nor
+    does it get to steer the terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    class Plain(Console):
+        def render_str(self, text, **options):
+            return super().render_str(_visible(text), **options)
+
+    return Plain(highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager

@@ -53,8 +53,8 @@ class Request:
         digests = list(self.policies)
         if not digests or digests != sorted(set(digests)) or any(len(d) != 32 for d in digests):
             raise _wrong("names no policy, or one twice")
-        if not 0 < len(self.purpose) <= _TEXT_MAX:
-            raise _wrong("has no purpose")
+        if not (self.purpose.isprintable() and 0 < len(self.purpose) <= _TEXT_MAX):
+            raise _wrong(f"has no purpose of 1 to {_TEXT_MAX} printable characters")
 
     def encode(self) -> bytes:
         ranges = [list(span) for span in self.ranges]

@@ -26,6 +26,7 @@ from host_tools.controller import ledger, log_report
 from host_tools.controller.controller import Controller
 from host_tools.controller.rules import Refusal
 from host_tools.errors import ToolError
+from host_tools.provisioning.controller_key import is_name
 
 ROLES = ("requester", "collector")
 REQUEST_MAX = 1 << 20  # bytes; the largest request has about a quarter of it
@@ -112,7 +113,7 @@ def _who(request: web.Request) -> tuple[str, str]:
     fields = [pair for part in certificate.get("subject", ()) for pair in part]
     names = [value for key, value in fields if key == "commonName"]
     roles = [value for key, value in fields if key == "organizationalUnitName"]
-    if len(names) != 1 or len(roles) != 1:
+    if len(names) != 1 or len(roles) != 1 or not is_name(names[0]):
         raise Refusal("role", "the certificate has no name and role", "show another one")
     return names[0], roles[0]
 

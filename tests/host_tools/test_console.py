@@ -21,6 +21,14 @@ def test_no_word_is_an_instruction(capsys, odd):
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [odd] * 3
 
 
+def test_nothing_steers_the_terminal(capsys):
+    console.result("a\x1b[31mb\x07\nc")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("d\x1b]0;title\x07")
+    console.result(table)
+    assert capsys.readouterr().out == "a?[31mb?\nc\nd?]0;title?\n"
+
+
 @pytest.mark.parametrize("make", [str, Text])
 def test_what_is_piped_keeps_its_lines(capsys, make):
     line = "hash " + "0123456789abcdef " * 30 + "end"

@@ -241,6 +241,9 @@ def test_the_log_as_a_page_and_verified(run, office, tmp_path):
     assert run("log", "--html", page, factors=False)[0] == 1
     assert "does not hold together" in page.read_text()
     assert run("token", page, "-o", tmp_path / "no.token", "--by", "me")[0] == 1
+    for nobody in ("", " ", "a\x1b[31mb", "a" * 65):
+        code, _, err = run("token", page, "-o", tmp_path / "no.token", "--by", nobody)
+        assert code == 2 and "--by" in err
 
 
 def test_a_folder_without_a_ledger(run, office):

@@ -46,11 +46,9 @@ def log(path, factor, passphrase, verify, seen, as_json):
 
 
 def _show(entries: list, end: str):
-    from rich.text import Text
-
     from host_tools.times import short
 
     for number, time_s, verb, detail, _ in entries:
         words = " ".join(f"{name}={value}" for name, value in detail.items())
-        console.result(Text(f"{number:5}  {short(time_s)}  {verb}  {words}".rstrip()))
-    console.result(Text(end))
+        console.result(f"{number:5}  {short(time_s)}  {verb}  {words}".rstrip())
+    console.result(end)
