@@ -264,3 +264,10 @@ def test_help_has_an_example(verb, lamppost):
 def test_a_crash_writes_no_memory_to_disk(place, lamppost):
     lamppost("unlock", place.path, on=place)
     assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+
+
+def test_another_file_is_said_to_be_no_vault(lamppost, place, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no vault")
+    _, err = lamppost("unlock", notes, on=place, code=1)
+    assert "notes.txt is not a vault" in err
