@@ -83,11 +83,13 @@ class MaskedReader:
         return None if row is None else row[0]
 
     def common_span(self) -> tuple[int, int] | None:
-        """From when to when all nodes that sent anything of it have, gaps apart; None where that
-        is no time."""
+        """The time that the newest segments of all nodes that sent anything of it have in common;
+        None where that is no time."""
         query = (
             "SELECT max(first), min(last) FROM (SELECT min(from_s) AS first, max(end_s) AS last"
-            " FROM masked WHERE stream = ? GROUP BY node)"
+            " FROM masked AS one WHERE stream = ? AND segment = (SELECT segment FROM masked"
+            " WHERE node = one.node AND stream = one.stream ORDER BY from_s DESC LIMIT 1)"
+            " GROUP BY node)"
         )
         begin_s, end_s = self._db.execute(query, (self.number,)).fetchone()
         return None if begin_s is None or end_s <= begin_s else (begin_s, end_s)

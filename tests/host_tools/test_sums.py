@@ -412,5 +412,10 @@ def test_the_time_for_which_all_nodes_have_sent(street):
         for slot in range(first, end):
             street.send(node, slot, [1, 1])
     assert street.reader().common_span() == (at(2), at(6))
-    street.send(NODES[3], 9, [1, 1])
+    for slot in (9, 10):  # after a gap
+        street.send(NODES[1], slot, [1, 1])
     assert street.reader().common_span() is None
+    for node in (NODES[0], NODES[2]):
+        for slot in range(8, 11):
+            street.send(node, slot, [1, 1])
+    assert street.reader().common_span() == (at(9), at(11))
