@@ -84,7 +84,7 @@ class MaskedReader:
 
     def common_span(self) -> tuple[int, int] | None:
         """The time that the newest segments of all nodes that sent anything of it have in common;
-        None where that is no time."""
+        None where that is no time. It reads all of them: for stores of a demo's size."""
         query = (
             "SELECT max(first), min(last) FROM (SELECT min(from_s) AS first, max(end_s) AS last"
             " FROM masked AS one WHERE stream = ? AND segment = (SELECT segment FROM masked"
