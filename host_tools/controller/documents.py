@@ -56,7 +56,7 @@ class Request:
         if not digests or digests != sorted(set(digests)) or any(len(d) != 32 for d in digests):
             raise _wrong("names no policy, or one twice")
         if not is_line(self.purpose):
-            raise _wrong("has no purpose")
+            raise _wrong("has no purpose, or one that is no line of text")
 
     def encode(self) -> bytes:
         ranges = [list(span) for span in self.ranges]
