@@ -18,10 +18,12 @@ def is_terminal() -> bool:
 
 
 def result(renderable):
-    """Shows text or one of rich's tables."""
-    from rich.console import Console
+    """Shows text or one of rich's tables. Text is wrapped for a terminal only: what is piped into
+    a file or another program keeps its lines."""
+    from rich.text import Text
 
-    Console(highlight=False).print(renderable)
+    is_text = isinstance(renderable, str | Text)
+    _plain_console().print(renderable, soft_wrap=is_text and not is_terminal())
 
 
 def result_text(text: str):
@@ -63,8 +65,24 @@ def complain(error: ToolError):
 
 
 def _line(text: str) -> str:
+    return _visible(" ".join(text.split()))
+
+
+def _visible(text: str) -> str:
     # What is quoted may come from a file: it does not get to steer the terminal.
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def _plain_console():
+    """What is shown may come from a file: no [word] and no :word: of it is an instruction, nor
+    does it get to steer the terminal."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def render_str(self, text, **options):
+            return super().render_str(_visible(text), **options)
+
+    return Plain(highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager
@@ -84,7 +102,7 @@ def progress(on: bool = True):
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    columns = TextColumn("{task.fields[name]}"), BarColumn(), TaskProgressColumn()
+    columns = TextColumn("{task.fields[name]}", markup=False), BarColumn(), TaskProgressColumn()
     words_column = TextColumn("{task.description}", markup=False)
     with Progress(*columns, words_column, console=Console(stderr=True, highlight=False)) as bars:
 
@@ -105,8 +123,7 @@ def live(render: Callable, on: bool = True):
     if not on:
         yield lambda: None
         return
-    from rich.console import Console
     from rich.live import Live
 
-    with Live(render(), console=Console(highlight=False), auto_refresh=False) as display:
+    with Live(render(), console=_plain_console(), auto_refresh=False) as display:
         yield lambda: display.update(render(), refresh=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
+from host_tools.errors import ToolError
+
 SUFFIX = ".sqlite"
 
 
@@ -22,6 +24,15 @@ def newest_store() -> Path | None:
     """The store that was written to last; None if there is none."""
     stores = list(stores_folder().glob("*" + SUFFIX))
     return max(stores, key=_written, default=None)
+
+
+def store_written_last() -> Path:
+    """As newest_store(); ToolError if there is none."""
+    path = newest_store()
+    if path is None:
+        message = f"there is no store in {stores_folder()}"
+        raise ToolError(message, "run `lamppost demo`, or give --store PATH")
+    return path
 
 
 def _written(store: Path) -> float:

@@ -22,11 +22,17 @@ def parse_instant(text: str, name: str) -> int:
         ) from None
 
 
+def parse_duration(text: str) -> int | None:
+    """Seconds of 90s, 30m, 2h, 1d; None for what is no such time."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    return int(match[1]) * _UNITS_S[match[2]] if match else None
+
+
 def parse_since(text: str, newest_s: int, name: str) -> int:
     """As parse_instant, or 30m, 2h, 1d: that long before `newest_s`."""
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if match:
-        return newest_s - int(match[1]) * _UNITS_S[match[2]]
+    duration_s = parse_duration(text)
+    if duration_s is not None:
+        return newest_s - duration_s
     try:
         return parse_instant(text, name)
     except ToolError as err:

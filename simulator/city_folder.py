@@ -6,6 +6,7 @@ signer/         the key by which its policies are signed
 nodes/<node>/   flash.img, data.img and nvs.img of each board
 keyring.json    what the collector opens with
 city.json       which nodes there are, and when the last run ended (Unix s)
+controller…     who opens sums of masked streams, where a policy masks some: city_controller.py
 """
 
 import contextlib
@@ -20,12 +21,14 @@ from cryptography import x509
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
-from host_tools.policy.signed import load_key, make_key, sign
+from host_tools.policy.signed import PublishedPolicy, load_key, make_key, sign
 from host_tools.provisioning.certificates import Authority
+from host_tools.provisioning.mask_roots import roots_of
 from host_tools.provisioning.node_flash import make_node
 from host_tools.provisioning.node_parts import NodeParts
 from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
 from node.policy.rules import Policy
+from simulator import city_controller
 
 SSID, PASSWORD = "lamppost", "a simulated city"
 SNTP_HOST = "time.lamppost.invalid"
@@ -109,6 +112,7 @@ class CityFolder:
                 shutil.rmtree(self.path / name, ignore_errors=True)
             for name in ("city.json", "keyring.json", "keyring.json.lock"):
                 (self.path / name).unlink(missing_ok=True)
+            city_controller.remove_controller(self.path)
 
     def last_end_s(self) -> int:
         """When the last run in this folder ended, in Unix time; 0 if there was none."""
@@ -140,11 +144,11 @@ class CityFolder:
         authority.issue(COLLECTOR, "collector").save(self.tls, COLLECTOR)
         ca_der, _ = authority.der()
         keyring = Keyring(self.path / "keyring.json")
-        nodes = []
+        nodes, masking = [], []
         for kit, policy in wanted:
             signed = sign(signer, policy.rules)
-            streams = Policy(policy.rules).streams
-            masked = [stream.number for stream in streams if stream.bins is not None]
+            compiled = Policy(policy.rules)
+            masked = [stream.number for stream in compiled.streams if stream.bins is not None]
             ticket = make_ticket(new_root(), new_node_id(), start_s // _DAY_S, masked)
             make_node(
                 self.path / "nodes",
@@ -165,6 +169,11 @@ class CityFolder:
             signature = signed[len(policy.rules) :], signer.public_key
             keyring.add_node(ticket, policy.rules, policy.terms, signature)
             nodes.append(CityNode(ticket.node_id, kit, policy.rules))
+            if masked:
+                published = PublishedPolicy(policy.rules, policy.terms, signature[0])
+                masking.append((published, roots_of(ticket, compiled)))
+        if masking and not self._temporary:
+            city_controller.make_controller(self.path, authority, masking, signer.public_key)
         listed = [{"node": n.node_id, "kit": n.kit.name, "policy": n.policy.hex()} for n in nodes]
         self._write({"nodes": listed, "broker": broker_name})
         return nodes

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from host_tools.times import short
+from simulator import city_controller
 
 _SHOWN = 4  # values of a node in the table …
 _FEW = 6  # … when there are no more nodes than this
@@ -88,6 +89,8 @@ def closing_words(city, account: dict, stopped: bool) -> str:
     lines.append(f"See it with: {program} read")
     if city.plan.folder:
         lines[-1] += f" --store {account['store']}"
+        if city_controller.is_there(city.plan.folder):
+            lines += city_controller.words(city.plan.folder, program, account["store"])
     return "\n".join(lines)
 
 

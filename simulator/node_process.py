@@ -75,8 +75,9 @@ def _power_up(folder: str):
 
 
 def main(
-    folder: str, firmware: str = "", umqtt: str = "", files=("boot", "main"), configuration_of=None
-):
+    folder: str, firmware: str = "", umqtt: str = "", files=("boot", "main"), mount=None
+):  # fmt: skip
+    """mount: function of the filesystem of flash.img; None mounts it at /lp."""
     global _power_up, _wire
     if _MICROPYTHON:
         gc.threshold(4096)  # see firmware/boot.py
@@ -103,7 +104,10 @@ def main(
     del _power_up, _wire  # a board has none of this in its heap
     try:
         code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
-        vfs.mount(code if configuration_of is None else configuration_of(code), "/lp")
+        if mount is None:
+            vfs.mount(code, "/lp")
+        else:
+            mount(code)
         for name in files:
             run(name)
     except PowerCut:

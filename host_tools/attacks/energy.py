@@ -19,17 +19,17 @@ from host_tools.attacks.result import Result
 MARGIN = 0.05
 WINDOWS_S = (60, 900, 1800, 3600, 86_400)
 PREMISES = 15
-_SAMPLE_S = 15
-_QUANTITIES = ("energy_mwh", "power_mw")
+SAMPLE_S = 15
+QUANTITIES = ("energy_mwh", "power_mw")
 
 
 def readings(watts: list[float], start_s: int) -> Iterator[tuple[int, str, int]]:
     """What the kit's meter measures: power, and the energy since the sample before."""
     rest = 0.0
     for minute, power_w in enumerate(watts):
-        for sample in range(60 // _SAMPLE_S):
-            at_s = start_s + minute * 60 + (sample + 1) * _SAMPLE_S
-            rest += power_w * _SAMPLE_S / 3.6
+        for sample in range(60 // SAMPLE_S):
+            at_s = start_s + minute * 60 + (sample + 1) * SAMPLE_S
+            rest += power_w * SAMPLE_S / 3.6
             yield at_s, "energy_mwh", int(rest)
             rest -= int(rest)
             yield at_s, "power_mw", round(power_w * 1000)
@@ -40,8 +40,8 @@ def released(policy, watts: list[float], seed: bytes) -> list[list[float]]:
     each value at all minutes that it covers; 0 where it is withheld."""
     policy = readable(policy)
     start_s = policy.from_s
-    intervals_s = dict.fromkeys(_QUANTITIES, _SAMPLE_S)
-    streams = {s.number: s for s in policy.streams if s.quantity in _QUANTITIES}
+    intervals_s = dict.fromkeys(QUANTITIES, SAMPLE_S)
+    streams = {s.number: s for s in policy.streams if s.quantity in QUANTITIES}
     series = {number: [[0.0] * len(watts) for _ in stream.statistics]
               for number, stream in streams.items()}  # fmt: skip
     until_s = start_s + len(watts) * 60
@@ -113,7 +113,7 @@ def attack_dwelling(name: str, policy, folder: Path, seed: int,
     for window_s in windows_s:
         series = released(policy_of_window(policy, window_s), house.watts, chance.randbytes(32))
         curve[window_s] = scores(guesses(house, series))
-    return [_result(name, "which appliances run in one dwelling", found, {"curve": curve}, True)]
+    return [result(name, "which appliances run in one dwelling", found, {"curve": curve}, True)]
 
 
 def attack_feeder(name: str, policy, folder: Path, seed: int,
@@ -128,10 +128,10 @@ def attack_feeder(name: str, policy, folder: Path, seed: int,
         "policy": guesses(house, released(policy, total, chance.randbytes(32))),
     }
     question = f"which appliances run in one of {premises} dwellings on a feeder"
-    return [_result(name, question, found, {}, False)]
+    return [result(name, question, found, {}, False)]
 
 
-def _result(name: str, question: str, found: dict, more: dict, is_bound: bool) -> Result:
+def result(name: str, question: str, found: dict, more: dict, is_bound: bool) -> Result:
     from host_tools.attacks.appliances import mean_f1_interval
 
     details = {kind: scores(guessed) for kind, guessed in found.items()}

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cbor2
 
 NODE_ID = "0123456789"
+_NVS_BLOCKS, _DAY_S = 6, 86_400
 _AGES = (20_000, 4_000_000)  # days: for as many windows as an attack may want
 _FIELDS = (
     "number", "quantity", "window_s", "statistics", "resolution", "low", "high", "k", "noise"
@@ -36,6 +37,40 @@ class _Keys:
         self.seal, self.epoch = seal, epoch
 
 
+def node_keys(ticket):
+    """The node's Keys, read from NVS as it is flashed. Those of the node before can be used no
+    more: there is one NVS."""
+    from host_tools.provisioning.nvs_image import nvs_image
+    from node.device.keys import Keys
+    from simulator.hal.bench import bench
+    from simulator.world.flash import BLOCK_BYTES, Flash
+    from simulator.world.nvs import NvsPartition
+
+    flash = Flash(blocks=_NVS_BLOCKS)
+    flash.program(0, nvs_image(ticket, _NVS_BLOCKS * BLOCK_BYTES))
+    bench.nvs = NvsPartition(flash)
+    return Keys()
+
+
+class Unsealed:
+    """In place of a Sealer: envelopes are the records as they would have been sealed."""
+
+    def seal(self, log: bytes, number: int, floor: int, records: list, instant_s: int) -> list:
+        return records
+
+
+class _Outbox:
+    """What a Masker asks of the outbox, of one that keeps everything."""
+
+    log = b"LOG0"
+
+    def __init__(self, next_number: int):
+        self.next_number = next_number
+
+    def append(self, envelope):
+        self.next_number += 1
+
+
 def load_firmware():
     """Makes the package `node` what the simulator runs, with AES in place of the board's."""
     from host_tools.provisioning.firmware import firmware_root
@@ -53,26 +88,37 @@ def sealer_of(policy, chance: random.Random):
     return Sealer(keys, NODE_ID, policy, chance.randbytes(8))
 
 
-def watch(
-    policy,
-    intervals_s: dict,
-    readings: Iterable,
-    from_s: int,
-    until_s: int,
-    seed: bytes,
-    sealer=None,
-    chance=None,
-) -> Iterator[Release]:
+def _masker(policy, masked: list, sealer, number: int, masks, chance: random.Random):
+    """What masks these streams before it seals, from the envelope `number` on."""
+    from host_tools.provisioning.ticket import make_ticket
+    from node.pipeline.masked import Masker
+
+    if masks is None:
+        day0 = policy.from_s // _DAY_S
+        masks = node_keys(make_ticket(chance.randbytes(32), NODE_ID, day0, masked)), day0
+    keys, day0 = masks
+    masker = Masker(keys, sealer, _Outbox(number), policy, day0)
+    masker._note = lambda first: None  # here no power fails
+    return masker
+
+
+def watch(policy, intervals_s: dict, readings: Iterable, from_s: int, until_s: int, seed: bytes,
+          sealer=None, chance=None, masks=None) -> Iterator[Release]:  # fmt: skip
     """Releases of a node that watches from `from_s` to `until_s` (Unix s; from a window's end on).
 
     readings: (Unix s, quantity, value), by rising time; one at `from_s` itself is of the window
-    before. intervals_s: how often each quantity should be read. seed: of the noise.
+    before. intervals_s: how often each quantity should be read. seed: of the noise. masks: of
+    masked streams the node's keys, and the UTC day with which its trees begin; by default of this
+    run alone. Records are those before they are masked.
     """
     from node.pipeline.minimise import Minimiser
 
     minimiser = Minimiser(policy, intervals_s, seed=seed)
     minimiser.follow(from_s - 1, 1)
     number = chance.randrange(1, 1 << 20) if chance else 1
+    masked = [stream.number for stream in policy.streams if stream.bins is not None]
+    if sealer is not None and masked:
+        sealer = _masker(policy, masked, sealer, number, masks, chance)
     readings = iter(readings)
     reading = next(readings, None)
     while minimiser.next_instant_s <= until_s:
@@ -87,6 +133,8 @@ def watch(
         if sealer is not None:
             floor = max(1, number - chance.randrange(1000))
             envelope = sealer.seal(chance.randbytes(4), number, floor, records, instant_s)
+            if masked:
+                sealer.append(envelope)
         yield Release(instant_s, records, envelope)
         number += 1
 

@@ -194,7 +194,7 @@ def _withheld(name: str, policy, instants: int, chance: random.Random) -> Result
     """Of windows that are empty or full by chance, those with a withheld value and without: as
     many of either at each time of the hour, or the time alone would tell. Without policy, what is
     below k is left out of the JSON."""
-    places = {stream.number: stream for stream in policy.streams if stream.k}
+    places = {stream.number: stream for stream in policy.streams if _withholds(stream)}
     start_s, span_s, every_s = policy.from_s, min(policy.windows_s), intervals_s(policy)
     until_s = min(start_s + 2 * instants * span_s, policy.until_s)
     full = {stream.quantity: _far_above_k(stream) for stream in places.values()}
@@ -234,6 +234,11 @@ def _withheld(name: str, policy, instants: int, chance: random.Random) -> Result
     return _result(name, "withheld or told", success, len(cases), {})
 
 
+def _withholds(stream) -> bool:
+    """Whether its node compares a sum with k; of a masked stream the controller counts nodes."""
+    return stream.k > 0 and stream.bins is None
+
+
 def _far_above_k(stream) -> int:
     """Of each sample of a full window, so that noise hardly ever brings the sum below k."""
     spread = stream.noise[0] * stream.noise[2] // stream.noise[1] if stream.noise else 1
@@ -262,6 +267,6 @@ def attack(name: str, policy, instants: int, seed: int) -> list[Result]:
         _compare(name, "busy or quiet", streets, span_s),
         _compare(name, "sensor broken or not", faults, span_s),
     ]
-    if any(stream.k for stream in policy.streams):
+    if any(map(_withholds, policy.streams)):
         results.append(_withheld(name, policy, instants, chance))
     return [result for result in results if result is not None]

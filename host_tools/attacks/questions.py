@@ -13,6 +13,4 @@ ATTACKS = {
 
 def has_energy(policy) -> bool:
     """Whether the attack on energy, which needs recordings, fits the policy."""
-    return any(
-        stream.quantity == "energy_mwh" and stream.bins is None for stream in policy.streams
-    )
+    return any(stream.quantity == "energy_mwh" for stream in policy.streams)

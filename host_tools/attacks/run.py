@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from host_tools.attacks import averaging, energy, epsilon, network, night
+from host_tools.attacks import averaging, energy, epsilon, network, night, street
 from host_tools.attacks.firmware_stages import readable
 from host_tools.attacks.questions import has_energy
 from host_tools.attacks.result import Result
@@ -30,10 +30,9 @@ def run(policies: dict, only: tuple, sizes: Sizes, seed: int, data: Path | None,
     """policies: {name: Policy}; only: of questions.ATTACKS; data: the recordings, None: none."""
     results = []
     for name, policy in policies.items():
-        shown = readable(policy)
-        for attack in only if shown.streams else ():
+        for attack in only:
             tell(f"{attack}: {name}")
-            results += _one(attack, name, shown, sizes, seed, data)
+            results += _one(attack, name, policy, sizes, seed, data)
     return results
 
 
@@ -42,6 +41,7 @@ def _one(attack: str, name: str, policy, sizes: Sizes, seed: int, data) -> list[
         return network.attack(name, policy, sizes.instants, seed)
     if attack == "energy":
         return _energy(name, policy, sizes, seed, data)
+    policy = readable(policy)  # of the others, sums alone: the controller's to protect
     streams = [stream for stream in policy.streams if "sum" in stream.statistics]
     if attack == "night":
         by_quantity = {stream.quantity: stream for stream in reversed(streams)}
@@ -56,8 +56,18 @@ def _one(attack: str, name: str, policy, sizes: Sizes, seed: int, data) -> list[
 
 
 def _energy(name: str, policy, sizes: Sizes, seed: int, data) -> list[Result]:
-    """Of one dwelling where nothing finer than a day leaves; else of a feeder."""
+    """Of one dwelling where nothing finer than a day leaves; else of a feeder. And of one in a
+    street whose curve is masked."""
     if data is None or not has_energy(policy):
+        return []
+    found = _readable_energy(name, readable(policy), sizes, seed, data)
+    if street.masked_stream(policy):
+        found += street.attack_street(name, policy, data, seed)
+    return found
+
+
+def _readable_energy(name: str, policy, sizes: Sizes, seed: int, data: Path) -> list[Result]:
+    if not has_energy(policy):
         return []
     windows = [stream.window_s for stream in policy.streams if stream.quantity == "energy_mwh"]
     if min(windows) >= 86_400:

@@ -33,6 +33,12 @@ _EVENTS = {
         "It holds values for a window that has values: the first stay. The node's clock may have"
         " been set back.",
     ),
+    "masked ranges overlap": (
+        _NUMBERS,
+        "It holds a masked value for a time that one is stored for: the first stays, and is what"
+        " sums are made of; this one is kept aside, in no sum. An old flash image may have been"
+        " restored, or somebody forges records.",
+    ),
     "kept sealed": (
         "{*}",
         "It came and cannot be opened yet: kept as it is, for up to 400 days, without a receipt,"

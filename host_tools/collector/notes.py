@@ -49,3 +49,9 @@ class Notes:
         self._db.execute(
             f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - {_NOTES_MAX}"
         )
+
+
+def name_numbers(log: bytes, first: int, last: int) -> str:
+    """Envelopes of an outbox, as events name them."""
+    numbers = str(first) if first == last else f"{first}–{last}"
+    return f"{log.hex()} {numbers}"

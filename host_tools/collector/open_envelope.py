@@ -27,7 +27,8 @@ _MESSAGE_MAX = 65_535  # what CCM with a 13-byte nonce can carry
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened:
-    """records: [[stream, slot, value, …]]; instant_s: when they were released, None without."""
+    """records: [[stream, slot, value, …]], of a masked stream [stream, slot, from, c]; instant_s:
+    when they were released, None without."""
 
     policy: KeptPolicy
     epoch: int
@@ -67,7 +68,7 @@ def open_envelope(keyring: Keyring, node_id: str, message: bytes, now_s: int) ->
         return Refusal("unknown policy", True, epoch)
     found = _decrypted(keys.seal_at(epoch), node_id, policies, message)
     if found is not None:
-        return _checked(found[0], epoch, found[1], now_s)
+        return _checked(found[0], keys.day0, epoch, found[1], now_s)
     return _not_opened(keys, epoch, node_id, policies, message)
 
 
@@ -99,7 +100,9 @@ def _series_keys(seal: bytes, series: bytes) -> tuple[bytes, bytes]:
     return material[:32], material[32:]
 
 
-def _checked(policy: KeptPolicy, epoch: int, plaintext: bytes, now_s: int) -> Opened | Refusal:
+def _checked(
+    policy: KeptPolicy, day0: int, epoch: int, plaintext: bytes, now_s: int
+) -> Opened | Refusal:
     try:
         fields, used = cbor.decode_first(plaintext)  # takes deterministic CBOR only
         log, number, floor, records = fields
@@ -110,7 +113,7 @@ def _checked(policy: KeptPolicy, epoch: int, plaintext: bytes, now_s: int) -> Op
     if not (1 <= floor <= number < _NUMBER_END and isinstance(records, list)):
         return Refusal("plaintext")
     try:
-        instant_s = _instant_s(policy, records)
+        instant_s = _instant_s(policy, day0, records)
     except ValueError:
         return Refusal("records")
     if len(plaintext) != policy.padded_length(instant_s) or any(plaintext[used:]):
@@ -122,7 +125,7 @@ def _checked(policy: KeptPolicy, epoch: int, plaintext: bytes, now_s: int) -> Op
     return Opened(policy, epoch, log, number, floor, records, instant_s)
 
 
-def _instant_s(policy: Policy, records: list) -> int | None:
+def _instant_s(policy: Policy, day0: int, records: list) -> int | None:
     """When the records were released; ValueError unless they are exactly what was due then."""
     if not records:
         return None
@@ -134,7 +137,10 @@ def _instant_s(policy: Policy, records: list) -> int | None:
     for stream, record in zip(policy.closing(instant_s), records, strict=True):
         if _head(record) != (stream.number, instant_s // stream.window_s - 1):
             raise ValueError
-        _check_values(stream, record[2:])
+        if stream.bins is None:
+            _check_values(stream, record[2:])
+        else:
+            _check_masked(stream, day0, *record[1:])
     return instant_s
 
 
@@ -159,6 +165,19 @@ def _check_values(stream: Stream, values: list):
         total = values[stream.statistics.index("sum")]
         if total is None or total < stream.steps("sum", stream.k):
             raise ValueError
+
+
+def _check_masked(stream: Stream, day0: int, slot: int, first=None, masked=b"", *more):
+    """ValueError unless it is a masked record, or two nulls: nothing told. What is in it nobody
+    here can see. The masks begin with the node's first day."""
+    if more or (first is None) != (masked is None):
+        raise ValueError
+    if first is None:
+        return
+    if not (_is_int(first) and day0 * DAY_S <= first * stream.window_s and first <= slot):
+        raise ValueError
+    if not isinstance(masked, bytes) or len(masked) != 8 * stream.elements():
+        raise ValueError
 
 
 def _is_int(value) -> bool:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+from host_tools.collector.coverage import policies_of
 from host_tools.collector.numbers import Numbers, count
 from host_tools.collector.retention import goes_s
 from host_tools.collector.store_file import check_store
@@ -13,6 +14,7 @@ from host_tools.errors import ToolError
 from host_tools.policy.terms import read_terms
 from node.policy.rules import Policy
 
+_CACHE_KIB = 65_536  # so that the upper pages of a large table are read once
 _ORDER = ("mean", "min", "max", "sum", "last", "count")
 
 
@@ -32,15 +34,8 @@ class Series:
     points: list
 
     def shown(self, value: int | None) -> str:
-        """The value in its unit, with the digits that its resolution gives; empty for None."""
-        if value is None:
-            return ""
-        digits = 0
-        while self.resolution * 10**digits % self.scale:
-            digits += 1
-        whole, part = divmod(abs(value) * 10**digits // self.scale, 10**digits)
-        sign = "-" if value < 0 else ""
-        return f"{sign}{whole}.{part:0{digits}}" if digits else f"{sign}{whole}"
+        """The value in its unit; empty for None."""
+        return "" if value is None else shown(value, self.scale, self.resolution)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,23 +73,29 @@ class Holding:
     legal_basis: str
 
 
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; ToolError when there is no store."""
+    path = Path(path)
+    if not path.is_file():
+        raise ToolError(f"{path}: there is no such store", "give the .sqlite file of a collector")
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as err:
+        raise ToolError(f"{path}: {err}", "check who may read it") from err
+    try:
+        check_store(db, path)
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    except ToolError:
+        db.close()
+        raise
+    return db
+
+
 class StoreReader:
     """Reads the store in the file `path`."""
 
     def __init__(self, path: Path):
-        path = Path(path)
-        if not path.is_file():
-            hint = "give the .sqlite file of a collector"
-            raise ToolError(f"{path}: there is no such store", hint)
-        try:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        except sqlite3.Error as err:
-            raise ToolError(f"{path}: {err}", "check who may read it") from err
-        try:
-            check_store(self._db, path)
-        except ToolError:
-            self._db.close()
-            raise
+        self._db = open_to_read(path)
 
     def __enter__(self):
         return self
@@ -110,8 +111,10 @@ class StoreReader:
         return sorted(row[0] for row in rows if row[0])
 
     def quantities(self) -> list[str]:
-        rows = self._db.execute("SELECT DISTINCT quantity FROM value ORDER BY 1")
-        return [row[0] for row in rows]
+        rows = self._db.execute("SELECT DISTINCT quantity FROM value")
+        return sorted({row[0] for row in rows}.union(
+            one.stream.quantity for one in policies_of(self._db)
+        ))  # fmt: skip
 
     def newest_s(self, table: str = "value") -> int | None:
         """The time of the newest entry: of a value, the end of its window."""
@@ -133,29 +136,50 @@ class StoreReader:
         return [Series(*head, found[head]) for head in ordered]
 
     def holdings(self, nodes=(), quantities=()) -> list[Holding]:
-        """By node, stream and policy version; empty tuples mean all."""
+        """By node, stream and policy version; empty tuples mean all. A masked value counts as
+        one, whatever it is made of."""
+        where, values = _where({"node": nodes, "quantity": quantities}, "slot_start_s", None)
+        rows = self._db.execute(
+            "SELECT node, stream, policy, count(*), min(slot_start_s) FROM value"
+            f"{where} GROUP BY node, stream, policy",
+            values,
+        )
+        found = self._held(rows) + self.masked(nodes, quantities)
+        return sorted(found, key=lambda one: (one.node_id, one.stream, one.version, one.policy))
+
+    def masked(self, nodes=(), quantities=()) -> list[Holding]:
+        """What is held of masked streams, which nobody can read singly; empty tuples mean all."""
+        if not policies_of(self._db):  # as in a store of before, which has no such table
+            return []
+        where, values = _where({"node": nodes}, "from_s", None)
+        rows = self._db.execute(
+            f"SELECT node, stream, policy, count(*), min(end_s) FROM masked{where}"
+            " GROUP BY node, stream, policy",
+            values,
+        )
+        held = self._held(rows, ends=True)
+        return [one for one in held if not quantities or one.quantity in quantities]
+
+    def _held(self, rows, ends: bool = False) -> list[Holding]:
+        """rows: of (node, stream, row in `policy`, how many, start, or else end, of the oldest
+        window)"""
         query = "SELECT id, rules, terms FROM policy"
         policies = {
             id: (Policy(rules), read_terms(terms).streams)
             for id, rules, terms in self._db.execute(query)
         }
-        where, values = _where({"node": nodes, "quantity": quantities}, "slot_start_s", None)
-        rows = self._db.execute(
-            "SELECT node, stream, quantity, policy, count(*), min(slot_start_s) FROM value"
-            f"{where} GROUP BY node, stream, quantity, policy",
-            values,
-        )
         holdings = []
-        for node_id, number, quantity, id, held, oldest_s in rows:
+        for node_id, number, id, held, oldest_s in rows:
             policy, terms = policies[id]
             stream = next(one for one in policy.streams if one.number == number)
             kept = terms[number]
+            oldest_s -= stream.window_s if ends else 0
             holdings.append(Holding(
-                node_id, number, quantity, policy.id, policy.version, held, oldest_s,
+                node_id, number, stream.quantity, policy.id, policy.version, held, oldest_s,
                 kept.retention_days, goes_s(stream, oldest_s, kept.retention_days),
                 kept.purpose, kept.legal_basis,
             ))  # fmt: skip
-        return sorted(holdings, key=lambda one: (one.node_id, one.stream, one.version, one.policy))
+        return holdings
 
     def accounts(self, nodes=()) -> list[NodeAccount]:
         rows = self._db.execute("SELECT node, opened, duplicates, refused FROM tally")
@@ -189,6 +213,16 @@ class StoreReader:
         columns = "time_s, node, kind, detail"
         query = f"SELECT {columns} FROM event{where} ORDER BY id"
         return self._db.execute(query, values).fetchall()
+
+
+def shown(value: int, scale: int, resolution: int) -> str:
+    """value / scale, with the digits that steps of `resolution` have."""
+    digits = 0
+    while resolution * 10**digits % scale:
+        digits += 1
+    whole, part = divmod(abs(value) * 10**digits // scale, 10**digits)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{part:0{digits}}" if digits else f"{sign}{whole}"
 
 
 def _where(choices: dict, time_column: str, since_s: int | None) -> tuple[str, list]:

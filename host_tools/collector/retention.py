@@ -12,6 +12,7 @@ file is written anew, if anything was deleted since the last time. Table `sweep`
 import sqlite3
 
 from host_tools.collector.kept_policy import KeptPolicy
+from host_tools.collector.masked import Masked
 from host_tools.collector.notes import Notes
 from host_tools.policy.terms import read_terms
 from host_tools.times import iso
@@ -28,9 +29,10 @@ def goes_s(stream: Stream, slot_start_s: int, retention_days: int) -> int:
 class Retention:
     """The table `policy`, and what is too old in others, within the transactions of others."""
 
-    def __init__(self, db: sqlite3.Connection, notes: Notes):
+    def __init__(self, db: sqlite3.Connection, notes: Notes, masked: Masked):
         self._db = db
         self._notes = notes
+        self._masked = masked
 
     def row_of(self, policy: KeptPolicy) -> int:
         """The policy's row in table `policy`, made when there is none."""
@@ -84,11 +86,17 @@ class Retention:
                 before_s = now_s - goes_s(stream, 0, kept[stream.number].retention_days)
                 if before_s <= 0:
                     continue
-                count = self._db.executemany(
-                    "DELETE FROM value WHERE node = ? AND stream = ? AND slot_start_s < ?"
-                    " AND policy = ?",
-                    [(node_id, stream.number, before_s, id) for node_id in node_ids],
-                ).rowcount
+                count = sum(self._delete_of(node_id, stream, before_s, id) for node_id in node_ids)
                 if count > 0:
                     deleted[stream.number] = deleted.get(stream.number, 0) + count
         return deleted
+
+    def _delete_of(self, node_id: str, stream: Stream, before_s: int, policy: int) -> int:
+        """Deletes the values of windows that began before then."""
+        if stream.bins is not None:
+            end_s = before_s + stream.window_s
+            return self._masked.delete(node_id, stream.number, end_s, policy)
+        return self._db.execute(
+            "DELETE FROM value WHERE node = ? AND stream = ? AND slot_start_s < ? AND policy = ?",
+            (node_id, stream.number, before_s, policy),
+        ).rowcount

@@ -17,16 +17,17 @@ from pathlib import Path
 from host_tools.collector.expected_epochs import Holds
 from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.collector.keyring import Keyring
-from host_tools.collector.notes import Notes
+from host_tools.collector.masked import Masked
+from host_tools.collector.notes import Notes, name_numbers
 from host_tools.collector.numbers import Numbers
 from host_tools.collector.open_envelope import FORGOTTEN, Opened, Refusal, open_envelope
 from host_tools.collector.receipt import RANGES_MAX
 from host_tools.collector.retention import Retention
 from host_tools.collector.store_file import StoreFile
+from host_tools.collector.values import Values
 from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import is_node_id
 from host_tools.times import iso
-from node.pipeline.quantities import QUANTITIES
 from node.policy.rules import DAY_S
 
 # A hostile node or broker must not fill the disk.
@@ -86,7 +87,9 @@ class Store:
         self._db = self._file.db
         self._holds = Holds(self._db)
         self._notes = Notes(self._db)
-        self._retention = Retention(self._db, self._notes)
+        masked = Masked(self._db)
+        self._retention = Retention(self._db, self._notes, masked)
+        self._values = Values(self._db, self._notes, self._retention, masked)
 
     def close(self):
         self._file.close()
@@ -250,7 +253,9 @@ class Store:
             log = self._new_log(node_id, opened.log, now_s)
         number = opened.number
         if number in log.numbers:
-            self._notes.tell(node_id, "other bytes", _name(opened.log, number, number), now_s)
+            self._notes.tell(
+                node_id, "other bytes", name_numbers(opened.log, number, number), now_s
+            )
             log.touched.append(number)  # from the receipt its node learns that numbers are taken
             return "number came with other bytes"
         version = opened.policy.version
@@ -267,39 +272,16 @@ class Store:
         )
         if not log.heard:
             self._holds.before_outbox(node_id, opened.log, now_s)
-        self._keep_values(node_id, opened, now_s)
+        self._values.keep(node_id, opened, now_s)
         if number < log.numbers.floor:
-            self._notes.tell(node_id, "found", _name(opened.log, number, number), now_s)
+            self._notes.tell(node_id, "found", name_numbers(opened.log, number, number), now_s)
         for first, last in log.numbers.add(number, opened.floor):
-            self._notes.tell(node_id, "lost", _name(opened.log, first, last), now_s)
+            self._notes.tell(node_id, "lost", name_numbers(opened.log, first, last), now_s)
             self._holds.after_loss(node_id, opened.log, first, now_s)
         log.touched.append(number)
         self._heard += 1
         log.heard, log.heard_s = self._heard, now_s
         return None
-
-    def _keep_values(self, node_id: str, opened: Opened, now_s: int):
-        """Stores the values of an envelope that is new, those that may still be kept."""
-        if not opened.records:
-            return
-        due = list(_value_rows(node_id, opened))
-        policy, streams = opened.policy, {one.number: one for one in opened.policy.streams}
-        rows = [
-            row for row in due
-            if not self._retention.is_over(policy, streams[row[1]], row[2], now_s)
-        ]  # fmt: skip
-        if len(rows) < len(due):
-            self._notes.tell(node_id, "came too late", opened.log.hex(), now_s)
-        if not rows:
-            return
-        id = self._retention.row_of(policy)
-        inserted = self._db.executemany(
-            "INSERT OR IGNORE INTO value VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*row, id) for row in rows],
-        ).rowcount
-        if inserted < len(rows):
-            name = _name(opened.log, opened.number, opened.number)
-            self._notes.tell(node_id, "slot came again", name, now_s)
 
     def _tell_end(self, node_id: str, policy: KeptPolicy, now_s: int):
         """Tells once that the policy which a node uses ends soon, or has ended."""
@@ -419,24 +401,3 @@ def _node_of(topic: str) -> str | None:
 
 def _digest(message: bytes) -> bytes:
     return hashlib.sha256(message).digest()
-
-
-def _name(log: bytes, first: int, last: int) -> str:
-    numbers = str(first) if first == last else f"{first}–{last}"
-    return f"{log.hex()} {numbers}"
-
-
-def _value_rows(node_id: str, opened: Opened):
-    """One row per value, in the quantity's scale, as in table `value` without its policy."""
-    streams = {stream.number: stream for stream in opened.policy.streams}
-    for number, slot, *steps in opened.records:
-        stream = streams[number]
-        unit, scale, _, _ = QUANTITIES[stream.quantity]
-        window_s = stream.window_s
-        for statistic, step in zip(stream.statistics, steps, strict=True):
-            shown = (unit, scale, stream.resolution)
-            if statistic == "count":
-                shown = ("samples", 1, 1)
-            value = None if step is None else step * shown[2]
-            yield (node_id, number, slot * window_s, statistic, window_s, stream.quantity,
-                   *shown, value)  # fmt: skip

@@ -15,7 +15,8 @@ from pathlib import Path
 from host_tools.errors import ToolError
 
 APPLICATION_ID = 0x4C703153  # "Lp1S", in the file's head
-VERSION = 2
+VERSION = 3
+_WITHOUT_MASKED = 2  # and otherwise the same: it is brought up to date when it is opened
 _BUSY_S = 60  # how long a writer waits for the others
 _READERS_S = 5  # how long the log waits for readers, to be emptied
 _AGAIN_S = 0.02
@@ -57,6 +58,17 @@ CREATE TABLE held (
     node TEXT NOT NULL, log BLOB NOT NULL, first INTEGER NOT NULL, until_s INTEGER NOT NULL,
     PRIMARY KEY (node, log)) WITHOUT ROWID;
 """
+_MASKED = """
+CREATE TABLE masked (
+    node TEXT NOT NULL, stream INTEGER NOT NULL, from_s INTEGER NOT NULL, end_s INTEGER NOT NULL,
+    segment INTEGER NOT NULL, c BLOB NOT NULL, run BLOB NOT NULL,
+    policy INTEGER NOT NULL REFERENCES policy,
+    PRIMARY KEY (node, stream, from_s)) WITHOUT ROWID;
+CREATE TABLE masked_aside (
+    node TEXT NOT NULL, stream INTEGER NOT NULL, from_s INTEGER NOT NULL, end_s INTEGER NOT NULL,
+    c BLOB NOT NULL, policy INTEGER NOT NULL REFERENCES policy,
+    PRIMARY KEY (node, stream, from_s, end_s, c)) WITHOUT ROWID;
+"""
 
 
 class StoreFile:
@@ -86,9 +98,10 @@ class StoreFile:
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.execute("PRAGMA secure_delete = ON")  # with zeros where a row was
         self.db.execute("BEGIN IMMEDIATE")  # of several that find it empty, one fills it
-        new = self.db.execute("PRAGMA user_version").fetchone()[0] == 0
-        if new:
-            for statement in _SCHEMA.split(";"):
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        if version < VERSION:
+            schema = _MASKED if version else _SCHEMA + _MASKED
+            for statement in schema.split(";"):
                 self.db.execute(statement)
             self.db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.db.execute(f"PRAGMA user_version = {VERSION}")
@@ -144,7 +157,8 @@ def _use_write_ahead_log(db: sqlite3.Connection):
 
 
 def check_store(db: sqlite3.Connection, path: Path, may_be_new: bool = False):
-    """ToolError when the file is not a store, or one of another version."""
+    """ToolError when the file is not a store, or one of another version. One of before masked
+    streams can be read as it is."""
     try:
         db.execute("BEGIN")  # what another process makes of it meanwhile is seen whole or not
         (application_id,) = db.execute("PRAGMA application_id").fetchone()
@@ -162,7 +176,7 @@ def check_store(db: sqlite3.Connection, path: Path, may_be_new: bool = False):
     if version == 1:
         message = f"{path} is a store of version 1: it does not know for how long it may keep what"
         raise ToolError(message, "begin a new one; the Lamppost that made it can still read it")
-    if version != VERSION:
+    if version not in (_WITHOUT_MASKED, VERSION):
         message = f"{path} is a store of version {version}, this Lamppost knows {VERSION}"
         raise ToolError(message, "use the Lamppost that made it")
 

@@ -39,12 +39,13 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     from host_tools.collector.keyring import Keyring
     from host_tools.collector.mqtt_worker import MqttWorker
     from host_tools.collector.store import Store
+    from host_tools.provisioning.certificate_files import certificate_files
 
     address = parse_address(broker)
     if not keyring_path.is_file():
         hint = "give the keyring.json that provisioning made"
         raise ToolError(f"{keyring_path}: there is no such keyring", hint)
-    files = tls_files(tls_dir, name)
+    files = certificate_files(tls_dir, name)
     with Store(path, Keyring(keyring_path)) as store:
         worker = MqttWorker(store, address, *files, group=group)
         if worker.name != name:
@@ -64,16 +65,6 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
             console.note(account.closing_words())
         _check(worker)
     return 0
-
-
-def tls_files(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """The authority's certificate, and the pair of `name`."""
-    files = folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key"
-    for file in files:
-        if not file.is_file():
-            hint = "--tls-dir holds ca.pem, and NAME.pem and NAME.key of --name"
-            raise ToolError(f"{file}: there is no such file", hint)
-    return files
 
 
 def _watch(worker, account, live: bool):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`lamppost demo`: a city in this computer, from the sensors' pins to an opened record."""
 
-import re
 from pathlib import Path
 
 import rich_click as click
@@ -12,14 +11,14 @@ from host_tools.errors import ToolError
 _STOPPED = 130  # the exit code of what was ended by Ctrl-C
 _LONGEST_S = 400 * 86_400
 _FASTEST = 1_000_000
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def _duration(context, parameter, text):
-    match = re.fullmatch(r"(\d+)([smhd])", text or "")
-    if not match or not int(match[1]):
+    from host_tools.times import parse_duration
+
+    duration_s = parse_duration(text or "")
+    if not duration_s:
         raise click.BadParameter("a time is a number and one of s, m, h, d: 90m, 24h")
-    duration_s = int(match[1]) * _UNITS_S[match[2]]
     if duration_s > _LONGEST_S:
         raise click.BadParameter("a run is at most 400d")
     return duration_s

@@ -29,6 +29,7 @@ def doctor(ports, folder, manual, as_json):
     lamppost doctor --port /dev/ttyUSB0 --nodes prepared
     """
     from rich.table import Table
+    from rich.text import Text
 
     from host_tools.flashing.doctor import BAD, examine
 
@@ -41,6 +42,6 @@ def doctor(ports, folder, manual, as_json):
     for name in ("", "what", "found", "do"):
         table.add_column(name, overflow="fold")
     for finding in found:
-        table.add_row(finding.state, finding.what, finding.words, finding.mend)
+        table.add_row(finding.state, finding.what, Text(finding.words), Text(finding.mend))
     console.result(table)
     return int(bad)

@@ -96,13 +96,14 @@ def _run_all(runs: list) -> list[dict]:
 
 def _tell(results: list[dict]):
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for name in ("port", "board", "node", "kit", "state", "checks"):
         table.add_column(name, overflow="fold")
     for result in results:
         told = [str(result.get(key, "")) for key in ("port", "mac", "node", "kit", "state")]
-        table.add_row(*told, _checks(result))
+        table.add_row(*map(Text, told), Text(_checks(result)))
     console.result(table)
     for result in results:
         if "error" in result:

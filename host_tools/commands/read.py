@@ -36,9 +36,10 @@ def read(path, nodes, quantities, since, refused, events, retention, form):
     could not be measured.
     """
     from host_tools.collector.read_store import StoreReader
+    from host_tools.state_folder import store_written_last
 
     what = _what(refused=refused, events=events, retention=retention)
-    path = path or _newest()
+    path = path or store_written_last()
     with StoreReader(path) as store:
         _check(path, nodes, store.node_ids(), "node")
         if what in _NOTED:
@@ -53,15 +54,15 @@ def read(path, nodes, quantities, since, refused, events, retention, form):
             return
         newest_s = store.newest_s()
         series = store.series(nodes, quantities, _since(since, newest_s))
-        accounts = store.accounts(nodes)
+        accounts, masked = store.accounts(nodes), store.masked(nodes, quantities)
         if newest_s is None and not accounts:
             raise ToolError(f"{path}: the store is empty", "let a node send, or run a demo")
     if form == "json":
-        console.result_json(_as_object(path, series, accounts))
+        console.result_json(_as_object(path, series, accounts, masked))
     elif form == "csv":
         console.result_csv([_FIELDS, *_rows(series)])
     else:
-        _show(path, series, accounts)
+        _show(path, series, accounts, masked)
 
 
 def _what(**flags: bool) -> str | None:
@@ -70,16 +71,6 @@ def _what(**flags: bool) -> str | None:
     if given[1:]:
         raise click.UsageError(f"--{given[0]} and --{given[1]} do not go together: ask one by one")
     return given[0] if given else None
-
-
-def _newest() -> Path:
-    from host_tools.state_folder import newest_store, stores_folder
-
-    path = newest_store()
-    if path is None:
-        message = f"there is no store in {stores_folder()}"
-        raise ToolError(message, "run `lamppost demo`, or give --store PATH")
-    return path
 
 
 def _check(path: Path, chosen: tuple, known: list, noun: str):
@@ -105,7 +96,7 @@ def _rows(series: list):
                    iso(slot_start_s), one.window_s, one.shown(value))  # fmt: skip
 
 
-def _as_object(path: Path, series: list, accounts: list) -> dict:
+def _as_object(path: Path, series: list, accounts: list, masked: list) -> dict:
     from host_tools.times import iso
 
     values = []
@@ -123,17 +114,28 @@ def _as_object(path: Path, series: list, accounts: list) -> dict:
         }
         for account in accounts
     ]  # fmt: skip
-    return {"store": str(path), "nodes": nodes, "values": values}
+    hidden = [
+        {"node": one.node_id, "stream": one.stream, "quantity": one.quantity,
+         "policy": one.policy, "version": one.version, "values": one.values}
+        for one in masked
+    ]  # fmt: skip
+    return {"store": str(path), "nodes": nodes, "values": values, "masked": hidden}
 
 
-def _show(path: Path, series: list, accounts: list):
+def _show(path: Path, series: list, accounts: list, masked: list):
     from rich.text import Text
 
     console.note(str(path))
     for account in accounts:
         console.result(Text(_headline(account), "bold" if not account.lost else "bold yellow"))
         mine = [one for one in series if one.node_id == account.node_id]
-        console.result(_table(mine) if mine else "  nothing to show\n")
+        hidden = [one for one in masked if one.node_id == account.node_id]
+        if mine:
+            console.result(_table(mine))
+        for one in hidden:
+            console.result(f"  {one.quantity}: {one.values} masked values; see `lamppost sum`")
+        if not mine and not hidden:
+            console.result("  nothing to show\n")
 
 
 def _headline(account) -> str:
@@ -251,6 +253,7 @@ _HELD = ("node", "stream", "quantity", "policy", "version", "values", "oldest", 
 
 
 def _show_holdings(path: Path, holdings: list, form: str | None):
+    from host_tools.collector.holdings import holdings_table, why_held
     from host_tools.times import iso
 
     rows = [
@@ -268,26 +271,5 @@ def _show_holdings(path: Path, holdings: list, form: str | None):
         if not rows:
             console.note("no values are held")
             return
-        console.result(_holdings_table(holdings))
-
-
-def _holdings_table(holdings: list):
-    """A node is named in its first row."""
-    from rich.table import Table
-
-    from host_tools.times import short
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("node", "quantity", "held", "oldest", "kept for", "the oldest goes"):
-        justify = "right" if name in ("held", "kept for") else "left"
-        table.add_column(name, justify=justify, no_wrap=True)
-    table.add_column("purpose, legal basis")
-    before = None
-    for one in holdings:
-        table.add_row(
-            "" if one.node_id == before else one.node_id, one.quantity, str(one.values),
-            short(one.oldest_s), f"{one.retention_days} days", short(one.goes_s),
-            f"{one.purpose}, {one.legal_basis}",
-        )  # fmt: skip
-        before = one.node_id
-    return table
+        console.result(holdings_table(holdings))
+        console.result(why_held(holdings))

@@ -29,11 +29,11 @@ def send(path, broker, tls_dir, name, server_name, as_json):
     """
     from host_tools.city.send import send as give
     from host_tools.collector.broker_address import parse_address
-    from host_tools.commands.collect import tls_files
     from host_tools.handover.command_file import read_commands
+    from host_tools.provisioning.certificate_files import certificate_files
 
     messages, address = read_commands(path), parse_address(broker)
-    give(messages, address, *tls_files(tls_dir, name), server_name)
+    give(messages, address, *certificate_files(tls_dir, name), server_name)
     if as_json:
         console.result_json({"file": str(path), "sent": len(messages)})
         return

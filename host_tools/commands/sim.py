@@ -106,6 +106,8 @@ def _line(run) -> str:
 
 
 def _tell(account: dict, as_json: bool, kept: bool) -> int:
+    from rich.text import Text
+
     from simulator.scenario_account import account_tables, closing_words, details
 
     if not kept:
@@ -113,7 +115,7 @@ def _tell(account: dict, as_json: bool, kept: bool) -> int:
     if as_json:
         console.result_json(account)
     else:
-        console.result(f"[bold]{account['title']}[/bold]\n")
+        console.result(Text(f"{account['title']}\n", "bold"))
         for table in account_tables(account):
             console.result(table)
             console.result("")

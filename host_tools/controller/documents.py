@@ -22,8 +22,10 @@ RANGES_MAX = 3000  # a month of quarters of an hour
 NODES_MAX = 10_000  # the largest population: what a policy's sums are checked against
 DAYS_MAX = 366  # the longest range
 MODULUS = 1 << 64
+TIME_END_S = 1 << 37  # Unix time, in the year 6325: what every calendar can show
 _SIGNATURE = 64
 _TEXT_MAX = 200
+_SCALE_END = 1 << 128  # of its parts: a policy's largest noise, with its epsilon's parts, is below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Request:
     def __post_init__(self):
         """ToolError for what is no request."""
         spans = self.ranges
-        if not (0 < len(spans) <= RANGES_MAX and all(0 <= a < b < 1 << 40 for a, b in spans)):
+        if not (0 < len(spans) <= RANGES_MAX and all(0 <= a < b < TIME_END_S for a, b in spans)):
             raise _wrong("has no ranges, or none that end after they begin, or too many")
         if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
             raise _wrong("has ranges that do not follow each other")
@@ -53,8 +55,8 @@ class Request:
         digests = list(self.policies)
         if not digests or digests != sorted(set(digests)) or any(len(d) != 32 for d in digests):
             raise _wrong("names no policy, or one twice")
-        if not 0 < len(self.purpose) <= _TEXT_MAX:
-            raise _wrong("has no purpose")
+        if not is_line(self.purpose):
+            raise _wrong("has no purpose, or one that is no line of text")
 
     def encode(self) -> bytes:
         ranges = [list(span) for span in self.ranges]
@@ -107,6 +109,16 @@ class Token:
         fields = [self.request, self.by, self.at_s, self.population, pads, scales, self.entry]
         return cbor2.dumps([TOKEN, *fields, self.head], canonical=True)
 
+    def _is_whole(self) -> bool:
+        """Whether all of it can be shown, and computed with: who signed it may have erred."""
+        numbers = [self.at_s, self.population, self.entry]
+        return (
+            is_line(self.by)
+            and type(self.head) is bytes
+            and all(type(number) is int and 0 <= number < TIME_END_S for number in numbers)
+            and all(0 < part < _SCALE_END for scale in self.scales if scale for part in scale)
+        )
+
     @classmethod
     def verify(cls, signed: bytes, key: Ed25519PublicKey, request: Request) -> "Token":
         """The token that `key` gave for this request; ToolError for any other."""
@@ -123,7 +135,7 @@ class Token:
             token = cls(digest, by, at_s, population, rows, found, entry, head)
         except (cbor2.CBORError, ValueError, TypeError) as err:
             raise ToolError("the token cannot be read", "get it again") from err
-        if label != TOKEN or token._body() != body:
+        if label != TOKEN or token._body() != body or not token._is_whole():
             raise ToolError("the token cannot be read", "get it again")
         if digest != request.digest():
             message = "the token is for another request: other nodes, stream, range or purpose"
@@ -137,6 +149,11 @@ class Token:
 
 def _wrong(what: str) -> ToolError:
     return ToolError(f"the request {what}", "make it again with `lamppost sum`")
+
+
+def is_line(text) -> bool:
+    """Whether it is a line that a page, a log and a terminal can show: of others' making."""
+    return type(text) is str and text.isprintable() and 0 < len(text) <= _TEXT_MAX
 
 
 def _of(kind: type, value):

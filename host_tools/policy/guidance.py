@@ -132,8 +132,8 @@ def _masked(stream: Stream) -> list[Warning]:
     if not stream.noise:
         found.append(Warning(
             "k-is-not-dp", stream.number, f"sums of {stream.k} nodes open without noise",
-            "who knows all nodes of a sum but one, or gets two sums that differ by one node, "
-            "learns that one exactly",
+            "who knows all nodes of a sum but one, say that they measured nothing after a power "
+            "cut, learns that one exactly",
             "add noise, or see that nobody can know the others",
         ))  # fmt: skip
     return found

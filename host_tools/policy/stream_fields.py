@@ -101,6 +101,11 @@ def _masked(table: Table, head: list) -> tuple[list, Noise | None]:
         mend = "take noise out, and k high"
         what = "has noise, but a sum over several windows counts an address again in each"
         raise table.wrong(what, mend)
+    if quantity == "vehicle_speed_mmps":
+        # Its drivers give a reading when three vehicles have come. The count, which has no noise,
+        # would tell how many did, and a window with gaps counts as one that was not watched.
+        mend = "mask vehicles instead, whose readings come on a schedule"
+        raise table.wrong(f"is masked, but readings of {quantity} come when vehicles do", mend)
     rules = [*head, k, None if noise is None else noise.rules(), bins]
     masked_fields.check_sums(table, Stream(rules))
     return rules, noise

@@ -4,8 +4,8 @@
     flash ─ vfs, lpdata, nvs ─▶ flash.img, data.img, nvs.img ─▶ node process ─▶ serial line
       ▲───────────────────────────── when it stops ──────────────────┘
 
-The code is that of this checkout, compiled for this computer; configuration, keys, policy and data
-are what was flashed. Around it is a world of its own: an access point with the node's own Wi-Fi,
+Code, configuration, keys, policy and data are what was flashed; what code is not on the flash is
+that of this checkout. Around it is a world of its own: an access point with the node's own Wi-Fi,
 and behind it a broker if one was named. A flash without a node's configuration gives the REPL.
 """
 
@@ -37,6 +37,12 @@ from simulator.world.city import City
 _FILES = {"vfs": "flash.img", "lpdata": "data.img", "nvs": "nvs.img"}
 _DATA = 1
 _HEAP = "512k"
+# The modules that a board has in its own program are hidden in /.sim, where they stay when the
+# computer's files are left.
+_BEGIN = (
+    "import sys, vfs; vfs.mount(vfs.VfsPosix({!r}), '/.sim', readonly=True); "
+    "sys.path[0] = '/.sim'; from simulator.serial_board.repl_loop import main; "
+)
 _FOR_EVER_MS = 10**12
 _MEETING_S = 60
 _NOWHERE = ("broker.invalid", ("127.0.0.1", 1))  # nobody listens at port 1
@@ -139,14 +145,13 @@ class NodeOnBoard:
         node_id = self._make_world(files.get("config.json", {}))
         kit = files.get("kit.json", {"sensors": []})
         with_chips(kit)  # raises now what would be raised at each power-up
+        at = files.get("at", "/")
         whole = {"config.json", "kit.json", "board.json"} <= set(files)
-        begin = "from simulator.serial_board.repl_loop import main; "
+        begin = _BEGIN.format(str(self._tree))
         commands = {}
         for raw in (False, True):
             names = ["boot"] if raw or not whole else ["boot", "main"]
-            arguments = ", ".join(
-                repr(word) for word in (str(self._folder), str(self._tree), *names)
-            )
+            arguments = ", ".join(repr(word) for word in (str(self._folder), at, *names))
             commands[raw] = micropython_command(
                 self._micropython, _HEAP, self._tree, f"{begin}main({arguments})"
             )
@@ -171,15 +176,18 @@ def with_vfs(partitions: dict[str, Partition], flash_bytes: int) -> dict[str, Pa
 
 
 def _configuration(path: Path) -> dict:
-    """The node's JSON files on its vfs; those that cannot be read are left out."""
-    files = {}
+    """The node's JSON files on its vfs, without those that cannot be read. "at": where MicroPython
+    mounts it: at / when they lie in lp/, as on a board; at /lp when they lie at its top, as in a
+    simulated city."""
     try:
         image = Image(path)
+        at_top = "config.json" in image.fs.listdir("/")
     except (LittleFSError, ValueError):
-        return files
+        return {}
+    files, folder = {"at": "/lp" if at_top else "/"}, "" if at_top else "lp/"
     for name in ("config.json", "kit.json", "board.json"):
         try:
-            content = json.loads(image.read("lp/" + name) or image.read(name) or b"null")
+            content = json.loads(image.read(folder + name) or b"null")
         except ValueError:
             continue
         if isinstance(content, dict):

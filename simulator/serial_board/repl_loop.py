@@ -8,50 +8,54 @@ interrupts it. In the firmware's dialect.
 Standard output is the serial port. After `exec` it has \x04, what was raised, \x04.
 """
 
+import os
 import sys
 from binascii import unhexlify
 
-import esp32
 import vfs
 
 from simulator import node_process
 from simulator.hal.bench import bench
-from simulator.serial_board.board_files import configuration_of
-
-_HIDDEN = "/.sim"  # where the modules lie that a board has in its flash
 
 
-def main(folder: str, tree: str, *files):
-    """Runs `files` from the partitions in `folder`, then the REPL. tree: the compiled modules."""
+def main(folder: str, at: str, *files):
+    """Runs `files` from the partitions in `folder`, then the REPL. at: where the node's files are
+    seen, / as on a board or /lp as in a simulated city."""
+    files_of_board = _Files(at)
     try:
-        node_process.main(folder, files=files, configuration_of=configuration_of)
+        node_process.main(folder, files=files, mount=files_of_board.mount)
     except (Exception, KeyboardInterrupt) as err:
         sys.print_exception(err)
-    _leave_computer(tree)
+    files_of_board.leave_computer()
     _serve()
 
 
-def _leave_computer(tree: str):
-    """Shows the board's files and no others: what is typed must not change the computer's."""
-    vfs.umount("/")
-    vfs.mount(vfs.VfsPosix(tree), _HIDDEN, readonly=True)
-    sys.path.append(_HIDDEN)
-    for mount in (_unmount_code, _mount_code):
-        try:  # noqa: SIM105 - MicroPython has no contextlib
-            mount()
-        except OSError:
-            pass  # it was not mounted, or cannot be: a board, too, goes on without files
+class _Files:
+    """The board's files instead of the computer's, which nothing that is typed may change."""
 
+    def __init__(self, at: str):
+        self._at = at
+        self._code = None
+        self._left = False
 
-def _unmount_code():
-    vfs.umount("/lp")
+    def mount(self, code):
+        self._code = code
+        if self._at == "/":
+            self.leave_computer()
+        else:
+            vfs.mount(code, self._at)
 
-
-def _mount_code():
-    code = vfs.VfsLfs2(esp32.Partition("vfs"), readsize=32, progsize=32, lookahead=32)
-    vfs.mount(code, "/")
-    if configuration_of(code) is code:
-        vfs.mount(code, "/lp")
+    def leave_computer(self):
+        """What was flashed is found before the modules of this computer. Without a filesystem
+        there are no files, as on a board."""
+        if self._left:
+            return
+        self._left = True
+        vfs.umount("/")
+        sys.path.insert(0, "")
+        if self._code is not None:
+            vfs.mount(self._code, "/")
+        os.chdir("/")
 
 
 def _serve():

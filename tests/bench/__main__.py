@@ -23,6 +23,8 @@ from tests.bench import (
     mqtt,
     seal,
     sound,
+    sums,
+    tokens,
     wear,
 )  # fmt: skip
 
@@ -38,6 +40,8 @@ PARTS = {
     "wear": wear.run,
     "drivers": drivers.run,
     "sound": sound.run,
+    "sums": sums.run,
+    "tokens": tokens.run,
     "mask": mask.run,
 }
 

@@ -19,6 +19,13 @@ def stream(
     return fields if bins is None else [*fields, bins]
 
 
+def masked(number, quantity, window_s, statistics, resolution, low, high, *, k=0, noise=None,
+           bins=()) -> list:  # fmt: skip
+    """A stream of which each value is masked."""
+    line = stream(number, quantity, window_s, statistics, resolution, low, high, k, noise)
+    return [*line, list(bins)]
+
+
 def policy(
     *streams, id="test", version=1, kit="air", days=ALWAYS, keep_days=KEEP_DAYS
 ) -> tuple[bytes, bytes]:

@@ -60,15 +60,29 @@ def nonce(base_iv: bytes, counter: int) -> bytes:
 def padded_length(policy: bytes, instant_s: int | None) -> int:
     """Bytes of each plaintext that leaves at `instant_s`."""
     length = 1 + 5 + 5 + 5 + 3  # array, log, number, floor, array of up to 255 records
-    for number, _, window_s, statistics, resolution, low, high, *_ in dumps_back(policy)[6]:
+    for line in dumps_back(policy)[6]:
+        number, _, window_s, statistics, resolution, low, high, *_ = line
         if instant_s is None or instant_s % window_s:
             continue
         length += 1 + len(dumps(number)) + 5
+        if is_masked(line):
+            length += 5 + len(dumps(bytes(8 * elements(line))))
+            continue
         for statistic in statistics:
             limits = (0, COUNT_MAX) if statistic == "count" else (low, high)
             step = 1 if statistic == "count" else resolution
             length += max(len(dumps(rounded(limit, step))) for limit in limits)
     return length
+
+
+def is_masked(line: list) -> bool:
+    """Whether a stream of a compiled policy is masked: then it has a tenth field, its bins."""
+    return len(line) > 9
+
+
+def elements(line: list) -> int:
+    """How many numbers a record of a masked stream has."""
+    return sum(len(line[9]) + 1 if name == "histogram" else 1 for name in line[3])
 
 
 def rounded(value: int, step: int) -> int:
@@ -144,9 +158,11 @@ class ReferenceNode:
         return sealed
 
     def due(self, instant_s: int, step=None) -> list:
-        """The records that are due at `instant_s`, all values null or `step`."""
+        """The records that are due at `instant_s`, all values null or `step`; of masked streams
+        null."""
         return [
-            [number, instant_s // window_s - 1] + [step] * len(statistics)
-            for number, _, window_s, statistics, *_ in dumps_back(self.policy)[6]
-            if instant_s % window_s == 0
+            [line[0], instant_s // line[2] - 1]
+            + ([None] * 2 if is_masked(line) else [step] * len(line[3]))
+            for line in dumps_back(self.policy)[6]
+            if instant_s % line[2] == 0
         ]

@@ -109,7 +109,7 @@ def test_a_node_that_does_not_run_ends_the_wait(line):
 @given(st.lists(st.text(max_size=60) | st.sampled_from(GOOD), max_size=30))
 def test_noise_on_the_line_does_no_harm(lines):
     test = after(*lines, waited_s=10_000)
-    assert test.failed() or {*GOOD[:5]} <= set(lines)
+    assert test.failed() or {*GOOD[1:5]} <= set(lines)  # a link tells that there is Wi-Fi
 
 
 @pytest.mark.parametrize("name", kit_names())

@@ -176,6 +176,14 @@ def test_a_radio_address_counts_in_each_window(tmp_path):
     assert compiled(tmp_path, text.replace(NOISE, ""))
 
 
+@pytest.mark.parametrize("noise", [NOISE, ""])
+def test_what_is_measured_when_somebody_comes_is_not_masked(tmp_path, noise):
+    """Its exact count would tell how many came."""
+    text = GOOD + CURVE.replace("energy_mwh", "vehicle_speed_mmps").replace(NOISE, noise)
+    text = text.replace("[0, 200_000]", "[0, 70_000]")
+    assert "come when vehicles do" in complaint(compiled, tmp_path, text)
+
+
 def test_levels_have_a_histogram(tmp_path):
     text = SPREAD.replace("vehicles", "laeq_mdb").replace('"sum_squares", ', "")
     text = text.replace("[0, 100]", "[30_000, 90_000]").replace("[10, 100]", "[50_000, 70_000]")

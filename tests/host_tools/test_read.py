@@ -23,7 +23,7 @@ from host_tools.provisioning.ticket import make_ticket
 from host_tools.state_folder import newest_store, stores_folder
 from host_tools.times import iso
 from tests.host_tools import reference_sealer as ref
-from tests.host_tools.reference_policy import policy, stream, with_version
+from tests.host_tools.reference_policy import masked, policy, stream, with_version
 
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT = bytes(range(32))
@@ -91,7 +91,7 @@ def test_the_table(lamppost, path):
     code, out, err = lamppost("read", "--store", path)
     assert (code, err) == (0, f"{path}\n")
     lines = [line.rstrip() for line in out.splitlines()]
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
     assert lines[0] == f"{NODE}  12 envelopes  last {iso(NOW + 3600)[:16].replace('T', ' ')} UTC"
     assert "1 lost  1 refused" in out
     began = iso(NOW + 11 * 300)[:16].replace("T", " ").split()
@@ -171,12 +171,18 @@ def test_every_event_in_words(lamppost, tmp_path):
     ending, ending_terms = policy(*LINES, version=4, days=(0, DAY0 + 29), keep_days=1)
     keyring.add_policy(NODE, higher, TERMS)
     keyring.add_policy(NODE, ending, ending_terms)
+    hiding, hiding_terms = policy(masked(7, "energy_mwh", 300, ["count"], 1, 0, 9), version=5)
+    keyring.add_policy(NODE, hiding, hiding_terms)
     node = ref.ReferenceNode(ROOT, NODE, DAY0, POLICY)
 
     def sealed(number, policy=POLICY, floor=1, instant_s=None, epoch=0):
         node.number, node.policy, node.floor, node.epoch = number - 1, policy, floor, epoch
         instant_s = instant_s or NOW + number * 300
         return node.topic, node.seal(node.due(instant_s, 40), instant_s)
+
+    def hidden(number, c):
+        node.number, node.policy, slot = number - 1, hiding, NOW // 300 - 1
+        return node.topic, node.seal([[7, slot, slot, c * 8]], NOW)
 
     def full_disk():
         raise sqlite3.OperationalError("database or disk is full")
@@ -190,6 +196,7 @@ def test_every_event_in_words(lamppost, tmp_path):
         [sealed(8, higher), sealed(9)],  # policy lowered
         [sealed(9, unknown)],  # kept sealed
         [sealed(9, ending, instant_s=NOW)],  # the policy ends
+        [hidden(12, b"1"), hidden(13, b"2")],  # masked ranges overlap
     ]
     with Store(tmp_path / "a.sqlite", keyring) as store:
         for at, batch in enumerate(batches):
@@ -204,10 +211,12 @@ def test_every_event_in_words(lamppost, tmp_path):
         ("new outbox", "4c4f4730"), ("lost", "4c4f4730 2–4"), ("found", "4c4f4730 2"),
         ("other bytes", "4c4f4730 6"), ("slot came again", "4c4f4730 7"),
         ("policy lowered", "2 to 1"), ("kept sealed", "unknown policy"),
-        ("policy ends", "4 2026-03-17"), ("came too late", "4c4f4730"),
+        ("policy ends", "4 2026-03-17"), ("masked ranges overlap", "4c4f4730 13"),
+        ("came too late", "4c4f4730"),
         ("deleted", "2026-02-19 1 10"), ("deleted", "2026-02-19 2 1"),
-        ("deleted", "2027-03-24 2 4"), ("deleted sealed", "2027-03-24 1"),
-        ("not rewritten", "2027-03-24"), ("epoch forgotten", "epoch 0"),
+        ("deleted", "2027-03-24 2 4"), ("deleted", "2027-03-24 7 2"),
+        ("deleted sealed", "2027-03-24 1"), ("not rewritten", "2027-03-24"),
+        ("epoch forgotten", "epoch 0"),
     ]  # fmt: skip
     assert {kind for kind, _ in expected} == set(KINDS)
     words = ("read", "--store", tmp_path / "a.sqlite", "--events")
@@ -228,8 +237,38 @@ def test_every_event_in_words(lamppost, tmp_path):
         "add the rules and terms of that one", "policy ends: version 4, last day 2026-03-17",
         "all deleted: 10 values of stream 1 on 2026-02-19",
         "deleted sealed: 1 envelopes on 2027-03-24",
+        "masked ranges overlap: outbox 4c4f4730, envelope 13", "the first stays",
     ):  # fmt: skip
         assert phrase in text, phrase
+
+
+# masked streams
+
+
+def test_masked_streams_are_named_and_their_values_are_not_shown(lamppost, tmp_path):
+    rules, terms = policy(masked(7, "energy_mwh", 300, ["count"], 1, 0, 9), version=2)
+    keyring = Keyring(tmp_path / "keyring.json")
+    keyring.add_node(make_ticket(ROOT, NODE, DAY0), rules, terms)
+    node = ref.ReferenceNode(ROOT, NODE, DAY0, rules)
+    slot = NOW // 300 - 1
+    with Store(tmp_path / "m.sqlite", keyring) as store:
+        store.take_batch([(node.topic, node.seal([[7, slot, slot, b"eightish"]], NOW))], NOW)
+    words = ("read", "--store", tmp_path / "m.sqlite")
+    code, out, _ = lamppost(*words)
+    assert code == 0
+    assert "energy_mwh: 1 masked values; see `lamppost sum`" in out and "eightish" not in out
+    _, out, _ = lamppost(*words, "--json", "--quantity", "energy_mwh")
+    content = json.loads(out)
+    assert content["values"] == []
+    assert content["masked"] == [{
+        "node": NODE, "stream": 7, "quantity": "energy_mwh", "policy": "test", "version": 2,
+        "values": 1,
+    }]  # fmt: skip
+    refused(lamppost(*words, "--quantity", "co2_ppm"), 1, "there are energy_mwh")
+    _, out, _ = lamppost(*words, "--retention", "--json")
+    (held,) = json.loads(out)["retention"]
+    assert (held["stream"], held["values"], held["oldest"]) == (7, 1, iso(slot * 300))
+    assert held["goes"] == iso(NOW + 365 * DAY_S)
 
 
 # what is kept, for how long, and why
@@ -242,9 +281,10 @@ def test_retention(lamppost, path):
     lines = out.splitlines()
     assert max(map(len, lines)) <= 100
     text = " ".join(out.split())
-    oldest, goes = (iso(at)[:16].replace("T", " ") for at in (NOW, NOW + 300 + 2 * DAY_S))
-    assert f"{NODE} co2_ppm 24 {oldest} 2 days {goes} dpv:PublicBenefit," in text
-    assert f"{OTHER} co2_ppm 22 {oldest} 2 days {goes}" in text
+    oldest, goes = (iso(at)[:10] for at in (NOW, NOW + 300 + 2 * DAY_S))
+    assert f"{NODE} 1 co2_ppm 24 {oldest} 2 days {goes}" in text
+    assert f"{OTHER} 1 co2_ppm 22 {oldest} 2 days {goes}" in text
+    assert "test version 1, streams 1 and 2: dpv:PublicBenefit, eu-gdpr:A6-1-e" in text
     code, out, _ = lamppost(*words, "--json")
     held = json.loads(out)["retention"]
     assert code == 0 and len(held) == 4

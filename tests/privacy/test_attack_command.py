@@ -148,14 +148,14 @@ def test_a_missing_library_is_told_with_a_command_that_works_here(monkeypatch):
     assert err.value.hint == ".venv/bin/pip install -e '.[attack]'"
 
 
-def test_what_is_masked_is_not_attacked(policies):
+def test_what_is_masked_cannot_be_read_singly(policies):
+    """Messages are looked at, and a street with its curve; noise on values there is none."""
     policy = policies["energy-dwelling"]
     masked = [stream for stream in policy.streams if stream.bins is not None]
     assert masked and [s.number for s in firmware_stages.readable(policy).streams] == [1]
-    assert has_energy(policy)
     alone = copy.copy(policy)
     alone.streams = masked
-    assert not has_energy(alone)
-    told = []
-    found = attack_all({"masked": alone}, tuple(ATTACKS), Sizes(), 1, None, told.append)
-    assert found == [] == told
+    assert has_energy(policy) and has_energy(alone)
+    names = tuple(name for name in ATTACKS if name != "network")
+    found = attack_all({"masked": alone}, names, Sizes(), 1, None, str)
+    assert found == []

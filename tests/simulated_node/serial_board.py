@@ -62,6 +62,31 @@ def mpremote(port: str, *words) -> tuple[int, str]:
     return run_program("mpremote", "connect", port, *words)
 
 
+def vfs_of_a_board(node: Path, main: str) -> bytes:
+    """The partition `vfs` as it lies on a board: main.py, the compiled firmware, and lp/."""
+    from littlefs import LittleFS
+
+    from host_tools.provisioning.firmware import compile_tree, firmware_sources
+    from host_tools.umqtt_source import umqtt_path
+    from simulator.node_image import Image
+
+    sources = dict(firmware_sources())
+    sources["umqtt/simple.py"] = umqtt_path() / "umqtt" / "simple.py"
+    folder = compile_tree(sources, None)
+    fs = LittleFS(block_size=4096, block_count=256, read_size=32, prog_size=32, lookahead_size=32)
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+    config = Image(node / "flash.img")
+    files.update({f"lp/{name}": config.read(name) for name in config.fs.listdir("/")})
+    files.pop("main.mpy", None)
+    files["main.py"] = main.encode()
+    for name, data in files.items():
+        fs.makedirs(str(Path(name).parent), exist_ok=True)
+        with fs.open(name, "wb") as file:
+            file.write(data)
+    fs.unmount()
+    return bytes(fs.context.buffer)
+
+
 def made_node(folder: Path) -> Path:
     """The folder with the partitions of a node of its own city."""
     import time

@@ -154,6 +154,24 @@ def test_a_bare_board_becomes_a_node(bench):
     assert files_of(part(content, LAYOUT.data)).listdir("/") == []
 
 
+@pytest.mark.parametrize("name", ["esp32-s3-devkitc", "esp32-c3-devkitm", "esp32-c6-devkitc"])
+def test_boards_with_other_chips_become_nodes(tmp_path, name):
+    board = load_board(name)
+    chip, mib = board["chip"], board["flash_kib"] // 1024
+    made = Bench(tmp_path, chip=chip, mib=mib)
+    try:
+        image = parse_image(micropython(chip, flash_mib=mib), "x")
+        result = made.run(made.plug_in(), board=board, image=image)
+        assert (result["state"], result["written"]) == ("written", ALL), result
+        content = made.content()
+        assert content[0] == 0xE9 and content[0x10000] == 0xE9
+        rows = parse_table(content[TABLE_AT : TABLE_AT + 0x1000])
+        assert rows == lay_out(image).rows
+        assert "lp" in files_of(part(content, rows[-2])).listdir("/")
+    finally:
+        made.close()
+
+
 def test_a_dry_run_says_all_and_does_nothing(bench):
     result = bench.run(bench.plug_in(), dry_run=True)
     assert (result["state"], result["written"], result["node"]) == ("dry run", ALL, "0000000000")

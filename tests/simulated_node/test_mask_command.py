@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from host_tools.collector import open_envelope, store
 from host_tools.collector.keyring import Keyring
 from host_tools.provisioning.command import mask, policy_parts
 from host_tools.provisioning.ticket import make_ticket
@@ -51,14 +50,11 @@ class Vault:
 
 
 @pytest.fixture
-def keeps_only(monkeypatch):
-    """What a store makes of masked records is for its own tests."""
+def known_root(monkeypatch):
     monkeypatch.setattr(city_folder, "new_root", lambda: ROOT)
-    monkeypatch.setattr(open_envelope, "_check_values", lambda *_: None)
-    monkeypatch.setattr(store.Store, "_keep_values", lambda *_: None)
 
 
-def test_refused_given_and_taken(keeps_only, tmp_path):
+def test_refused_given_and_taken(known_root, tmp_path):
     sent = {}
     plan = Plan(
         kits=choose_kits(["energy"], None), for_s=4 * 3600, folder=tmp_path / "city",

@@ -3,14 +3,13 @@
 passes on, and what is left on the flash once the day's keys have gone.
 
 Each envelope is opened here, with `cryptography` and the roots of the ticket; what a store makes
-of masked records is for its own tests: it only keeps these envelopes, and sends their receipts.
+of masked records is for its own tests.
 """
 
 import dataclasses
 
 import pytest
 
-from host_tools.collector import open_envelope, store
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.provisioning.ticket import make_ticket
@@ -72,8 +71,7 @@ QUANTITIES = {
 
 @pytest.fixture
 def compiled(monkeypatch, tmp_path):
-    """The rules and terms of these streams, with a root that is known, and a store that only
-    keeps envelopes."""
+    """The rules and terms of these streams, with a root that is known."""
     path = tmp_path / "policy.toml"
     lines = [STREAM.format(n, *each) for n, each in enumerate(QUANTITIES.items(), 1)]
     path.write_text("# SPDX-License-Identifier: MIT\n" + HEAD + "".join(lines))
@@ -83,8 +81,6 @@ def compiled(monkeypatch, tmp_path):
     made = dataclasses.replace(in_the_open, rules=rules)
     monkeypatch.setattr(city_run, "compile_policy", lambda path, kit: made)
     monkeypatch.setattr(city_folder, "new_root", lambda: ROOT)
-    monkeypatch.setattr(open_envelope, "_check_values", lambda *_: None)
-    monkeypatch.setattr(store.Store, "_keep_values", lambda *_: None)
     return made
 
 

@@ -22,10 +22,12 @@ from tests.simulated_node.serial_board import (
     made_node,
     mpremote,
     run_program,
+    vfs_of_a_board,
 )
 
 APP_AT = 0x10000
 MIB = 1024 * 1024
+UNUSABLE = "what describes the node cannot be used"
 BOARDS = {
     "esp32-devkitc": "ESP32-D0WD-V3 (revision v3.1)",
     "esp32-s3-devkitc": "ESP32-S3 (QFN56) (revision v0.2)",
@@ -130,6 +132,25 @@ def test_a_node_is_flashed_over_the_network_boots_and_answers(tmp_path, micropyt
     assert "outbox" in Image(path).fs.listdir("/"), "the node wrote to its flash"
 
 
+def test_the_code_that_was_flashed_is_what_runs(tmp_path, micropython):
+    node, flash = made_node(tmp_path), tmp_path / "flash.bin"
+    main = "print('flashed ' + 'main')\nfrom node.app import run\nrun()\n"
+    content = flash_content(0x1000, 0, node)
+    content[0x200000] = vfs_of_a_board(node, main)
+    write_flash(flash, content, 4 * MIB)
+    with RunningBoard("--rfc2217", 0, "--flash", flash, "--speed", 60) as board:
+        with serial.serial_for_url(board.port, baudrate=115_200, timeout=30) as line:
+            line.dtr, line.rts = False, True
+            line.rts = False
+            line.read_until(b"rst:0x1")
+            heard = line.read_until(b"samples=")
+        assert b"flashed main" in heard and heard.endswith(b"samples="), heard
+        code, text = mpremote(board.port, "exec", "import node; print(node.__path__)")
+        assert code == 0 and not text.startswith("/.sim"), text
+        code, text = mpremote(board.port, "fs", "ls", ":lp")
+        assert code == 0 and "config.json" in text, text
+
+
 def test_a_board_without_a_node_is_a_micropython_board(tmp_path, micropython):
     flash = tmp_path / "flash.bin"
     write_flash(flash, flash_content(0x1000, 0), 4 * MIB)
@@ -146,8 +167,8 @@ def test_a_board_without_a_node_is_a_micropython_board(tmp_path, micropython):
     ("vfs", "said"),
     [
         ({"config.json": b"[1, 2]"}, ""),
-        ({"config.json": b'{"wifi": 1}'}, "what describes the node cannot be used"),
-        ({"kit.json": b'{"sensors": [{}]}'}, "what describes the node cannot be used"),
+        ({"config.json": b'{"wifi": 1}'}, UNUSABLE),
+        ({"config.json": b"{}", "kit.json": b'{"sensors": [{}]}'}, UNUSABLE),
         (None, ""),  # no LittleFS
     ],
 )

@@ -13,11 +13,11 @@ START_S = 1_780_000_000 // 3600 * 3600
 HOURS = 3
 
 
-def seen(mood, folder):
+def seen(mood, folder, kits=()):
     """Runs a city; returns ({kit: [(topic's last level, length, Unix s), …]}, payloads, store)."""
     messages = []
     plan = Plan(
-        kits=choose_kits((), None),
+        kits=choose_kits(kits, None),
         for_s=HOURS * 3600,
         mood=mood,
         folder=folder,
@@ -62,6 +62,17 @@ def test_a_quiet_city_and_a_busy_one_look_alike(both):
     for kit in quiet:
         assert quiet[kit] == busy[kit]
         assert len(quiet[kit]) > 2 * HOURS * 3
+
+
+def test_a_node_that_masks_looks_alike_as_well(tmp_path):
+    """Each quarter of an hour, from the first that was watched whole: an envelope, as long."""
+    quiet, busy = (seen(mood, tmp_path / mood, ("energy-p1",)) for mood in ("quiet", "busy"))
+    assert quiet[0] == busy[0]
+    greeting, *ups = [length for level, length, _ in busy[0]["energy-p1"] if level == "up"]
+    assert len(ups) == 4 * HOURS - 1 and set(ups) != {greeting} and len(set(ups)) == 1
+    for _, _, store in (quiet, busy):
+        with contextlib.closing(sqlite3.connect(store)) as db:
+            assert db.execute("SELECT count(*) FROM masked").fetchone() == (len(ups),)
 
 
 def test_lengths_follow_from_the_policy_alone(both):
