@@ -10,6 +10,7 @@ from pathlib import Path
 
 from host_tools.city import outgoing
 from host_tools.city.people import technician_of
+from host_tools.city.roots import masked_streams
 from host_tools.city.vault_keys import (
     authority_of,
     note_certificate,
@@ -70,7 +71,7 @@ class _Maker:
         self._place = place_of(file)
         self._signed = policy.signed()
         rules = policy.policy()
-        self._masked = [stream.number for stream in rules.streams if stream.bins is not None]
+        self._masked = masked_streams(rules)
         self._digest = rules.digest
         query = "INSERT OR IGNORE INTO policies VALUES (?, ?)"
         file.db.execute(query, (rules.digest, policy.encode()))

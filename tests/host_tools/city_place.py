@@ -64,10 +64,12 @@ class City(Place):
     def opening(self) -> tuple:
         return "--key-file", self.key.path, "--passphrase-file", self.passphrase
 
-    def issue(self, count: int = 3, to: str = "anna", *more) -> dict:
+    def issue(self, count: int = 3, to: str = "anna", kit: str = KIT) -> dict:
+        path = self.folder / f"{kit}.policy"
+        path.write_bytes(published(kit)[0].encode())
         target = self.folder / f"{to}.tickets"
-        return self.vault("issue", "--count", count, "--kit", KIT, "--policy",
-                          self.folder / "air.policy", "--to", to, "-o", target, *more)  # fmt: skip
+        return self.vault("issue", "--count", count, "--kit", kit, "--policy", path, "--to", to,
+                          "-o", target)  # fmt: skip
 
     def vault(self, verb: str, *words) -> dict:
         """A verb of `lamppost vault`, the first word after which is the vault."""

@@ -72,15 +72,6 @@ def test_a_ticket_has_one_nodes_keys_and_no_root(city):
         assert getattr(first.ticket, name) != getattr(second.ticket, name)
 
 
-def test_masked_streams_have_their_trees():
-    """Only those: a kit without masked streams has none."""
-    from host_tools.provisioning.ticket import mask_root
-    from tests.host_tools.prepared_fixture import make_parts
-
-    assert make_parts("air").ticket.masks == {}
-    assert len(mask_root(bytes(32), "0123456789", 3)) == 16
-
-
 def test_the_vault_notes_what_it_has_issued(city):
     nodes = city.nodes()
     assert {row["state"] for row in nodes.values()} == {"issued"}

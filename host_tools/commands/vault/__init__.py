@@ -24,6 +24,7 @@ VERBS = {
     "update": "Write what a store needs after revocations: mixes, who counts no more.",
     "revoke": "Take back a node, a ticket, a technician, a store or a reader.",
     "mix": "Shut out who has old seals of a node, also when one came too late.",
+    "roots": "Write what a controller needs to open sums of masked streams.",
     "nodes": "List nodes, their tickets, and who may open them.",
     "commands": "Write the commands that nodes are to get, for `lamppost send`.",
     "broker": "Write what the broker needs: who may do what, who is revoked.",

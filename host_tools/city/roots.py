@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What a controller needs of nodes whose streams are masked: the roots of their trees. Sums are
+opened with them, single values are not, as a controller has no envelopes."""
+
+from pathlib import Path
+
+from host_tools.city.vault_keys import check_kind, office_secret
+from host_tools.errors import ToolError
+from host_tools.policy.signed import read_published
+from host_tools.provisioning.controller_key import ControllerKey
+from host_tools.provisioning.mask_roots import NodeRoots, roots_of, write_roots
+from host_tools.provisioning.ticket import make_ticket
+from host_tools.vault.sealed_file import SealedFile
+from node.policy.rules import Policy
+
+
+def hand_out_roots(file: SealedFile, controller: ControllerKey, target: Path) -> int:
+    """Writes the roots of all active nodes that mask anything, for this controller; returns how
+    many nodes. It can be made again at any time. ToolError when there are none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    check_kind(file)
+    nodes = _nodes(file)
+    if not nodes:
+        message = f"{file.path} has no active node that masks anything"
+        raise ToolError(message, "accept receipts of nodes whose policy has masked = true")
+    office = Ed25519PrivateKey.from_private_bytes(office_secret(file))
+    detail = {"controller": controller.fingerprint(), "nodes": [node.node_id for node in nodes]}
+    with file.change("hand out roots", detail):
+        pass
+    write_roots(target, nodes, controller, office)
+    return len(nodes)
+
+
+def masked_streams(policy: Policy) -> list[int]:
+    """The numbers of the streams that a node masks under this policy."""
+    return [stream.number for stream in policy.streams if stream.bins is not None]
+
+
+def _nodes(file: SealedFile) -> list[NodeRoots]:
+    query = "SELECT digest, published FROM policies"
+    policies = {digest: read_published(data).policy() for digest, data in file.db.execute(query)}
+    query = (
+        "SELECT nodes.id, root, day0, policy FROM nodes JOIN tickets ON node = nodes.id"
+        " WHERE nodes.state = 'active' ORDER BY nodes.id"
+    )
+    found = []
+    for node_id, root, day0, digest in file.db.execute(query):
+        masked = masked_streams(policies[digest])
+        if masked:
+            ticket = make_ticket(root, node_id, day0, masked)
+            found.append(roots_of(ticket, policies[digest]))
+    return found
