@@ -35,8 +35,10 @@ def argon2id():
 def made(tmp_path_factory):
     city = City(tmp_path_factory.mktemp("made")).fill()
     city.issue(3)
-    city.installed = [parts.ticket.node_id for parts in city.install(*BOARDS)]
+    city.install(*BOARDS)
     city.ok("technician", "receipts", city.anna, *city.opening(), "-o", city.receipts)
+    uses = decode_receipts(city.receipts.read_bytes(), "it").uses
+    city.installed = [use.node_id for use in uses]
     return city
 
 
