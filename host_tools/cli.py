@@ -25,6 +25,8 @@ VERBS = {
     "policy": "Check, compile, sign and compare what nodes may tell.",
     "controller": "Open sums of masked streams, by the rules of their policies.",
     "vault": "Keep a city's keys in one file that opens with two factors only.",
+    "flash": "Turn a bare board into a node: firmware, keys, self-test.",
+    "doctor": "Say what would keep flashing from working, and how to mend it.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }
 

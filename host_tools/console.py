@@ -18,8 +18,12 @@ def is_terminal() -> bool:
 
 
 def result(renderable):
-    """Shows text or one of rich's tables."""
-    _console().print(renderable)
+    """Shows text or one of rich's tables. Text is wrapped for a terminal only: what is piped into
+    a file or another program keeps its lines."""
+    from rich.text import Text
+
+    is_text = isinstance(renderable, str | Text)
+    _plain_console().print(renderable, soft_wrap=is_text and not is_terminal())
 
 
 def result_json(value):
@@ -56,8 +60,53 @@ def complain(error: ToolError):
 
 
 def _line(text: str) -> str:
+    return _visible(" ".join(text.split()))
+
+
+def _visible(text: str) -> str:
     # What is quoted may come from a file: it does not get to steer the terminal.
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
+def _plain_console():
+    """What is shown may come from a file: no [word] and no :word: of it is an instruction, nor
+    does it get to steer the terminal."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def render_str(self, text, **options):
+            return super().render_str(_visible(text), **options)
+
+    return Plain(highlight=False, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def progress(on: bool = True):
+    """Gives show(name, words, percent): a bar for each name, on stderr; off a terminal a line when
+    the words change. It may be called from several threads."""
+    said = {}
+    if not on or not sys.stderr.isatty():
+
+        def tell(name: str, words: str, percent: int):
+            if on and said.get(name) != words:
+                said[name] = words
+                note(f"{name}: {words}")
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = TextColumn("{task.fields[name]}", markup=False), BarColumn(), TaskProgressColumn()
+    words_column = TextColumn("{task.description}", markup=False)
+    with Progress(*columns, words_column, console=Console(stderr=True, highlight=False)) as bars:
+
+        def show(name: str, words: str, percent: int):
+            if name not in said:
+                said[name] = bars.add_task("", name=name, total=100)
+            bars.update(said[name], description=_line(words), completed=percent)
+
+        yield show
 
 
 @contextlib.contextmanager
@@ -71,12 +120,5 @@ def live(render: Callable, on: bool = True):
         return
     from rich.live import Live
 
-    with Live(render(), console=_console(), auto_refresh=False) as display:
+    with Live(render(), console=_plain_console(), auto_refresh=False) as display:
         yield lambda: display.update(render(), refresh=True)
-
-
-def _console():
-    """Text is shown as it is: what comes from others may look like rich's markup."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False)

@@ -10,6 +10,7 @@ Both factors beside the vault protect nothing: that is for a simulation. Its nod
 ahead of this machine's, so this controller opens what has not happened yet.
 """
 
+import contextlib
 import secrets
 import shutil
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from host_tools.collector.coverage import MaskedReader, policies_of
+from host_tools.collector.read_store import open_to_read
 from host_tools.controller import folder, ledger
 from host_tools.controller.key_vault import KeyVault
 from host_tools.controller.ledger import Ledger
@@ -25,6 +28,7 @@ from host_tools.policy.signed import PublishedPolicy
 from host_tools.private_file import write_private
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.mask_roots import NodeRoots
+from host_tools.times import iso
 from host_tools.vault.factors import KeyFile, make_key_file
 
 FOLDER, KEY_FILE, PASSPHRASE = "controller", "controller.key", "controller.passphrase"
@@ -69,14 +73,31 @@ def is_there(city: Path) -> bool:
     return (city / FOLDER / ledger.FILE).exists()
 
 
-def words(city: Path, program: str) -> list[str]:
-    """What to type to open a sum, for a person."""
+def words(city: Path, program: str, store: Path | str) -> list[str]:
+    """What to type to open a sum of all that this store has, for a person."""
     factors = f"--key-file {city / KEY_FILE} --passphrase-file {city / PASSPHRASE}"
+    asked = _asked(Path(store))
+    if asked is None:
+        return ["Masked streams open as sums: nothing of one has come yet."]
     return [
         "Masked streams open as sums. The controller, whose factors lie beside it as this is a "
         "simulation:",
         f"{program} controller serve {city / FOLDER} --listen 127.0.0.1:8443 {factors}",
         "and an office that asks it:",
-        f"{program} sum --controller https://127.0.0.1:8443 --tls-dir {city / 'tls'} "
-        f"--name {OFFICE} --controller-key {city / FOLDER / folder.PUBLIC} --from … --to …",
+        f"{program} sum --store {store} {asked} --controller https://127.0.0.1:8443 "
+        f"--tls-dir {city / 'tls'} --name {OFFICE} "
+        f"--controller-key {city / FOLDER / folder.PUBLIC}",
     ]
+
+
+def _asked(store: Path) -> str | None:
+    """The options that name the masked stream with the lowest number, and the time for which all
+    its nodes have sent it; None when there is none."""
+    with contextlib.closing(open_to_read(store)) as db:
+        numbers = sorted({one.stream.number for one in policies_of(db)})
+        for number in numbers:
+            span = MaskedReader(db, number).common_span()
+            if span is not None:
+                begin, end = map(iso, span)
+                return f"--stream {number} --from {begin} --to {end}"
+    return None

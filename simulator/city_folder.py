@@ -25,6 +25,7 @@ from host_tools.policy.signed import PublishedPolicy, load_key, make_key, sign
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.mask_roots import roots_of
 from host_tools.provisioning.node_flash import make_node
+from host_tools.provisioning.node_parts import NodeParts
 from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
 from node.policy.rules import Policy
 from simulator import city_controller
@@ -151,17 +152,19 @@ class CityFolder:
             ticket = make_ticket(new_root(), new_node_id(), start_s // _DAY_S, masked)
             make_node(
                 self.path / "nodes",
-                ticket=ticket,
-                identity=authority.issue(ticket.node_id, "node"),
-                ca_der=ca_der,
-                broker=(broker_name, BROKER_PORT),
+                NodeParts(
+                    ticket=ticket,
+                    identity=authority.issue(ticket.node_id, "node"),
+                    ca_der=ca_der,
+                    broker=(broker_name, BROKER_PORT),
+                    sntp=SNTP_HOST,
+                    floor_s=start_s,
+                    kit=kit.data,
+                    policy=signed,
+                    policy_key=signer.public_key,
+                ),
                 wifi=(SSID, PASSWORD),
-                sntp=SNTP_HOST,
-                floor_s=start_s,
                 board=board,
-                kit=kit.data,
-                policy=signed,
-                policy_key=signer.public_key,
             )
             signature = signed[len(policy.rules) :], signer.public_key
             keyring.add_node(ticket, policy.rules, policy.terms, signature)

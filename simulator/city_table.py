@@ -90,7 +90,7 @@ def closing_words(city, account: dict, stopped: bool) -> str:
     if city.plan.folder:
         lines[-1] += f" --store {account['store']}"
         if city_controller.is_there(city.plan.folder):
-            lines += city_controller.words(city.plan.folder, program)
+            lines += city_controller.words(city.plan.folder, program, account["store"])
     return "\n".join(lines)
 
 

@@ -82,6 +82,18 @@ class MaskedReader:
         row = self._db.execute(query + " LIMIT 1", (node_id, self.number)).fetchone()
         return None if row is None else row[0]
 
+    def common_span(self) -> tuple[int, int] | None:
+        """The time that the newest segments of all nodes that sent anything of it have in common;
+        None where that is no time. It reads all of them: for stores of a demo's size."""
+        query = (
+            "SELECT max(first), min(last) FROM (SELECT min(from_s) AS first, max(end_s) AS last"
+            " FROM masked AS one WHERE stream = ? AND segment = (SELECT segment FROM masked"
+            " WHERE node = one.node AND stream = one.stream ORDER BY from_s DESC LIMIT 1)"
+            " GROUP BY node)"
+        )
+        begin_s, end_s = self._db.execute(query, (self.number,)).fetchone()
+        return None if begin_s is None or end_s <= begin_s else (begin_s, end_s)
+
     def covering(self, nodes, ranges) -> dict[str, set[int]]:
         """{node: the rows of its policies, from each range's ends}, of those of `nodes` that
         cover all ranges."""

@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from host_tools.collector.coverage import REASONS, LeftOut, MaskedPolicy, MaskedReader
-from host_tools.collector.sum_figures import Figure, figures
+from host_tools.collector.sum_figures import Figure, by_noise, figures
 from host_tools.collector.sums import Plan, open_sums, policy_of
 from host_tools.controller.documents import Request, Token
 from host_tools.policy.figures import count
@@ -33,9 +33,10 @@ def _left_out_lines(left_out: list[LeftOut]) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class RequestAccount:
-    """A request that was written to `path`."""
+    """A request that was written to `path`, of what is in `store`."""
 
     path: Path
+    store: Path
     plan: Plan
 
     def as_object(self) -> dict:
@@ -59,7 +60,8 @@ class RequestAccount:
             f" {request.purpose}",
             *_left_out_lines(self.plan.left_out),
             "Have the controller make a token of it (`lamppost controller token`), then:",
-            f"lamppost sum --request {self.path} --token FILE --controller-key FILE",
+            f"lamppost sum --store {self.store} --request {self.path} --token FILE"
+            " --controller-key FILE",
         ]
         return "\n".join(lines)
 
@@ -155,4 +157,6 @@ def _in_table(found: list[Figure]) -> list[Figure]:
 def _shown(figure: Figure) -> str:
     if figure.low or figure.high:
         return f"{figure.low} to {figure.high}"
-    return f"{figure.value} ± {figure.noise}" if figure.noise else figure.value
+    if not figure.noise:
+        return figure.value
+    return " ± ".join(by_noise(figure.value, figure.noise))

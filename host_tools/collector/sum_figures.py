@@ -4,6 +4,7 @@
 import dataclasses
 import itertools
 import math
+from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 
 from host_tools.collector.read_store import shown
@@ -12,6 +13,7 @@ from node.policy.rules import Stream
 
 PERCENTS = (10, 50, 85)  # the last: below which 85 of 100 drive, as road engineers count
 _SURE = 0.95
+_WIDE = Context(prec=99)  # sums of squares have more than the usual 28 digits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,17 @@ def noise_bound(numerator: int, denominator: int) -> int:
     rate = denominator / numerator
     outside = (1 - _SURE) * (1 + math.exp(-rate)) / 2
     return max(0, math.ceil(-math.log(outside) / rate) - 1)
+
+
+def by_noise(value: str, noise: str) -> tuple[str, str]:
+    """Both as far as the noise lets them mean something: to its second digit, the noise rounded up
+    (JCGM 100:2008, 7.2.6). 124521.462 and 3025.690 are 124500 and 3100."""
+    bound = Decimal(noise)
+    place = max(bound.adjusted() - 1, bound.as_tuple().exponent)
+    step = Decimal(1).scaleb(place)
+    near = Decimal(value).quantize(step, context=_WIDE)
+    bound = bound.quantize(step, ROUND_CEILING, context=_WIDE)
+    return f"{_WIDE.add(near, 0):f}", f"{bound:f}"  # + 0: zero has no sign
 
 
 _SIMPLE = ("count", "sum", "sum_squares")

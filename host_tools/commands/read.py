@@ -253,6 +253,7 @@ _HELD = ("node", "stream", "quantity", "policy", "version", "values", "oldest", 
 
 
 def _show_holdings(path: Path, holdings: list, form: str | None):
+    from host_tools.collector.holdings import holdings_table, why_held
     from host_tools.times import iso
 
     rows = [
@@ -270,26 +271,5 @@ def _show_holdings(path: Path, holdings: list, form: str | None):
         if not rows:
             console.note("no values are held")
             return
-        console.result(_holdings_table(holdings))
-
-
-def _holdings_table(holdings: list):
-    """A node is named in its first row."""
-    from rich.table import Table
-
-    from host_tools.times import short
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("node", "quantity", "held", "oldest", "kept for", "the oldest goes"):
-        justify = "right" if name in ("held", "kept for") else "left"
-        table.add_column(name, justify=justify, no_wrap=True)
-    table.add_column("purpose, legal basis")
-    before = None
-    for one in holdings:
-        table.add_row(
-            "" if one.node_id == before else one.node_id, one.quantity, str(one.values),
-            short(one.oldest_s), f"{one.retention_days} days", short(one.goes_s),
-            f"{one.purpose}, {one.legal_basis}",
-        )  # fmt: skip
-        before = one.node_id
-    return table
+        console.result(holdings_table(holdings))
+        console.result(why_held(holdings))

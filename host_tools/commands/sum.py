@@ -61,7 +61,7 @@ def sum(path, token_path, request_path, key_path, form, url, tls_dir, name, **qu
             return
         reader, plan = _planned(db, path, question)
         if url is None:
-            _write_request(request_path, plan, form)
+            _write_request(path, request_path, plan, form)
             return
         key = _key(key_path)  # before a token costs anything
         signed = _ask(url, plan, tls_dir, name)
@@ -162,8 +162,9 @@ def _read(path: Path, what: str) -> bytes:
 def _read_request(path: Path):
     from host_tools.controller.documents import Request
 
+    encoded = _read(path, "request")
     try:
-        return Request.decode(_read(path, "request"))
+        return Request.decode(encoded)
     except ToolError as err:
         err.args = (f"{path}: {err.message}",)
         err.message = err.args[0]
@@ -191,12 +192,12 @@ def _ask(url: str, plan, tls_dir: Path | None, name: str | None) -> bytes:
     return ask(url, plan.request, Tls(*files))
 
 
-def _write_request(path: Path, plan, form: str | None):
+def _write_request(store: Path, path: Path, plan, form: str | None):
     from host_tools.collector.sum_account import RequestAccount
     from host_tools.public_file import write_public
 
     write_public(path, plan.request.encode())
-    account = RequestAccount(path, plan)
+    account = RequestAccount(path, store, plan)
     if form == "json":
         console.result_json(account.as_object())
     elif form == "csv":

@@ -59,7 +59,7 @@ class Request:
         if len(digests) > POLICIES_MAX:
             raise _wrong(f"names more than {POLICIES_MAX} policies")
         if not is_line(self.purpose):
-            raise _wrong("has no purpose")
+            raise _wrong("has no purpose, or one that is no line of text")
 
     def encode(self) -> bytes:
         ranges = [list(span) for span in self.ranges]

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from host_tools.errors import ToolError
 from host_tools.provisioning.controller_key import (
     ControllerKey,
+    is_name,
     new_sealing_secret,
     sealing_public,
 )
@@ -66,7 +67,7 @@ class KeyVault:
     def create(cls, folder: Path, passphrase: str, factor, name: str, policy_key: bytes,
                office: bytes, ahead_s: int = 0) -> "KeyVault":  # fmt: skip
         """With new keys. ToolError when the name is none, or the folder has a vault."""
-        if not (name.isprintable() and 0 < len(name) <= 64):
+        if not is_name(name):
             raise ToolError("the name of a controller has 1 to 64 characters", "give a --name", 2)
         vault = cls(SealedFile.create(Path(folder) / FILE, passphrase, factor, _SCHEMA))
         try:

@@ -88,6 +88,9 @@ class Ledger:
 
     @contextlib.contextmanager
     def _connected(self, must_exist: bool = True):
+        if must_exist and not self.path.exists():
+            hint = "give a controller's folder; a ledger that is lost comes back from its backup"
+            raise ToolError(f"{self.path}: there is no ledger", hint)
         try:
             mode = "rw" if must_exist else "rwc"
             uri = f"{self.path.resolve().as_uri()}?mode={mode}"

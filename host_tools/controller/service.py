@@ -18,12 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
 
 from host_tools.controller import ledger, log_report
 from host_tools.controller.controller import Controller
 from host_tools.controller.rules import Refusal
 from host_tools.errors import ToolError
+from host_tools.provisioning.controller_key import is_name
 
 ROLES = ("requester", "collector")
 REQUEST_MAX = 1 << 20  # bytes; the largest request has about a quarter of it
@@ -59,6 +62,21 @@ def server_context(authority: bytes, certificate: bytes, key: bytes) -> ssl.SSLC
         hint = "give the certificate of this controller, its key, and its authority's certificate"
         raise ToolError("the controller's certificate cannot be used", hint) from err
     return context
+
+
+def check_own(certificate: bytes):
+    """ToolError unless a certificate (PEM) is one with which a controller can serve."""
+    found = x509.load_pem_x509_certificate(certificate)
+    roles = found.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    if [role.value for role in roles] != ["controller"]:
+        said = ", ".join(str(role.value) for role in roles) or "none"
+        message = f"the certificate has the role (OU) {said}, and controller is needed"
+        raise ToolError(message, "give the one that was issued for this controller")
+    try:
+        found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        message = "the certificate names no host, so nobody who asks would take it"
+        raise ToolError(message, "have one issued with the controller's host names") from None
 
 
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes):
@@ -97,7 +115,7 @@ def _who(request: web.Request) -> tuple[str, str]:
     fields = [pair for part in certificate.get("subject", ()) for pair in part]
     names = [value for key, value in fields if key == "commonName"]
     roles = [value for key, value in fields if key == "organizationalUnitName"]
-    if len(names) != 1 or len(roles) != 1:
+    if len(names) != 1 or len(roles) != 1 or not is_name(names[0]):
         raise Refusal("role", "the certificate has no name and role", "show another one")
     return names[0], roles[0]
 

@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.hpke import (
 from host_tools.errors import ToolError
 
 LABEL = "lp1 controller key"
-SEALING_SECRET = 64 + 32  # bytes: the seed of ML-KEM-768, the X25519 key
 _KEM_PUBLIC = 1184
 _NAME_MAX = 64
 
@@ -84,8 +83,13 @@ def read_key(path: Path) -> ControllerKey:
     return decode(encoded, str(path))
 
 
+def is_name(text: str) -> bool:
+    """Whether an office may have this name: it is shown to people, in tokens and in the log."""
+    return text.isprintable() and len(text.strip()) > 0 and len(text) <= _NAME_MAX
+
+
 def _is_whole(key: ControllerKey) -> bool:
-    texts = type(key.name) is str and key.name.isprintable() and 0 < len(key.name) <= _NAME_MAX
+    texts = type(key.name) is str and is_name(key.name)
     keys = type(key.signing) is bytes and type(key.sealing) is bytes
     return texts and keys and len(key.signing) == 32 and len(key.sealing) == _KEM_PUBLIC + 32
 

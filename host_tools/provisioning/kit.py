@@ -122,9 +122,23 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     """A kit by name, or by the path of its folder or kit.json; checked, also against `board`."""
     path = _path_of(str(name_or_path), "kit", _boards_folder() / "kits", kit_names())
     data, lines = _read_json(path)
+    table = check_kit(path, data, board, lines)
+    policy_path = path.parent / table.take("policy", str)
+    if not _is_file(policy_path):
+        raise table.wrong(
+            f"has the policy {policy_path.name!r}, which is not there", "write the policy"
+        )
+    return Kit(data["kit"], path, data, policy_path)
+
+
+def check_kit(
+    path: Path | str, data, board: dict | None = None, lines: JsonLines | None = None
+) -> Table:
+    """ToolError when the content of a kit.json is not sound, or does not fit `board`; path: how
+    messages name it."""
     keys = ("kit", "title", "policy", "outbox_kib", "sensors")
-    table = Table(f"{path}: the kit", data, keys, lines.of())
-    name = table.take_name("kit")
+    table = Table(f"{path}: the kit", data, keys, lines and lines.of())
+    table.take_name("kit")
     title = table.take("title", str, "")
     if not title.isprintable():
         raise table.wrong("has a title with characters that cannot be shown", "write plain text")
@@ -133,7 +147,7 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
     used = _Used()
     for index, fields in enumerate(table.take("sensors", list), 1):
         place = f"{path}: sensor {index}"
-        _check_sensor(place, fields, buses, used, lines.of("sensors", index))
+        _check_sensor(place, fields, buses, used, lines and lines.of("sensors", index))
         if board is not None and DriverFacts(fields["part"]).native and not board.get("native"):
             message = f"{place} ({fields['part']}) needs machine code, which this board cannot run"
             raise ToolError(message, 'take a board that has "native" in its board.json')
@@ -144,12 +158,7 @@ def load_kit(name_or_path: str | Path, board: dict | None = None) -> Kit:
         )
     if board is not None:
         check_fit(path, data, board)
-    policy_path = path.parent / table.take("policy", str)
-    if not _is_file(policy_path):
-        raise table.wrong(
-            f"has the policy {policy_path.name!r}, which is not there", "write the policy"
-        )
-    return Kit(name, path, data, policy_path)
+    return table
 
 
 def _is_file(path: Path) -> bool:

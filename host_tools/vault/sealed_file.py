@@ -84,6 +84,8 @@ class SealedFile:
             if not read_only:
                 file._lock = take_lock(file.path)
             data = read_sealed(file.path)
+            if not data.startswith(layout.MAGIC):
+                raise ToolError(f"{path} is not a vault, or damaged", "give the vault's file")
             if not file._unseal(data, passphrase, factor):
                 raise ToolError(f"{path} does not open: a factor is wrong, or the file is damaged",
                                 _DOES_NOT_OPEN)  # fmt: skip

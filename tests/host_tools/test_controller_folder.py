@@ -237,7 +237,7 @@ def test_the_log_as_a_page_and_verified(run, office, tmp_path):
     assert "electrical energy of 6 nodes" in text and "2 sums opened, 0.125 epsilon each" in text
     assert not any(node.node_id in text for node in office.nodes)
     code, out, _ = run("log", "--verify", factors=False)
-    assert code == 0 and out.startswith("2 entries")
+    assert code == 0 and out.startswith("entries: 2, newest hash: ")
     with sqlite3.connect(office.path / ledger.FILE) as db:
         db.execute("UPDATE log SET detail = replace(detail, 'street', 'square')")
     db.close()
@@ -246,6 +246,17 @@ def test_the_log_as_a_page_and_verified(run, office, tmp_path):
     assert run("log", "--html", page, factors=False)[0] == 1
     assert "does not hold together" in page.read_text()
     assert run("token", page, "-o", tmp_path / "no.token", "--by", "me")[0] == 1
+    for nobody in ("", " ", "a\x1b[31mb", "a" * 65):
+        code, _, err = run("token", page, "-o", tmp_path / "no.token", "--by", nobody)
+        assert code == 2 and "--by" in err
+
+
+def test_a_folder_without_a_ledger(run, office):
+    (office.path / ledger.FILE).unlink()
+    for verb, factors in (("log", False), ("status", True)):
+        code, _, err = run(verb, factors=factors)
+        assert code == 1 and "there is no ledger" in err and "backup" in err
+    assert not (office.path / ledger.FILE).exists()
 
 
 def test_add_and_allow(run, office, tmp_path):
@@ -278,7 +289,12 @@ def test_serve_in_a_process(run, office, secret_file, tmp_path):
     authority.issue("controller", "controller", ["127.0.0.1"]).save(tls, "controller")
     authority.issue("energy-office", "requester").save(tls, "energy-office")
     assert run("serve")[0] == 1  # no certificate yet
-    assert run("certificate", "--tls-dir", tls, "--cn", "nobody")[0] == 1
+    authority.issue("deaf", "controller").save(tls, "deaf")
+    for name, said in (("nobody", "No such file"), ("energy-office", "role (OU) requester"),
+                       ("deaf", "names no host")):  # fmt: skip
+        code, _, err = run("certificate", "--tls-dir", tls, "--cn", name)
+        assert code == 1 and said in err
+    assert run("serve")[0] == 1  # and none was taken
     assert run("certificate", "--tls-dir", tls, "--cn", "controller")[0] == 0
     (tls / "controller.key").unlink()
     line = [sys.executable, "-m", "host_tools.cli", "controller", "serve", office.path,

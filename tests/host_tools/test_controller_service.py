@@ -58,7 +58,8 @@ class City:
         self.issue("energy-office", "requester")
 
     def issue(self, name, role, hosts=(), authority=None, **fields):
-        (authority or self.authority).issue(name, role, hosts, **fields).save(self.folder, name)
+        shown = fields.pop("name_shown", name)
+        (authority or self.authority).issue(shown, role, hosts, **fields).save(self.folder, name)
 
     def tls(self, name="energy-office", ca="ca") -> Tls:
         return Tls(*(self.folder / f for f in (f"{ca}.pem", f"{name}.pem", f"{name}.key")))
@@ -119,6 +120,12 @@ def test_the_name_in_the_log_is_that_of_the_certificate(running, office, city):
     ask(running.url, ask_for(nodes, [policy], (0, 4)), city.tls("collector-1"))
     told = json.loads(get(running.url, "/log", city.tls()))
     assert told["entries"][-1]["by"] == "collector-1"
+
+
+def test_a_name_that_would_steer_a_terminal_is_nobodys(running, office, city):
+    city.issue("steers", "requester", name_shown="a\x1b[31mb")
+    with pytest.raises(ToolError, match="no name and role"):
+        get(running.url, "/key", city.tls("steers"))
 
 
 @pytest.mark.parametrize("role", ["node", "vault", "broker", "controller"])

@@ -21,6 +21,7 @@ from host_tools.provisioning.firmware import compile_tree, firmware_root, firmwa
 from host_tools.provisioning.kit import load_board
 from host_tools.provisioning.lms_tree import LmsTree
 from host_tools.provisioning.node_flash import make_node
+from host_tools.provisioning.node_parts import NodeParts
 from host_tools.provisioning.ticket import is_node_id, make_ticket, new_node_id, new_root
 from simulator.world.flash import Flash
 from simulator.world.nvs import NvsPartition
@@ -166,14 +167,12 @@ def make(folder, node_id=NODE, **changes):
         "identity": authority.issue(node_id, "node"),
         "ca_der": authority.der()[0],
         "broker": ("broker.test", 8883),
-        "wifi": ("city", "secret"),
         "sntp": "time.test",
         "floor_s": 1_771_200_000,
-        "board": {"board": "b"},
         "kit": {"kit": "k", "sensors": []},
         **SIGNED,
     }
-    return make_node(folder, **{**parts, **changes})
+    return make_node(folder, NodeParts(**{**parts, **changes}), ("city", "secret"), {"board": "b"})
 
 
 def test_the_folder_of_a_node(tmp_path):
@@ -260,9 +259,7 @@ def test_micropython_mounts_the_image(tmp_path):
     program = need_micropython()
     image = make(tmp_path) / "flash.img"
     (tmp_path / "mount.py").write_text(MOUNT)
-    done = subprocess.run(
-        [program, tmp_path / "mount.py", image], capture_output=True, text=True
-    )
+    done = subprocess.run([program, tmp_path / "mount.py", image], capture_output=True, text=True)
     assert done.stdout == f"{SIGNED['policy'].hex()} x\n", done.stderr
 
 

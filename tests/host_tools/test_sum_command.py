@@ -142,7 +142,7 @@ def refused(result, code, *words):
 # files
 
 
-def test_a_request_says_who_is_in_it_and_what_to_do_next(lamppost, tmp_path):
+def test_a_request_says_who_is_in_it_and_what_to_do_next(lamppost, tmp_path, path):
     target = tmp_path / "r.request"
     code, out, err = lamppost(*asked(), "--request", target)
     text = " ".join(out.split())
@@ -150,7 +150,7 @@ def test_a_request_says_who_is_in_it_and_what_to_do_next(lamppost, tmp_path):
     assert "a request for 1 sum of 3 nodes (at least 3)" in text
     gap = f"from {hour(2)[:16].replace('T', ' ')} to {hour(3)[:16].replace('T', ' ')}"
     assert f"left out: {LATE}: nothing came, {gap}" in text
-    assert f"sum--request{target}--tokenFILE" in "".join(text.split())
+    assert f"lamppost sum --store {path} --request {target} --token FILE" in text
     request = Request.decode(target.read_bytes())
     assert (request.nodes, request.purpose) == (tuple(NODES[:3]), PURPOSE)
     assert request.ranges == ((START_S, START_S + HOURS * HOUR_S),)

@@ -5,6 +5,7 @@ token opens, and what the numbers mean. Masks and tokens come from reference_mas
 import contextlib
 import sqlite3
 import statistics
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from host_tools.collector.coverage import MaskedReader
 from host_tools.collector.masked import Masked, MaskedRecord
 from host_tools.collector.store_file import _MASKED, _SCHEMA
-from host_tools.collector.sum_figures import figures, noise_bound
+from host_tools.collector.sum_figures import by_noise, figures, noise_bound
 from host_tools.collector.sums import open_sums, plan, ranges_of
 from host_tools.controller.documents import Token
 from host_tools.errors import ToolError
@@ -384,3 +385,37 @@ def test_noise_is_within_its_bound_in_19_of_20_cases(numerator, denominator):
     assert bound == 0 or outside(bound - 1) > 0.05 - 1e-9
     total = (1 - q) / (1 + q) * (1 + 2 * sum(q**n for n in range(1, bound + 1)))
     assert total == pytest.approx(1 - outside(bound), abs=1e-6)
+
+
+@pytest.mark.parametrize(("value", "noise", "shown"), [
+    ("124521.462", "3025.690", ("124500", "3100")),
+    ("79.061", "1.921", ("79.1", "2.0")),
+    ("-3", "300", ("0", "300")),
+    ("5", "0", ("5", "0")),
+    ("79.061", "0.004", ("79.061", "0.004")),
+])  # fmt: skip
+def test_digits_that_noise_has_made_meaningless_are_not_shown(value, noise, shown):
+    assert by_noise(value, noise) == shown
+
+
+@given(st.integers(-(10**40), 10**40), st.integers(0, 10**30), st.integers(0, 6))
+def test_what_is_shown_is_near_and_its_noise_no_smaller(value, noise, digits):
+    value, noise = Decimal(value).scaleb(-digits), Decimal(noise).scaleb(-digits)
+    near, bound = map(Fraction, by_noise(f"{value:f}", f"{noise:f}"))
+    assert Fraction(noise) <= bound <= Fraction(noise) * Fraction(11, 10)
+    assert abs(near - Fraction(value)) <= Fraction(noise) / 20
+
+
+def test_the_time_for_which_all_nodes_have_sent(street):
+    assert street.reader().common_span() is None
+    for node, first, end in ((NODES[0], 0, 6), (NODES[1], 2, 8), (NODES[2], 1, 7)):
+        for slot in range(first, end):
+            street.send(node, slot, [1, 1])
+    assert street.reader().common_span() == (at(2), at(6))
+    for slot in (9, 10):  # after a gap
+        street.send(NODES[1], slot, [1, 1])
+    assert street.reader().common_span() is None
+    for node in (NODES[0], NODES[2]):
+        for slot in range(8, 11):
+            street.send(node, slot, [1, 1])
+    assert street.reader().common_span() == (at(9), at(11))

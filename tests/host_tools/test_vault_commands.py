@@ -105,7 +105,7 @@ def test_the_log_is_verified_and_an_old_copy_found(place, lamppost):
     lamppost("remove-factor", place.path, 2, on=place)
     seen = told(lamppost("status", place.path, "--json"))["newest_hash"]
     out, _ = lamppost("log", place.path, "--verify", "--seen", seen, on=place)
-    assert out.startswith("3 entries, whole; entry 3, hash " + seen)
+    assert out.startswith("the log is whole; entry 3, hash " + seen)
     entries = told(lamppost("log", place.path, "--json", on=place))["entries"]
     assert [entry["verb"] for entry in entries] == ["create", "add factor", "remove factor"]
     place.path.write_bytes(old)  # it opens: only who noted the hash finds out
@@ -264,3 +264,10 @@ def test_help_has_an_example(verb, lamppost):
 def test_a_crash_writes_no_memory_to_disk(place, lamppost):
     lamppost("unlock", place.path, on=place)
     assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+
+
+def test_another_file_is_said_to_be_no_vault(lamppost, place, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no vault")
+    _, err = lamppost("unlock", notes, on=place, code=1)
+    assert "notes.txt is not a vault" in err

@@ -2,6 +2,7 @@
 """A demo whose policy masks something: its sums open with the controller in its folder."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -25,6 +26,7 @@ def city(tmp_path_factory):
                             "energy-p1", "--nodes", NODES, "--dir", folder)  # fmt: skip
     assert code == 0, err
     assert f"lamppost controller serve {folder}" in err
+    (folder / "said").write_text(err)
     return folder
 
 
@@ -62,6 +64,15 @@ def test_the_sum_of_all_and_of_no_fewer(city, opened):
     assert figures["count"] > 0 and figures["sum"] > 0
     code, err = opened(*nodes[:-1])
     assert code == 1 and "15" in err
+
+
+def test_what_the_demo_says_to_type_names_a_time_that_all_nodes_cover(city, tmp_path):
+    said = re.search(r"lamppost sum (--store .*) --controller https", (city / "said").read_text())
+    code, out, err = lamppost("sum", *said[1].split(), "--request", tmp_path / "r", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["population"], told["left_out"]) == (NODES, [])
+    assert told["ranges"][0][1] == "2026-06-01T06:30:00Z"
 
 
 def test_both_factors_lie_beside_it_and_are_needed(city):

@@ -83,5 +83,7 @@ class Sensor:
                 if not low <= value <= high:
                     raise SensorFault(RANGE)
                 readings.append((quantity, value))
+        if not self.samples:
+            say(self.part, "found")  # for who has just wired it
         self.samples += 1
         return readings

@@ -29,7 +29,7 @@ def certificate(folder, tls_dir, name, factor, passphrase, as_json):
     --key-file /media/stick/controller.key
     """
     from host_tools.controller.key_vault import KeyVault
-    from host_tools.controller.service import server_context
+    from host_tools.controller.service import check_own, server_context
 
     files = [tls_dir / "ca.pem", tls_dir / f"{name}.pem", tls_dir / f"{name}.key"]
     try:
@@ -38,6 +38,7 @@ def certificate(folder, tls_dir, name, factor, passphrase, as_json):
         hint = "--tls-dir holds ca.pem, and CN.pem and CN.key of --cn"
         raise ToolError(f"{err.filename}: {err.strerror}", hint) from err
     server_context(*parts)
+    check_own(parts[1])
     with KeyVault.open(folder, passphrase(), factor) as vault:
         vault.set_tls(*parts)
     if as_json:

@@ -35,7 +35,7 @@ def log(folder, verify, page, as_json):
         told = report.as_object()
         console.result_json({k: v for k, v in told.items() if not (verify and k == "entries")})
     elif verify:
-        console.result(f"{len(report.entries):,} entries, the newest {report.head.hex()}")
+        console.result(f"entries: {len(report.entries):,}, newest hash: {report.head.hex()}")
     elif page is None:
         _show(report)
     if report.wrong:

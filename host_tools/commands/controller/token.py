@@ -30,8 +30,11 @@ def token(folder, request, target, by, factor, passphrase, as_json):
     --key-file /media/stick/controller.key
     """
     from host_tools.controller.folder import unlock
+    from host_tools.provisioning.controller_key import is_name
     from host_tools.public_file import check_room, write_public
 
+    if not is_name(by):
+        raise click.UsageError("--by: give a name of 1 to 64 printable characters")
     try:
         encoded = request.read_bytes()
     except OSError as err:

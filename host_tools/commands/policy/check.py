@@ -29,9 +29,13 @@ def check(path, kit, key, strict, as_json):
     report = check_policy(*load(path, found, key=key), found)
     remark(key, path)
     if as_json:
-        console.result_json({
-            "file": str(path), "signature_checked": key is not None, **report.as_object(),
-        })
+        console.result_json(
+            {
+                "file": str(path),
+                "signature_checked": key is not None,
+                **report.as_object(),
+            }
+        )
     else:
         _show(path, report)
     if strict and report.warnings:

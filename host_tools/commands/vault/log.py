@@ -42,15 +42,13 @@ def log(path, factor, passphrase, verify, seen, as_json):
                 for number, time_s, verb, detail, _ in shown]  # fmt: skip
         console.result_json(told if verify else {**told, "entries": rows})
         return
-    _show(shown, f"{len(entries):,} entries, whole; {newest.as_text(last)}")
+    _show(shown, f"the log is whole; {newest.as_text(last)}")
 
 
 def _show(entries: list, end: str):
-    from rich.text import Text
-
     from host_tools.times import short
 
     for number, time_s, verb, detail, _ in entries:
         words = " ".join(f"{name}={value}" for name, value in detail.items())
-        console.result(Text(f"{number:5}  {short(time_s)}  {verb}  {words}".rstrip()))
-    console.result(Text(end))
+        console.result(f"{number:5}  {short(time_s)}  {verb}  {words}".rstrip())
+    console.result(end)

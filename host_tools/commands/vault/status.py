@@ -37,9 +37,7 @@ def status(path, as_json):
                          "passes": header.stretch.passes, "lanes": header.stretch.lanes},
         })  # fmt: skip
         return
-    from rich.text import Text
-
     lines = [f"vault {header.vault_id.hex()}, {len(data):,} bytes"]
     lines += [f"slot {s['slot']}: {s['kind']} {s['label']}".rstrip() for s in slots]
     lines.append(f"{newest.as_text(header.newest)} (proven by unlock)")
-    console.result(Text("\n".join(lines)))
+    console.result("\n".join(lines))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost flash`: a bare board becomes a node."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.errors import ToolError
+
+_GOOD = ("done", "written", "dry run")
+_path = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--board", "board_name", required=True, metavar="BOARD",
+              help="A board's name, or the path of its folder: boards/README.md.")  # fmt: skip
+@click.option("--kit", metavar="KIT", help="Take a prepared node with this kit. Default: any.")
+@click.option("--port", "ports", multiple=True, metavar="PORT",
+              help="Where the board is. Again for more. Default: the only one.")  # fmt: skip
+@click.option("--nodes", "folder", type=_path, required=True, metavar="DIR",
+              envvar="LAMPPOST_NODES", show_envvar=True,
+              help="The prepared nodes (*.parts): who has the folder has their keys.")  # fmt: skip
+@click.option("--firmware", type=_path, required=True, metavar="FILE",
+              envvar="LAMPPOST_FIRMWARE", show_envvar=True,
+              help="MicroPython's .bin for the chip, from micropython.org/download.")  # fmt: skip
+@click.option("--sha256", metavar="HEX", help="What the SHA-256 of --firmware must be.")
+@click.option("--wifi-file", type=_path, metavar="FILE",
+              help="Name and password of the Wi-Fi, two lines; - for stdin. Default: "
+                   "LAMPPOST_WIFI_SSID and LAMPPOST_WIFI_PASSWORD, else it asks.")  # fmt: skip
+@click.option("--baud", type=click.IntRange(9600, 2_000_000), default=460_800, metavar="N",
+              help="Speed of the write. Default 460800.")  # fmt: skip
+@click.option("--manual", is_flag=True,
+              help="The port has no DTR and RTS: you hold BOOT and press EN.")  # fmt: skip
+@click.option("--anew", is_flag=True,
+              help="Make a node of what is a node already: its keys and data go.")  # fmt: skip
+@click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), metavar="SECONDS",
+              help="Limit for the self-test; 0: none. Default: as the kit needs.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Look and check all, write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def flash(board_name, kit, ports, folder, firmware, sha256, wifi_file, as_json, **options):
+    """Turn bare boards into nodes: MicroPython, firmware, keys, then the node's own self-test.
+
+    Cable out, battery empty? Run the same command again: it goes on where it stopped. A board that
+    is a node already gets what is new, and keeps its keys and its data. Exit code 0: every board
+    is a node whose sensors, Wi-Fi, time and TLS work.
+
+    \b
+    lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
+        --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
+    """
+    from host_tools.flashing.esp_image import read_image
+    from host_tools.flashing.flash_board import FlashBoard, Plan
+    from host_tools.flashing.ports import choose_port
+    from host_tools.flashing.prepared_nodes import PreparedNodes
+    from host_tools.flashing.wifi_credentials import wifi_credentials
+    from host_tools.provisioning.kit import load_board
+
+    if len(set(ports)) != len(ports):
+        raise click.UsageError("a port is named twice")
+    board = load_board(board_name)
+    image = read_image(firmware, sha256)
+    if image.chip != board["chip"]:
+        message = f"{firmware} is for {image.chip}, and {board['board']} has {board['chip']}"
+        raise ToolError(message, "download the image for that chip from micropython.org/download")
+    nodes = PreparedNodes(folder, kit and Path(kit).name)
+    ports = ports or (choose_port(),)
+    plan = Plan(board, image, nodes, wifi_credentials(wifi_file), **options)
+    with console.progress(not as_json) as show:
+        runs = [FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports]
+        results = _run_all(runs)
+    if as_json:
+        console.result_json({"boards": results})
+    else:
+        _tell(results)
+    return 0 if all(result["state"] in _GOOD for result in results) else 1
+
+
+def _run_all(runs: list) -> list[dict]:
+    """Each board on its own: one that fails does not stop the others."""
+    with ThreadPoolExecutor(len(runs)) as pool:
+        futures = [pool.submit(run.run) for run in runs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for run in runs:
+                run.stop()
+            raise
+
+
+def _tell(results: list[dict]):
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("port", "board", "node", "kit", "state", "checks"):
+        table.add_column(name, overflow="fold")
+    for result in results:
+        told = [str(result.get(key, "")) for key in ("port", "mac", "node", "kit", "state")]
+        table.add_row(*map(Text, told), Text(_checks(result)))
+    console.result(table)
+    for result in results:
+        if "error" in result:
+            console.complain(ToolError(result["error"], result["hint"]))
+
+
+def _checks(result: dict) -> str:
+    """What a node found of itself: first what is not well."""
+    if "self_test" not in result:
+        return ""
+    checks = result["self_test"]["checks"]
+    lines = [
+        f"{name}: {check['hint'] or check['state']}"
+        for name, check in checks.items()
+        if check["state"] != "ok"
+    ]
+    good = [name for name, check in checks.items() if check["state"] == "ok"]
+    return "\n".join(lines + ([f"{', '.join(good)}: ok"] if good else []))

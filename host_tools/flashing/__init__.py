@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Turns a bare board into a node: see README.md."""

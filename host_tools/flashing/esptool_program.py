@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Runs Espressif's esptool, one process for each call: it is GPL, so it is a program to us and
+never a library. What it says is followed line by line, and judged by its exit code."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from host_tools.errors import ToolError
+from host_tools.flashing import esptool_errors
+
+_SILENT_S = 180  # an erase of a large flash takes two minutes
+_OURS = "LAMPPOST_"  # variables that may hold a password: none of esptool's business
+_STEP = re.compile(r"[\r\n]+")
+
+
+class Esptool:
+    """chip: as esptool names it, or "auto"; manual: the board has no lines DTR and RTS, and a
+    person put it into download mode."""
+
+    def __init__(self, port: str, baud: int, chip: str = "auto", manual: bool = False):
+        self.port = port
+        self.baud = baud
+        self.chip = chip
+        self.manual = manual
+        self._process = None
+
+    def stop(self):
+        """Ends what runs, from another thread."""
+        process = self._process
+        if process is not None:
+            process.terminate()
+
+    def run(
+        self, *args: str, after: str = "no-reset", fds=(), on_line: Callable = lambda line: None,
+        program: str = "esptool",
+    ) -> list[str]:  # fmt: skip
+        """The lines that one command printed; on_line is told each at once. ToolError when it
+        failed. after: what becomes of the board (esptool's --after); program: esptool, or its
+        sister espefuse."""
+        before = "no-reset" if self.manual else "default-reset"
+        command = [
+            sys.executable, "-P", "-m", program, "--chip", self.chip, "--port", self.port,
+            "--baud", str(self.baud), "--before", before,
+            "--after", "no-reset" if self.manual else after, *args,
+        ]  # fmt: skip
+        lines, code = self._watch(command, fds, on_line)
+        if code:
+            raise esptool_errors.explain(self.port, lines)
+        return lines
+
+    def _watch(self, command: list[str], fds, on_line: Callable) -> tuple[list[str], int]:
+        try:
+            process = self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, pass_fds=fds, env=_environment(), text=True,
+                errors="replace",
+            )  # fmt: skip
+        except OSError as err:
+            hint = "pip install 'esptool>=5.5,<6'"
+            raise ToolError(f"esptool cannot be run: {err.strerror}", hint) from err
+        lines, silence = [], _Silence(process)
+        try:
+            for line in process.stdout:
+                silence.heard()
+                for part in filter(None, (part.strip() for part in _STEP.split(line))):
+                    lines.append(part)
+                    on_line(part)
+            return lines, process.wait()
+        finally:
+            silence.stop()
+            _end(process)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**kept, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "400"}
+
+
+def _end(process: subprocess.Popen):
+    process.stdout.close()
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+    process.wait()
+
+
+class _Silence:
+    """Ends a process that has said nothing for long."""
+
+    def __init__(self, process: subprocess.Popen):
+        self._process = process
+        self._timer = None
+        self.heard()
+
+    def heard(self):
+        self.stop()
+        self._timer = threading.Timer(_SILENT_S, self._process.kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self):
+        if self._timer is not None:
+            self._timer.cancel()

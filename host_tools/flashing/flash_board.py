@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""One board becomes a node: look, decide, write, start, listen.
+
+probe ─▶ check_board ─▶ decide ─▶ erase the old table (only when made anew) ─▶ write what differs,
+table last ─▶ reset ─▶ SelfTest
+"""
+
+import dataclasses
+import re
+import time
+import zlib
+from collections.abc import Callable
+
+from host_tools.errors import ToolError
+from host_tools.flashing import serial_lines
+from host_tools.flashing.esp_image import EspImage
+from host_tools.flashing.esptool_errors import BoardError
+from host_tools.flashing.esptool_program import Esptool
+from host_tools.flashing.layout import Layout, is_node, lay_out
+from host_tools.flashing.partition_table import TABLE_AT, TABLE_BYTES
+from host_tools.flashing.ports import check_port
+from host_tools.flashing.prepared_nodes import PreparedNodes
+from host_tools.flashing.probe import FoundBoard, check_board, probe
+from host_tools.flashing.regions import Region, regions
+from host_tools.flashing.secret_files import secret_files
+from host_tools.flashing.self_test import SelfTest
+from host_tools.provisioning.kit import check_kit
+from host_tools.provisioning.node_parts import NodeParts
+
+SAFE_BAUD = 115_200
+_NEEDED, _NEEDED_COUNTER = (1, 25), (1, 26)  # of MicroPython; the second for esp32.PCNT
+_PERCENT = re.compile(r"(\d+)\.\d% ")
+_BEGINS = re.compile(r"^Writing '.*' at (0x[0-9a-f]+)\.\.\.$")
+_SKIPPED = re.compile(r"already in flash, skipping write")
+
+
+@dataclasses.dataclass(frozen=True, repr=False)  # it holds a password
+class Plan:
+    """What is to be done with each board. board: the content of board.json; wifi: (ssid,
+    password); wait_s: for the self-test, None for as long as the kit takes, 0 for none."""
+
+    board: dict
+    image: EspImage
+    nodes: PreparedNodes
+    wifi: tuple[str, str]
+    baud: int = 460_800
+    manual: bool = False
+    anew: bool = False
+    dry_run: bool = False
+    wait_s: float | None = None
+
+
+class FlashBoard:
+    """run() does it; show(words, percent) is told how far it is; stop() ends it from elsewhere."""
+
+    def __init__(self, port: str, plan: Plan, show: Callable = lambda words, percent: None):
+        self.port = port
+        self.result = {"port": port, "state": "failed", "written": [], "kept": []}
+        self._plan = plan
+        self._show = show
+        self._esptool = Esptool(port, SAFE_BAUD, manual=plan.manual)
+        self._stopped = False
+
+    def stop(self):
+        self._stopped = True
+        self._esptool.stop()
+
+    def run(self) -> dict:
+        """What became of the board; a ToolError in it as "error" and "hint"."""
+        begun_s = time.monotonic()
+        try:
+            self._run()
+        except ToolError as err:
+            self.result.update(state="failed", error=err.message, hint=err.hint)
+        self.result["seconds"] = round(time.monotonic() - begun_s, 1)
+        return self.result
+
+    def _run(self):
+        plan = self._plan
+        layout = lay_out(plan.image)
+        check_port(self.port)
+        self._show("looks at the board", 0)
+        found = probe(self._esptool)
+        self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
+        check_board(found, plan.board, self.port)
+        if plan.image.flash_bytes > found.flash_kib * 1024:  # its bootloader would not start
+            sizes = f"{plan.image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
+            hint = "download the image for a smaller flash from micropython.org/download"
+            raise ToolError(f"{self.port}: the image is for a flash of {sizes}", hint)
+        parts, is_update = self._decide(found, layout)
+        made = self._make(parts, layout)
+        if is_update:
+            self.result["kept"] = [region.name for region in made if region.own]
+            made = [region for region in made if not region.own]
+        if plan.dry_run:
+            self.result.update(state="dry run", written=[region.name for region in made])
+            return
+        if not is_update:
+            parts = self._bind(found)
+            made = self._make(parts, layout)
+        self._write(made)
+        self.result["state"] = "written"
+        self._listen(parts)
+
+    # decide
+
+    def _decide(self, found: FoundBoard, layout: Layout) -> tuple[NodeParts, bool]:
+        """(the node that this board is to be, whether it is that already and keeps its keys)"""
+        plan, bound = self._plan, self._plan.nodes.bound_to(found.mac)
+        if not is_node(found.rows) or plan.anew:
+            return bound or plan.nodes.look(), False
+        if bound is None:
+            raise ToolError(
+                f"{self.port}: the board is a node already, and none of this folder",
+                "make it anew with --anew: its keys go, and what it has not delivered is lost",
+            )
+        if not set(layout.rows) <= set(found.rows):
+            raise ToolError(
+                f"{self.port}: the board is node {bound.ticket.node_id}, with other partitions",
+                "make it anew with --anew, and its keyring entry too: it starts at epoch 0",
+            )
+        return bound, True
+
+    def _bind(self, found: FoundBoard) -> NodeParts:
+        """The node for this board, for good. What it was before ends first: a board that is bound
+        and has a node's table is that node."""
+        if is_node(found.rows):
+            self._show("takes back what it was", 0)
+            self._esptool.run("erase-region", f"{TABLE_AT:#x}", f"{TABLE_BYTES:#x}")
+        nodes = self._plan.nodes
+        return nodes.bound_to(found.mac) or nodes.take(found.mac)
+
+    def _make(self, parts: NodeParts, layout: Layout) -> list[Region]:
+        plan = self._plan
+        self.result.update(node=parts.ticket.node_id, kit=parts.kit["kit"])
+        _check_parts(parts, plan)
+        return regions(plan.image, layout, parts, plan.wifi, plan.board)
+
+    # write
+
+    def _write(self, made: list[Region]):
+        baud = self._plan.baud
+        try:
+            self._write_at(baud, made)
+        except BoardError as err:
+            if not err.slower or baud <= SAFE_BAUD or self._plan.manual or self._stopped:
+                raise
+            self._show(f"slower, at {SAFE_BAUD} baud", 0)
+            try:
+                self._write_at(SAFE_BAUD, made)
+            except BoardError:
+                raise err from None
+
+    def _write_at(self, baud: int, made: list[Region]):
+        self._esptool.baud = baud
+        progress = _Progress(made, self._show)
+        self.result["written"] = progress.written
+        with secret_files([region.data for region in made]) as (paths, fds):
+            pairs = []
+            for region, path in zip(made, paths, strict=True):
+                pairs += [f"{region.at:#x}", path]
+            args = ("write-flash", "--skip-flashed", *pairs)
+            self._esptool.run(*args, after="hard-reset", fds=fds, on_line=progress.on_line)
+
+    # listen
+
+    def _listen(self, parts: NodeParts):
+        test = SelfTest(parts.kit)
+        wait_s = test.wait_s() if self._plan.wait_s is None else self._plan.wait_s
+        if not wait_s:
+            return
+        begun_s = time.monotonic()
+        first = "press EN (RST) now; " if self._plan.manual else ""
+        for line in serial_lines.read_lines(self.port, wait_s, not self._plan.manual):
+            test.feed(line)
+            if test.is_over() or self._stopped:
+                break
+            self._show(first + "waits for " + test.waiting_for(), 100)
+        test.close(time.monotonic() - begun_s)
+        self.result["self_test"] = test.as_object()
+        if test.dead:
+            raise ToolError(f"{self.port}: the node does not run: {test.dead}", "see its README")
+        self.result["state"] = "needs you" if test.failed() else "done"
+
+
+def _check_parts(parts: NodeParts, plan: Plan):
+    kit = parts.kit
+    check_kit(f"kit {kit.get('kit')}", kit, plan.board)
+    buses = plan.board["buses"]
+    counts = any(buses[entry["bus"]]["kind"] == "counter" for entry in kit["sensors"])
+    needed = _NEEDED_COUNTER if counts else _NEEDED
+    if plan.image.version < needed:
+        names = [".".join(map(str, version)) for version in (plan.image.version, needed)]
+        message = f"the image is MicroPython {names[0]}, and the kit needs {names[1]} or later"
+        raise ToolError(message, "download a later one from micropython.org/download")
+
+
+class _Progress:
+    """Reads from esptool's lines how far it is; written: the names of regions that it wrote."""
+
+    def __init__(self, made: list[Region], show: Callable):
+        self._at = {region.at: region for region in made}
+        # What takes time is what goes over the line, and to erase what it goes to.
+        self._weights = {
+            region.at: len(zlib.compress(region.data, 1)) + len(region.data) // 32
+            for region in made
+        }
+        self._show = show
+        self._done = 0
+        self._now = None
+        self.written = []
+
+    def on_line(self, line: str):
+        begins = _BEGINS.match(line)
+        percent = _PERCENT.search(line)
+        if begins:
+            self._finish()
+            self._now = self._at.get(int(begins[1], 16))
+            self._tell(0)
+        elif self._now is not None and _SKIPPED.search(line):
+            self.written.remove(self._now.name)
+        elif percent and line.startswith("Writing"):
+            self._tell(int(percent[1]))
+
+    def _finish(self):
+        if self._now is not None:
+            self._done += self._weights[self._now.at]
+
+    def _tell(self, percent: int):
+        if self._now is None:
+            return
+        if self._now.name not in self.written:
+            self.written.append(self._now.name)
+        part = self._done + self._weights[self._now.at] * percent // 100
+        self._show(f"writes {self._now.name}", 100 * part // sum(self._weights.values()))

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""A folder of prepared nodes (*.parts), and which board became which.
+
+Two boards with one node's keys would be one node to the store; and a board that is flashed again
+is to be the same node. bound.json: {node id: MAC of its board}, for this folder alone.
+"""
+
+import contextlib
+import fcntl
+import json
+import threading
+from pathlib import Path
+
+from host_tools.errors import ToolError
+from host_tools.private_file import write_private
+from host_tools.provisioning.node_parts import SUFFIX, NodeParts, read_parts
+
+_BOUND = "bound.json"
+
+
+class PreparedNodes:
+    """folder: of *.parts; kit: only nodes with the kit of this name, or None for any."""
+
+    def __init__(self, folder: Path, kit: str | None = None):
+        self._folder = Path(folder)
+        self._kit = kit
+        self._within = threading.Lock()
+        if not self._folder.is_dir():
+            message = f"{self._folder}: there is no such folder"
+            raise ToolError(message, "name the folder with the prepared nodes: --nodes DIR")
+
+    def bound_to(self, mac: str) -> NodeParts | None:
+        """The node that this board became here before; None when it did not."""
+        with self._locked():
+            for node_id, board_mac in self._bound().items():
+                if board_mac == mac:
+                    return read_parts(self._folder / (node_id + SUFFIX))
+        return None
+
+    def look(self) -> NodeParts:
+        """The node that the next new board would become."""
+        with self._locked():
+            return self._free(self._bound())
+
+    def take(self, mac: str) -> NodeParts:
+        """A node that no board is yet, for the board with this MAC."""
+        with self._locked():
+            bound = self._bound()
+            parts = self._free(bound)
+            bound[parts.ticket.node_id] = mac
+            data = json.dumps(bound, indent=1, sort_keys=True)
+            write_private(self._folder / _BOUND, data.encode())
+            return parts
+
+    def _free(self, bound: dict) -> NodeParts:
+        paths = sorted(self._folder.glob("*" + SUFFIX))
+        others = set()
+        for path in paths:
+            if path.stem in bound:
+                continue
+            parts = read_parts(path)
+            kit = parts.kit["kit"]
+            if self._kit in (None, kit):
+                return parts
+            others.add(kit)
+        hint = "have more nodes prepared: one for each board"
+        if others:
+            hint = "those left have the kits " + ", ".join(sorted(others))
+        kind = f"node with the kit {self._kit}" if self._kit else "prepared node"
+        raise ToolError(f"{self._folder}: no {kind} is left", hint)
+
+    def _bound(self) -> dict:
+        path = self._folder / _BOUND
+        bound = None
+        try:
+            bound = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            pass
+        if not isinstance(bound, dict):
+            hint = "bring it back from a backup: it says which board is which node"
+            raise ToolError(f"{path} cannot be read", hint)
+        return bound
+
+    @contextlib.contextmanager
+    def _locked(self):
+        """One board at a time, of this command and of others."""
+        with self._within:
+            try:
+                lock = open(self._folder / "lock", "a")  # noqa: SIM115 - closed below
+            except OSError as err:
+                hint = "name a folder that you can write"
+                raise ToolError(f"{self._folder}: {err.strerror}", hint) from err
+            with lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""All that makes one node what it is, but for the board and the Wi-Fi that it meets on the spot.
+
+Written as deterministic CBOR: ["lp1 node parts", node id, day0, [seal, receipt, command], masks,
+[certificate, its key, authority], [broker's host, its port, SNTP host], floor_s, kit.json, policy,
+policy key]. It holds keys: who has the file has the node.
+"""
+
+import contextlib
+import dataclasses
+import json
+from pathlib import Path
+
+import cbor2
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from host_tools.errors import ToolError
+from host_tools.policy.signed import check_signature, rules_of
+from host_tools.private_file import write_private
+from host_tools.provisioning.certificates import Identity
+from host_tools.provisioning.kit import node_kit
+from host_tools.provisioning.ticket import Ticket, is_node_id
+
+LABEL = "lp1 node parts"
+SUFFIX = ".parts"
+_AGAIN = "get it again from who prepared the node"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)  # no key in a log or a traceback
+class NodeParts:
+    """broker: (host as in its certificate, port); sntp: host; floor_s: Unix time before which it
+    cannot be; kit: the content of kit.json; policy: rules and signature; policy_key: the public
+    key (60 bytes) by which this policy and those to come are signed."""
+
+    ticket: Ticket
+    identity: Identity
+    ca_der: bytes
+    broker: tuple[str, int]
+    sntp: str
+    floor_s: int
+    kit: dict
+    policy: bytes
+    policy_key: bytes
+
+    def files(self, wifi: tuple[str, str], board: dict) -> dict[str, bytes]:
+        """{name below /lp: content} of what a node reads at its start; wifi: (ssid, password).
+        ToolError when the policy is not signed by the policy key: the node would refuse it."""
+        rules = rules_of(self.policy)
+        check_signature(rules, self.policy[len(rules) :], self.policy_key)
+        certificate, key = self.identity.der()
+        config = {
+            "node": self.ticket.node_id,
+            "day0": self.ticket.day0,
+            "floor_s": self.floor_s,
+            "broker": {"host": self.broker[0], "port": self.broker[1]},
+            "wifi": {"ssid": wifi[0], "password": wifi[1]},
+            "sntp": self.sntp,
+        }
+        return {
+            "config.json": json.dumps(config).encode(),
+            "board.json": json.dumps(board).encode(),
+            "kit.json": json.dumps(node_kit(self.kit)).encode(),
+            "policy": self.policy,
+            "policy.key": self.policy_key,
+            "ca.der": self.ca_der,
+            "node.der": certificate,
+            "node.key.der": key,
+        }
+
+    def encode(self) -> bytes:
+        ticket = self.ticket
+        keys = [ticket.seal, ticket.receipt, ticket.command]
+        fields = [
+            LABEL, ticket.node_id, ticket.day0, keys, ticket.masks,
+            [*self.identity.der(), self.ca_der], [*self.broker, self.sntp], self.floor_s,
+            json.dumps(self.kit), self.policy, self.policy_key,
+        ]  # fmt: skip
+        return cbor2.dumps(fields, canonical=True)
+
+
+def decode_parts(data: bytes, name: str) -> NodeParts:
+    """The parts in these bytes, which messages call `name`. ToolError when they are not whole."""
+    parts = None
+    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError, AttributeError):
+        parts = _decoded(cbor2.loads(data))
+        if parts is not None and parts.encode() != data:
+            parts = None
+    if parts is None:
+        raise ToolError(f"{name} is not a prepared node, or not whole", _AGAIN) from None
+    return parts
+
+
+def _decoded(fields) -> NodeParts | None:
+    label, node_id, day0, keys, masks, chain, place, floor_s, kit, policy, policy_key = fields
+    certificate, key, ca_der = chain
+    host, port, sntp = place
+    texts = (node_id, host, sntp, kit)
+    numbers = (day0, port, floor_s)
+    blobs = (*keys, *masks.values(), policy, policy_key)
+    whole = label == LABEL and is_node_id(node_id) and 0 < port < 65_536
+    whole = whole and all(type(text) is str for text in texts)
+    whole = whole and all(type(number) is int and number >= 0 for number in numbers)
+    whole = whole and all(type(blob) is bytes for blob in blobs)
+    whole = whole and [len(blob) for blob in keys] == [32] * 3
+    whole = whole and all(len(root) == 16 for root in masks.values())
+    if not whole:
+        return None
+    identity = Identity(
+        x509.load_der_x509_certificate(certificate), serialization.load_der_private_key(key, None)
+    )
+    if identity.certificate.public_key() != identity.key.public_key():
+        return None
+    x509.load_der_x509_certificate(ca_der)
+    ticket = Ticket(node_id, day0, *keys, masks)
+    return NodeParts(
+        ticket, identity, ca_der, (host, port), sntp, floor_s, json.loads(kit), policy, policy_key
+    )
+
+
+def write_parts(folder: Path, parts: NodeParts) -> Path:
+    """Writes FOLDER/<node>.parts, for its owner only, and returns its path."""
+    folder = Path(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / (parts.ticket.node_id + SUFFIX)
+    write_private(path, parts.encode())
+    return path
+
+
+def read_parts(path: Path) -> NodeParts:
+    """The parts in a file. ToolError when they are not whole, or when others can read them."""
+    path = Path(path)
+    try:
+        if path.stat().st_mode & 0o077:
+            message = f"{path} holds keys, and others than its owner can read it"
+            raise ToolError(message, f"chmod 600 {path}")
+        data = path.read_bytes()
+    except OSError as err:
+        raise ToolError(f"{path}: {err.strerror}", "check the path") from err
+    return decode_parts(data, str(path))
