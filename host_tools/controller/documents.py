@@ -19,6 +19,7 @@ from host_tools.provisioning.ticket import is_node_id
 
 REQUEST, TOKEN = "lp1 sum request", "lp1 sum token"
 RANGES_MAX = 3000  # a month of quarters of an hour
+POLICIES_MAX = 200
 NODES_MAX = 10_000  # the largest population: what a policy's sums are checked against
 DAYS_MAX = 366  # the longest range
 MODULUS = 1 << 64
@@ -55,6 +56,8 @@ class Request:
         digests = list(self.policies)
         if not digests or digests != sorted(set(digests)) or any(len(d) != 32 for d in digests):
             raise _wrong("names no policy, or one twice")
+        if len(digests) > POLICIES_MAX:
+            raise _wrong(f"names more than {POLICIES_MAX} policies")
         if not is_line(self.purpose):
             raise _wrong("has no purpose, or one that is no line of text")
 

@@ -77,6 +77,20 @@ def test_who_has_no_name_that_can_be_shown_is_refused(office, asked, name):
     assert office.open().status()["entries"] == 1  # the policy
 
 
+def test_a_refusal_takes_little_room(office, asked):
+    ranges = tuple((START + 2 * n * WINDOW, START + (2 * n + 1) * WINDOW) for n in range(3000))
+    long = dataclasses.replace(asked, ranges=ranges, nodes=asked.nodes[:4])
+    assert office.refuses(long) == "population"
+    many = tuple(bytes([n]) * 32 for n in range(201))
+    with pytest.raises(Refusal, match="more than 200 policies"):
+        office.open().answer(changed(asked, policies=many), "energy office")
+    assert office.refuses(dataclasses.replace(asked, policies=many[:200])) == "policy"
+    report = log_report.read(office.ledger)
+    assert all(len(str(entry.detail)) < 20_000 for entry in report.entries)
+    told = report.entries[1].detail["ranges"]
+    assert told == [[*ranges[0], WINDOW], [*ranges[-1], WINDOW]]
+
+
 @pytest.mark.parametrize("name", ["[/bold]", "[link=https://a.example]office[/link]", ":smile:"])
 def test_a_name_is_shown_as_it_is(office, asked, name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
