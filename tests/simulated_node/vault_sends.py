@@ -23,8 +23,12 @@ def vault_sends(city, node_id: str, messages: list[bytes]):
     client.on_connect = lambda *_: connected.set()
     client.connect(*city.services.broker_at)
     client.loop_start()
-    assert connected.wait(WITHIN_S)
-    for message in messages:
-        client.publish(f"lp/{node_id}/down", message, qos=1).wait_for_publish(WITHIN_S)
-    client.disconnect()
-    client.loop_stop()
+    try:
+        assert connected.wait(WITHIN_S)
+        for message in messages:
+            info = client.publish(f"lp/{node_id}/down", message, qos=1)
+            info.wait_for_publish(WITHIN_S)
+            assert info.is_published()
+    finally:
+        client.disconnect()
+        client.loop_stop()
