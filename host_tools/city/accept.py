@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Takes a technician's receipts back: what they have installed counts from now on.
 
-Each node that is accepted becomes active; the home store gets its keys; a mix is queued, after
-which what lies on the technician's laptop opens nothing any more.
+Each node that is accepted becomes active; the home store gets its keys; commands are queued that
+give it the trees of its masked streams, and a mix, after which what lies on the technician's
+laptop opens nothing any more.
 """
 
 import dataclasses
 
-from host_tools.city import grant, mixing
+from host_tools.city import grant, mixing, roots
 from host_tools.city.people import HOME, home_of, store_of, technician_of
 from host_tools.city.vault_keys import office_of
 from host_tools.errors import ToolError
@@ -61,6 +62,7 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
     detail = {"technician": technician.name, "nodes": nodes, "refused": refused}
     with file.change("accept", detail):
         _activate(file, fresh)
+        roots.queue_masks(file, nodes, now_s)
         mixing.mix(file, nodes, now_s)
         grant.add_rows(file, dict.fromkeys(nodes, 0), store)
         keys = grant.keys_file(file, store, nodes or _last(file, technician.name), now_s)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from host_tools.city import outgoing
 from host_tools.city.people import technician_of
-from host_tools.city.roots import masked_streams
 from host_tools.city.vault_keys import (
     authority_of,
     note_certificate,
@@ -71,7 +70,6 @@ class _Maker:
         self._place = place_of(file)
         self._signed = policy.signed()
         rules = policy.policy()
-        self._masked = masked_streams(rules)
         self._digest = rules.digest
         query = "INSERT OR IGNORE INTO policies VALUES (?, ?)"
         file.db.execute(query, (rules.digest, policy.encode()))
@@ -82,9 +80,9 @@ class _Maker:
         identity = self._authority.issue(node_id, "node")
         broker, sntp, policy_key = self._place
         parts = NodeParts(
-            make_ticket(root, node_id, now_s // DAY_S, self._masked), identity,
-            self._authority.der()[0], broker, sntp, now_s, self._kit.data, self._signed,
-            policy_key,
+            # Without roots of masked streams: no mix would end what a laptop has of them.
+            make_ticket(root, node_id, now_s // DAY_S), identity, self._authority.der()[0],
+            broker, sntp, now_s, self._kit.data, self._signed, policy_key,
         )  # fmt: skip
         ticket = SealedTicket(os.urandom(ID_BYTES), node_id, self._kit.name, now_s, expires_s)
         row = node_id, root, now_s // DAY_S, self._kit.name, "issued"

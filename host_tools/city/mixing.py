@@ -68,17 +68,18 @@ def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *
 def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
     """[(node, sealed command)] of all that may still be of use, each node's by rising number. A
     node takes each once, so they may be sent again. Mixes beyond what a node lets wait come when
-    earlier ones have passed."""
+    earlier ones have passed, and with them what was queued behind them."""
     query = (
         "SELECT node, number, fields FROM commands JOIN nodes ON nodes.id = node"
         " WHERE until_s > ? AND state = 'active' ORDER BY node, number"
     )
     sealed, waiting = [], collections.Counter()
     for node_id, number, fields in file.db.execute(query, (now_s,)).fetchall():
-        waiting[node_id] += 1
+        command = cbor2.loads(fields)
+        waiting[node_id] += command[0] == "mix"
         if waiting[node_id] <= _MOST_WAITING:
             key = ticket_of(file, node_id).command
-            sealed.append((node_id, seal_command(key, node_id, number, *cbor2.loads(fields))))
+            sealed.append((node_id, seal_command(key, node_id, number, *command)))
     return sealed
 
 

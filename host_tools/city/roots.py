@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""What a controller needs of nodes whose streams are masked: the roots of their trees. Sums are
-opened with them, single values are not, as a controller has no envelopes."""
+"""The roots of the trees that mask: for the nodes, by command, and for a controller, which opens
+sums with them, and no single value, as it has no envelopes.
 
+They are in no ticket. A tree serves for all of a node's life, and a mix does not change it: who
+has a ticket would open the node's values for ever. So a node gets its trees once it counts, and
+its masked streams tell nothing before."""
+
+from collections.abc import Iterable
 from pathlib import Path
 
+from host_tools.city import mixing
 from host_tools.city.vault_keys import check_kind, office_secret
 from host_tools.errors import ToolError
 from host_tools.policy.signed import read_published
 from host_tools.provisioning.controller_key import ControllerKey
 from host_tools.provisioning.mask_roots import NodeRoots, roots_of, write_roots
-from host_tools.provisioning.ticket import make_ticket
+from host_tools.provisioning.ticket import make_ticket, mask_root
 from host_tools.vault.sealed_file import SealedFile
 from node.policy.rules import Policy
 
@@ -30,6 +36,21 @@ def hand_out_roots(file: SealedFile, controller: ControllerKey, target: Path) ->
         pass
     write_roots(target, nodes, controller, office)
     return len(nodes)
+
+
+def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int):
+    """Within a change: a command for each masked stream of each of these nodes, of use until its
+    policy ends."""
+    for node_id in node_ids:
+        query = (
+            "SELECT root, published FROM nodes JOIN tickets ON node = nodes.id"
+            " JOIN policies ON digest = policy WHERE nodes.id = ?"
+        )
+        root, published = file.db.execute(query, (node_id,)).fetchone()
+        policy = read_published(published).policy()
+        for stream in masked_streams(policy):
+            tree = mask_root(root, node_id, stream)
+            mixing.queue(file, node_id, now_s, policy.until_s, "mask", stream, tree)
 
 
 def masked_streams(policy: Policy) -> list[int]:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Masked streams: their trees are in the ticket, and the controller gets their roots alone."""
+"""Masked streams: their trees are in no ticket. The node gets them by command, and the controller
+their roots alone."""
+
+import time
 
 import pytest
 
+from host_tools.city import mixing
 from host_tools.provisioning import controller_key
 from host_tools.provisioning.controller_key import ControllerKey
 from host_tools.provisioning.mask_roots import read_roots
 from host_tools.provisioning.ticket import mask_root
+from node.pipeline.down import CommandOpener
 from tests.host_tools.city_place import City, published, refused
 from tests.host_tools.vault_place import remember_argon2id
 
@@ -36,15 +41,23 @@ def test_from_the_vault_to_node_and_controller(city):
     parts = city.install("24:0a:c4:11:22:33")[0]
     air = city.install("24:0a:c4:11:22:34", tickets=city.folder / "bob.tickets",
                        technician=city.bob)[0]  # fmt: skip
-    assert set(parts.ticket.masks) == masked and masked and air.ticket.masks == {}
+    assert masked and parts.ticket.masks == air.ticket.masks == {}
     city.take_back()
+    with city.open(read_only=True) as file:
+        sent = mixing.messages(file, int(time.time()))
+    opener = CommandOpener(parts.ticket.command, parts.ticket.node_id)
+    commands = [opener.open(message) for to, message in sent if to == parts.ticket.node_id]
+    given = {words[0]: words[1] for _, verb, words in commands if verb == "mask"}
+    assert set(given) == masked and [verb for _, verb, _ in commands][-1] == "mix"
+    assert not [1 for to, message in sent if to == air.ticket.node_id
+                and CommandOpener(air.ticket.command, to).open(message)[1] == "mask"]  # fmt: skip
     assert city.ok(*words)["nodes"] == 1
     with city.open(read_only=True) as file:
         office = file.db.execute("SELECT public FROM keys WHERE name = 'office'").fetchone()[0]
         query = "SELECT root FROM nodes WHERE id = ?"
         root = file.db.execute(query, (parts.ticket.node_id,)).fetchone()[0]
     (node,) = read_roots(city.folder / "a.roots", SECRET, KEY, office)
-    assert node.node_id == parts.ticket.node_id and node.roots == parts.ticket.masks
+    assert node.node_id == parts.ticket.node_id and node.roots == given
     assert node.roots == {n: mask_root(root, node.node_id, n) for n in masked}
     city.ok("keyring", "take", city.home, city.keys)  # and the store has none of it
     text = city.home.read_text()
