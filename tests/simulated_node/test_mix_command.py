@@ -48,14 +48,13 @@ class Vault:
         vault_sends(self._city, node_id, [mix(key, node_id, number, epoch, a)])
 
 
-# The heap of a board is for MicroPython alone: CPython takes what it wants.
 @pytest.mark.parametrize("interpreter", ["cpython", "micropython"])
 def test_who_was_revoked_opens_nothing_from_midnight_on(interpreter, tmp_path, monkeypatch):
     monkeypatch.setattr(city_folder, "new_root", lambda: ROOT)
     sent, log = {}, []
     plan = Plan(
         kits=choose_kits(["air"], None), for_s=4 * 3600, folder=tmp_path / "city",
-        interpreter=interpreter, heap="128k", start=START_S,
+        interpreter=interpreter, start=START_S,
         on_publish=lambda topic, payload, _: sent.setdefault(payload, topic),
     )  # fmt: skip
     with CityRun(plan) as city:

@@ -17,7 +17,6 @@ from node.errors import CommandError
 NAMESPACE = "lamppost"
 _KEY_BYTES = 32
 _MIX_BYTES, _MIXES_MAX = 36, 4  # as mixes.py has them
-_MIX_NOT_KEPT = 5  # why one is refused: the others are there
 
 
 class Keys:
@@ -81,9 +80,6 @@ class Keys:
             from node.device.mixes import take
 
             take(self, number, arguments)
-        except (OSError, MemoryError):
-            self.mix_refused = _MIX_NOT_KEPT
-            raise
         finally:
             forget("device", "mixes")
 

@@ -17,7 +17,7 @@ from node.errors import CommandError, KeyMissing
 MIX_BYTES, MIXES_MAX = 36, 4  # of one, and how many may wait
 
 # Why one is refused: firmware/README.md. In the log and in the node's health.
-_FORM, _BEGUN, _OTHER, _FULL = 1, 2, 3, 4  # 5: keys.py
+_FORM, _BEGUN, _OTHER, _FULL, _NOT_KEPT = 1, 2, 3, 4, 5
 _EPOCH = 4
 _EPOCH_MAX = 0xFFFF  # of an envelope
 
@@ -41,8 +41,12 @@ def take(keys, number: int, arguments: list):
         keys.mix_refused = err.args[0]
         keys.use_command(number)
         raise
-    keys.keep(keys.epoch, keys.policy_version, keys.seal, mixes)
-    keys.use_command(number)
+    try:
+        keys.keep(keys.epoch, keys.policy_version, keys.seal, mixes)
+        keys.use_command(number)
+    except (OSError, MemoryError):
+        keys.mix_refused = _NOT_KEPT
+        raise
 
 
 def _each(mixes: bytes) -> list:
