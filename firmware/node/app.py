@@ -69,7 +69,7 @@ def _read_certificates():
 def _forget():
     """Modules that are used once, at the start, give their heap back."""
     for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading"),
-                          ("crypto", "series")):  # fmt: skip
+                          ("crypto", "series"), ("pipeline", "look_back")):  # fmt: skip
         forget(package, name)
 
 
@@ -103,12 +103,13 @@ def _keep_released(data: bytes) -> bool:
 
 def _read_released(outbox, sealer):
     """What was released before this power-up: the newest envelopes tell up to when."""
+    from node.pipeline.look_back import instant_s
     from node.pipeline.minimise import Released
 
     last_s, newest = None, outbox.next_number - 1
     for number in range(newest, max(outbox.floor, newest - _LOOK_BACK) - 1, -1):
         try:
-            last_s = sealer.instant_s(outbox.read(number))
+            last_s = instant_s(sealer, outbox.read(number))
         except (OutboxError, OSError):
             continue
         if last_s is not None:
@@ -141,6 +142,7 @@ def build(watchdog):
 
     from node.crypto.series import draw_series
     from node.cycle import Node
+    from node.device.kept import read_blob
     from node.link.mqtt import MQTTClient
     from node.link.time_sync import TimeSync
     from node.link.wifi import Wifi
@@ -174,10 +176,12 @@ def build(watchdog):
 
     sealer = Sealer(keys, node_id, policy, series)
     masker = None
-    if keys.has_masks or [1 for stream in policy.streams if stream.bins is not None]:
+    has_trees = [1 for name in ("trees", "trees2") if read_blob(keys.nvs, name, 32) is not None]
+    if has_trees or [1 for stream in policy.streams if stream.bins is not None]:
         from node.pipeline.masked import Masker
 
         masker = Masker(keys, sealer, outbox, policy, day0)
+        keys.is_masking = True
     minimiser = Minimiser(policy, intervals_s, _read_released(outbox, sealer), seed)
 
     def confirm(utc_s: int, age_ms):
@@ -192,14 +196,6 @@ def build(watchdog):
         finally:
             if clock.is_held():
                 renewal.on_sure(clock.utc_ms() // 1000)
-
-    def take_key(number, verb, arguments):
-        if verb == "mix":
-            keys.take_mix(number, arguments)
-            return
-        keys.use_command(number)
-        keys.masks().take(arguments, keys.epoch)
-        renewal.starts = masker is None
 
     publisher = Publisher(
         node_id, outbox, link,
@@ -236,7 +232,7 @@ def build(watchdog):
         random_below=_random_below,
     )
     publisher.on_new_outbox = node.on_new_outbox
-    publisher.take_key = take_key
+    publisher.take_key = keys.take
     return node
 
 

@@ -5,7 +5,6 @@ never waits, but for two calls with deadlines of their own: TLS set-up and a fla
 from node import forget
 from node.device.log import say, status
 from node.errors import KeyMissing, LinkError, OutboxError, PolicyError
-from node.pipeline.early import Early
 from node.pipeline.health import Health
 
 REST_MAX_MS = 60_000  # the watchdog wants a step well before it bites
@@ -46,7 +45,8 @@ class Node:
         self._safe = self.boots.is_safe()
         self._safe_until_ms = self.clock.uptime_ms() + _SAFE_MS
         self._offset_ms = 0  # from uptime to the time that sensors and windows are told
-        self._early = Early(parts["quantities"])
+        self._early = None  # readings from before the time was known
+        self._quantities = parts["quantities"]
         self._batch = []  # (envelope, how many records) sealed in this step
         self._records = 0
         self._envelopes = 0
@@ -85,9 +85,11 @@ class Node:
         return max(1, rest_ms - (self.clock.uptime_ms() - now_ms))
 
     def over(self) -> bool:
-        """Whether the board should start anew: the safe state has served, a policy has come where
-        there was none, or the flash takes nothing any more, which the start may mend."""
-        if self._unkept >= _UNKEPT_MAX or self.outbox.is_broken or self.renewal.needs_start():
+        """Whether the board should start anew: the safe state has served, a policy or a tree of
+        masks has come where there was none, or the flash takes nothing any more, which the start
+        may mend."""
+        has_to = self.renewal.needs_start() or self.keys.starts
+        if has_to or self._unkept >= _UNKEPT_MAX or self.outbox.is_broken:
             return True
         if not self._safe:
             return False
@@ -130,7 +132,7 @@ class Node:
                 if self._offset_ms:
                     minimiser.add(quantity, value)
                 else:
-                    self._early.add(uptime_ms, quantity, value)
+                    self._hold(uptime_ms, quantity, value)
             next_ms = min(next_ms, sensor.next_ms())
         if self._offset_ms:
             while minimiser.next_instant_s * 1000 <= now_ms:
@@ -152,9 +154,19 @@ class Node:
         if not before_ms:
             self._place()
 
+    def _hold(self, uptime_ms: int, quantity: str, value: int):
+        if self._early is None:
+            from node.pipeline.early import Early  # forgotten once the time is known
+
+            self._early = Early(self._quantities)
+        self._early.add(uptime_ms, quantity, value)
+
     def _place(self):
         """Gives the readings from before the time was known to their windows."""
-        early, self._early = self._early, Early(self._early.quantities)
+        early, self._early = self._early, None
+        if early is None:
+            return
+        forget("pipeline", "early")
         minimiser = self.minimiser
         for uptime_ms, quantity, value in early.readings():
             at_s = (uptime_ms + self._offset_ms + 999) // 1000  # SNTP may err by some ms

@@ -105,13 +105,13 @@ class Fuzzer:
         if not 0 <= number < 1 << 32:
             raise Finding("a command's number that cannot be")
 
-    def _take_key(self, number, verb, arguments):
+    def _take_key(self, verb, number, arguments):
         self._use_command(number)
         if verb != "mix":
             return
         waiting = self.keys.mixes
         try:
-            self.keys.take_mix(number % 1000 + self.keys.commanded, arguments)
+            self.keys.take("mix", number % 1000 + self.keys.commanded, arguments)
         except CommandError:
             if self.keys.mixes != waiting:
                 raise Finding("a mix that is refused and taken")

@@ -210,7 +210,7 @@ class Scrub:
 
 
 class Keys:
-    stepped, epoch, mix_refused = False, 3, 0
+    stepped, epoch, mix_refused, starts = False, 3, 0, False
 
 
 class Renewal:
@@ -610,6 +610,10 @@ class TestCycle(unittest.TestCase):
     def test_a_node_without_a_policy_starts_anew_when_one_comes(self):
         self.assertFalse(self.node.over())
         self.renewal.starts = True
+        self.assertTrue(self.node.over())
+
+    def test_a_node_that_masks_nothing_starts_anew_when_a_tree_comes(self):
+        self.keys.starts = True
         self.assertTrue(self.node.over())
 
     def test_what_was_released_is_kept_before_an_envelope_that_does_not_tell_it(self):

@@ -89,7 +89,7 @@ class TestMix(unittest.TestCase):
     def refused(self, keys, code, number, *arguments):
         waiting = keys.mixes
         try:
-            keys.take_mix(number, list(arguments))
+            keys.take("mix", number, list(arguments))
             self.fail("it is taken")
         except CommandError as err:
             self.assertEqual((err.args[0], keys.mix_refused), (code, code))
@@ -98,7 +98,7 @@ class TestMix(unittest.TestCase):
 
     def test_it_waits_for_its_epoch_and_goes_with_the_step(self):
         keys = Keys()
-        keys.take_mix(1, [2, A])
+        keys.take("mix", 1, [2, A])
         keys.note_policy(3)
         for first in (keys, Keys()):
             self.assertEqual((first.seal, first.commanded, first.policy_version), (SEAL, 1, 3))
@@ -115,7 +115,7 @@ class TestMix(unittest.TestCase):
     def test_a_long_step_mixes_in_all_that_it_passes(self):
         keys = Keys()
         for number, (epoch, a) in enumerate(((9, A), (3, B), (4, A), (12, B))):
-            keys.take_mix(1 + number, [epoch, a])
+            keys.take("mix", 1 + number, [epoch, a])
             keys = Keys()
         keys.step_to(10)
         self.assertEqual(keys.seal, seal_at(SEAL, 0, 10, {3: B, 4: A, 9: A}))
@@ -127,7 +127,7 @@ class TestMix(unittest.TestCase):
     def test_refused(self):
         keys = Keys()
         keys.step_to(5)
-        keys.take_mix(1, [7, A])
+        keys.take("mix", 1, [7, A])
         number = 1
         for code, arguments in (
             (BEGUN, (5, A)), (BEGUN, (4, A)), (BEGUN, (0, A)), (OTHER, (7, B)), (FORM, ()),
@@ -139,28 +139,28 @@ class TestMix(unittest.TestCase):
             self.refused(keys, code, number, *arguments)
         for epoch in (8, 9, 0xFFFF):
             number += 1
-            keys.take_mix(number, [epoch, B])
+            keys.take("mix", number, [epoch, B])
         self.refused(keys, FULL, number + 1, 10, A)
-        keys.take_mix(number + 2, [9, B])  # again
+        keys.take("mix", number + 2, [9, B])  # again
         self.assertEqual(len(Keys().mixes), 4 * 36)
         keys.step_to(8)
-        keys.take_mix(number + 3, [10, A])
+        keys.take("mix", number + 3, [10, A])
         self.assertEqual(len(Keys().mixes), 3 * 36)
 
     def test_it_works_once(self):
         keys = Keys()
-        keys.take_mix(4, [2, A])
+        keys.take("mix", 4, [2, A])
         keys.step_to(2)
         for number in (0, 3, 4):
             with self.assertRaises(CommandError):
-                keys.take_mix(number, [9, B])
+                keys.take("mix", number, [9, B])
         self.assertEqual((Keys().mixes, keys.mix_refused), (b"", 0))
 
     def test_without_a_seal_there_is_nothing_to_mix_into(self):
         write_nvs(receipt=SEAL)
         keys = Keys()
         with self.assertRaises(KeyMissing):
-            keys.take_mix(1, [2, A])
+            keys.take("mix", 1, [2, A])
         self.assertEqual((Keys().commanded, self.bench.nvs.has("lamppost", "seal")), (0, False))
 
     def test_what_nvs_does_not_take_may_come_again_with_its_number(self):
@@ -171,12 +171,12 @@ class TestMix(unittest.TestCase):
 
         self.bench.nvs.set = failing
         with self.assertRaises(OSError):
-            keys.take_mix(1, [2, A])
+            keys.take("mix", 1, [2, A])
         self.bench.nvs.set = write
         for both in (keys, Keys()):
             self.assertEqual((both.mixes, both.commanded), (b"", 0))
         self.assertEqual(keys.mix_refused, NOT_KEPT)
-        keys.take_mix(1, [2, A])
+        keys.take("mix", 1, [2, A])
         self.assertEqual(len(Keys().mixes), 36)
 
 

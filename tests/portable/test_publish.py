@@ -267,7 +267,7 @@ class TestPublisher(unittest.TestCase):
         self.publisher.take_key = lambda *what: given.append(what)
         self.command(1, "mask", 7, bytes(16))
         self.command(2, "mix", 30, bytes(32))
-        self.assertEqual(given, [(1, "mask", [7, bytes(16)]), (2, "mix", [30, bytes(32)])])
+        self.assertEqual(given, [("mask", 1, [7, bytes(16)]), ("mix", 2, [30, bytes(32)])])
         self.assertEqual(self.commanded, [])
 
     def test_forged_and_senseless_commands_do_nothing_and_use_no_number(self):

@@ -49,8 +49,8 @@ def seal(epoch, *mixes):
 def test_what_was_mixed_in_leaves_the_flash_with_the_seal_before(start):
     flash = flash_of(filled(nvs_image(TICKET, NVS_BYTES), False))
     its_keys, scrub = start(flash)
-    its_keys.take_mix(1, [2, A])
-    its_keys.take_mix(2, [4, B])
+    its_keys.take("mix", 1, [2, A])
+    its_keys.take("mix", 2, [4, B])
     its_keys.note_policy(3)
     for epoch in (1, 2, 3, 4):
         its_keys.step_to(epoch)
@@ -67,7 +67,7 @@ def test_before_it_is_scrubbed_it_is_there_and_the_node_says_so(start):
     """What the test above looks for can be found."""
     flash = flash_of(nvs_image(TICKET, NVS_BYTES))
     its_keys, scrub = start(flash)
-    its_keys.take_mix(1, [1, A])
+    its_keys.take("mix", 1, [1, A])
     assert scrub.look(0) == 0
     its_keys.step_to(1)
     assert traces(image_of(flash), A)
@@ -79,7 +79,7 @@ def test_a_cut_while_it_is_taken_and_the_broker_brings_it_again(start, full):
     """The command has no acknowledgement then: the broker keeps it."""
     image = filled(nvs_image(TICKET, NVS_BYTES), full)
     cuts = taken = 0
-    for where, left in each_cut(image, lambda flash: start(flash)[0].take_mix(1, [2, A])):
+    for where, left in each_cut(image, lambda flash: start(flash)[0].take("mix", 1, [2, A])):
         flash = flash_of(left)
         its_keys, _ = start(flash)
         assert (its_keys.missing(), its_keys.seal) == ([], TICKET.seal), where
@@ -87,7 +87,7 @@ def test_a_cut_while_it_is_taken_and_the_broker_brings_it_again(start, full):
         assert its_keys.commanded <= len(its_keys.mixes) // 36, where  # not noted before it is in
         taken += len(its_keys.mixes) > 0
         try:
-            its_keys.take_mix(1, [2, A])
+            its_keys.take("mix", 1, [2, A])
         except CommandError:
             assert its_keys.commanded == 1, where
         assert its_keys.mix_refused == 0, where
@@ -102,8 +102,8 @@ def test_a_cut_while_it_is_taken_and_the_broker_brings_it_again(start, full):
 def test_a_cut_while_it_is_mixed_in_and_scrubbed(start, full):
     flash = flash_of(filled(nvs_image(TICKET, NVS_BYTES), full))
     its_keys, _ = start(flash)
-    its_keys.take_mix(1, [1, A])
-    its_keys.take_mix(2, [2, B])
+    its_keys.take("mix", 1, [1, A])
+    its_keys.take("mix", 2, [2, B])
     image = image_of(flash)
 
     def step_and_scrub(flash):
@@ -181,7 +181,7 @@ class NodeAndKeyring(RuleBasedStateMachine):
         may = epoch > self._epoch and (is_new or self._mixes.get(epoch) == a)
         if may:
             ring.add_mix(NODE, epoch, a)
-        take = lambda: self._keys.take_mix(self._number, [epoch, a])  # noqa: E731
+        take = lambda: self._keys.take("mix", self._number, [epoch, a])  # noqa: E731
         try:
             if not self._play(cut, take):
                 take()

@@ -32,7 +32,7 @@ def test_node_and_store_go_on_and_the_laptop_does_not(tmp_path, monkeypatch):
     ((_, message),) = read_commands(path)
     number, verb, epoch, a = ref.open_down(node.command, ticket.node_id, "command", message)
     assert verb == "mix"
-    node.take_mix(number, [epoch, a])
+    node.take("mix", number, [epoch, a])
     store = Keyring(city.home)
     for day in range(1, epoch + 3):
         node.step_to(day)
@@ -44,12 +44,12 @@ def test_node_and_store_go_on_and_the_laptop_does_not(tmp_path, monkeypatch):
     city.vault("mix", ticket.node_id)
     city.vault("update", "--to", "home", "-o", city.keys)
     with pytest.raises(keys.CommandError):  # the first once more: its number is not higher
-        node.take_mix(number, [epoch, a])
+        node.take("mix", number, [epoch, a])
     city.ok("keyring", "take", city.home, city.keys)
     city.vault("commands", "-o", path)
     *_, (_, message) = read_commands(path)
     number, _, later, b = ref.open_down(node.command, ticket.node_id, "command", message)
     assert later == epoch + 1
     with pytest.raises(keys.CommandError):  # it is past that epoch, and says so
-        node.take_mix(number, [later, b])
+        node.take("mix", number, [later, b])
     assert node.mix_refused == 2  # firmware/node/device/mixes.py: its epoch has begun

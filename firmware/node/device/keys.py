@@ -24,25 +24,25 @@ class Keys:
     that is not there is None. mix_refused: why one was last, since the power-up (mixes.py)."""
 
     mix_refused = 0
+    is_masking = False  # whether masks are made (pipeline/masked.py): few nodes do
+    starts = False  # the first tree of a masked stream came, so that they are to be made
 
     def __init__(self):
-        self._nvs = esp32.NVS(NAMESPACE)
+        self.nvs = esp32.NVS(NAMESPACE)
         self.epoch = self.policy_version = 0
         self.seal = None
         self.mixes = b""
-        self._kept = Kept(self._nvs, "seal", 8 + _KEY_BYTES, _MIX_BYTES, _MIXES_MAX)
+        self._kept = Kept(self.nvs, "seal", 8 + _KEY_BYTES, _MIX_BYTES, _MIXES_MAX)
         blob = self._kept.value
         if blob is not None:
             self.epoch = int.from_bytes(blob[:4], "big")
             self.policy_version = int.from_bytes(blob[4:8], "big")
             self.seal, self.mixes = blob[8 : 8 + _KEY_BYTES], blob[8 + _KEY_BYTES :]
-        self.receipt = read_blob(self._nvs, "receipt", _KEY_BYTES)
-        self.command = read_blob(self._nvs, "command", _KEY_BYTES)
-        self._commanded = Kept(self._nvs, "commanded", 4)
+        self.receipt = read_blob(self.nvs, "receipt", _KEY_BYTES)
+        self.command = read_blob(self.nvs, "command", _KEY_BYTES)
+        self._commanded = Kept(self.nvs, "commanded", 4)
         self.commanded = int.from_bytes(self._commanded.value or b"", "big")
         self.stepped = True  # an earlier seal may lie in the partition: see nvs_scrub.py
-        trees = read_blob(self._nvs, "trees", 32) or read_blob(self._nvs, "trees2", 32)
-        self.has_masks = trees is not None
 
     def missing(self) -> list:
         """The names of the keys that are not there."""
@@ -59,35 +59,28 @@ class Keys:
         both; earlier epochs are ignored."""
         if self.seal is None or epoch <= self.epoch:
             return
-        try:
-            from node.crypto.seal_chain import seal_at  # once a day
-
-            mixes, waiting = (), b""
-            if self.mixes:
-                from node.device.mixes import part
-
-                mixes, waiting = part(self.mixes, epoch)
-            seal = seal_at(self.seal, self.epoch, epoch, mixes)
-            self.keep(epoch, self.policy_version, seal, waiting)
-        finally:
-            forget("crypto", "seal_chain")
-            forget("device", "mixes")
+        self._rarely("step", epoch)
         self.stepped = True
 
-    def take_mix(self, number: int, arguments: list):
-        """Carries out the command "mix"; CommandError, KeyMissing, OSError, MemoryError."""
-        try:
-            from node.device.mixes import take
+    def take(self, verb: str, number: int, arguments: list):
+        """Carries out the command "mix" or "mask"; CommandError, KeyMissing, OSError,
+        MemoryError."""
+        self._rarely(verb, number, arguments)
 
-            take(self, number, arguments)
+    def _rarely(self, verb: str, *arguments):
+        """What is done once a day or less is read for it, and forgotten."""
+        try:
+            from node.device import mixes
+
+            getattr(mixes, verb)(self, *arguments)
         finally:
             forget("device", "mixes")
 
     def masks(self):
-        """The trees of masked streams. has_masks: whether there are, or were, any."""
+        """The trees of masked streams."""
         from node.device.mask_keys import MaskKeys  # few nodes have any
 
-        return MaskKeys(self._nvs)
+        return MaskKeys(self.nvs)
 
     def note_policy(self, version: int):
         """Notes the version of a policy that is accepted; a lower one than before is ignored."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Random bytes that the vault mixes into a seal to come: the command `[number, "mix", epoch, a]`.
+"""What is done to keys once a day or less: the seal's step, and what the vault's commands bring.
 
+`[number, "mix", epoch, a]` brings random bytes that are mixed into a seal to come.
 Until its epoch comes, `a` waits at the end of the seal's blob, as it came: epoch (4 bytes) ‖ a
 (32). It goes with the step that mixes it in, and is scrubbed as the seal is, beside which it lies.
 
@@ -9,9 +10,10 @@ leaves it without an acknowledgement, so the broker brings it again, and what is
 come again. Were it noted before, a cut would lose it, and from its epoch on no store could open
 what the node seals.
 
-Rare, so keys.py imports it when there is one, and forgets it.
+Rare, so keys.py imports it when the seal steps or a mix comes, and forgets it.
 """
 
+from node import forget
 from node.errors import CommandError, KeyMissing
 
 MIX_BYTES, MIXES_MAX = 36, 4  # of one, and how many may wait
@@ -28,7 +30,26 @@ def part(mixes: bytes, epoch: int):
     return dict(waiting), b"".join([_joined(at, a) for at, a in waiting if at > epoch])
 
 
-def take(keys, number: int, arguments: list):
+def step(keys, epoch: int):
+    """Moves the seal of `keys` on to `epoch`, with all that waits for an epoch up to that."""
+    from node.crypto.seal_chain import seal_at  # not when a mix is taken
+
+    try:
+        mixes, waiting = part(keys.mixes, epoch)
+        seal = seal_at(keys.seal, keys.epoch, epoch, mixes)
+        keys.keep(epoch, keys.policy_version, seal, waiting)
+    finally:
+        forget("crypto", "seal_chain")
+
+
+def mask(keys, number: int, arguments: list):
+    """Keeps the tree of [stream, root]: see mask_keys.py."""
+    keys.use_command(number)
+    keys.masks().take(arguments, keys.epoch)
+    keys.starts = not keys.is_masking
+
+
+def mix(keys, number: int, arguments: list):
     """Keeps [epoch, a] beside the seal. CommandError(code, why) when that cannot be, and then the
     number is noted as well: it must not come true later."""
     if number <= keys.commanded:

@@ -30,6 +30,9 @@ class MaskedWindow(Window):
         value = stream.clamp(value)[0]
         self.bins[len([1 for edge in stream.bins if edge <= value])] += 1
 
+    def draw_ahead(self):
+        """The controller draws the noise of its sums."""
+
     def record(self, instant_s: int, expected: int, whole: bool, windows: list) -> list:
         """[number, slot, Hidden]. Of a window that was not watched whole, or has too few samples
         for a sum, all is 0: the mask is given all the same, or sums would have a hole."""

@@ -213,7 +213,7 @@ class Minimiser:
         is drawn, so call it when nothing is released."""
         if self._draw is not None:
             for window in self._windows:
-                if window.stream.noise and window.stream.bins is None:
+                if window.stream.noise:
                     window.draw_ahead()
 
     def add(self, quantity: str, value: int):

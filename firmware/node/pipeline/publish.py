@@ -55,7 +55,7 @@ class Publisher:
         self._again_ms = _AGAIN_MS if receipts.has_key else _NEVER_MS
         self.receipts = 0  # that were authentic
         self.on_new_outbox = None  # called with how many envelopes are given up for a new outbox
-        self.take_key = None  # called with number, verb and arguments of what brings one
+        self.take_key = None  # called with verb, number and arguments of what brings one
         self._oldest_since_ms = 0
         self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
@@ -152,7 +152,7 @@ class Publisher:
             self._take_policy(arguments)
             return
         if verb in ("mask", "mix"):  # they note the number themselves
-            self.take_key(number, verb, arguments)
+            self.take_key(verb, number, arguments)
             return
         if verb != "resend" or len(arguments) != 2 or not is_number(arguments[1]):
             raise CommandError("not known")

@@ -11,7 +11,7 @@ series is drawn at power-up, so no power cut can repeat a key and nonce.
 from node import cbor
 from node.crypto import ccm
 from node.crypto.hkdf import expand
-from node.errors import FormatError, KeyMissing, OpenError
+from node.errors import KeyMissing
 from node.pipeline import envelope
 
 _COUNTER_END = 1 << 40  # five bytes of partial IV
@@ -29,7 +29,7 @@ class Sealer:
     unmasked = 0  # records of the last envelope that tell nothing: see masked.py
 
     def __init__(self, keys, node_id: str, policy, series: bytes):
-        self._keys = keys
+        self.keys = keys
         self._node_id = node_id
         self._series = series
         self._epoch = None
@@ -37,53 +37,35 @@ class Sealer:
 
     def use(self, policy):
         """Seals under this policy from now on. Key and counter stay: they are not bound to it."""
-        self._policy = policy
+        self.policy = policy
         if policy.digest is not None:
             aad = envelope.aad(self._node_id, "up", policy.digest)
-            self._aad = envelope.enc_structure(aad)
+            self.aad = envelope.enc_structure(aad)
 
     def _begin_epoch(self):
-        epoch = self._keys.epoch
-        self._key, self._base_iv = series_keys(self._keys.seal, self._series)
+        epoch = self.keys.epoch
+        self._key, self._base_iv = series_keys(self.keys.seal, self._series)
         self._counter = 0
         self._epoch = epoch  # last: if something above fails, the next try begins anew
 
     def seal(self, log: bytes, number: int, floor: int, records: list, instant_s) -> bytes:
         """The envelope of the records released at `instant_s` (Unix time; None: no records)."""
-        if self._keys.seal is None:
+        if self.keys.seal is None:
             raise KeyMissing("seal")
-        if self._policy.digest is None:
+        if self.policy.digest is None:
             raise KeyMissing("policy")
-        if self._epoch != self._keys.epoch:
+        if self._epoch != self.keys.epoch:
             self._begin_epoch()
         if self._counter >= _COUNTER_END:
             raise KeyMissing("counter")
         plaintext = cbor.encode([log, number, floor, records])
-        length = self._policy.padded_length(instant_s)
+        length = self.policy.padded_length(instant_s)
         if len(plaintext) > length:
             raise KeyMissing("padding")  # a bug: the length would tell; the reason must not
         nonce = envelope.nonce(self._base_iv, self._counter)
         counter = self._counter
         self._counter += 1  # before the use: a failure below must not give the nonce again
         plaintext += bytes(length - len(plaintext))
-        ciphertext = ccm.encrypt(self._key, nonce, plaintext, self._aad)
-        kid = envelope.kid(self._epoch, self._series, self._policy.digest)
+        ciphertext = ccm.encrypt(self._key, nonce, plaintext, self.aad)
+        kid = envelope.kid(self._epoch, self._series, self.policy.digest)
         return envelope.pack(kid, counter, ciphertext)
-
-    def instant_s(self, sealed: bytes):
-        """When the records of an envelope that this node sealed were released (Unix time). None
-        when it has none, or is of another epoch or policy, so that it does not open."""
-        try:
-            _, epoch, series, _, counter, ciphertext = envelope.unpack(sealed)
-            if self._keys.seal is None or self._policy.digest is None or epoch != self._keys.epoch:
-                return None
-            key, base_iv = series_keys(self._keys.seal, series)
-            nonce = envelope.nonce(base_iv, counter)
-            plaintext = ccm.decrypt(key, nonce, ciphertext, self._aad)
-        except (FormatError, OpenError):
-            return None
-        records = cbor.decode_first(plaintext)[0][3]
-        for stream in self._policy.streams:
-            if records and stream.number == records[0][0]:
-                return (records[0][1] + 1) * stream.window_s
-        return None

@@ -21,7 +21,6 @@ class Renewal:
         self._is_sure = False  # a receipt has bounded the time
         self._failures = 0
         self.refused = 0
-        self.starts = False  # the first tree of a masked stream was given: few nodes have any
 
     def load(self):
         """The policy in force; NoPolicy when there is none."""
@@ -89,9 +88,9 @@ class Renewal:
 
     def needs_start(self) -> bool:
         """Whether a policy was accepted by a node that has none, or cannot be read when it is due,
-        for want of memory or by the flash: a new start mends both, and makes what masks."""
+        for want of memory or by the flash: a new start mends both."""
         has_none = self._at_s is not None and not self._policy.version
-        return has_none or self.starts or self._failures >= _FAILURES_MAX
+        return has_none or self._failures >= _FAILURES_MAX
 
     def _work(self, verb: str, *arguments):
         try:

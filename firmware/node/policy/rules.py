@@ -66,8 +66,7 @@ class Stream:
     def elements(self) -> int:
         """How many numbers a record of a masked stream has: one per statistic, and of a histogram
         one per bin."""
-        count = len(self.statistics)
-        return count + len(self.bins) if "histogram" in self.statistics else count
+        return len(self.statistics) + len(self.bins)
 
     def longest_record(self) -> int:
         """Bytes of the longest encoding of a record of this stream."""
