@@ -18,17 +18,10 @@ from host_tools.vault.sealed_file import SealedFile
 from node.pipeline import envelope
 from tests.host_tools import reference_sealer as ref
 from tests.host_tools.city_place import City, lamppost, refused
-from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
+from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
 
 DAY_S = 86_400
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

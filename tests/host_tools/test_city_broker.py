@@ -19,7 +19,7 @@ from host_tools.collector.tls_probe import mutual_tls
 from simulator.world.broker_mosquitto import mosquitto_path
 from simulator.world.broker_rules import mosquitto_acl
 from tests.host_tools.city_place import City, refused
-from tests.host_tools.vault_place import remember_argon2id
+from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
 CONFIG = """\
@@ -38,13 +38,6 @@ max_inflight_messages 0
 log_dest stderr
 {user}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,17 +17,10 @@ from host_tools.errors import ToolError
 from host_tools.handover.grants import read_grant
 from tests.host_tools import reference_sealer as ref
 from tests.host_tools.city_place import City, published, refused
-from tests.host_tools.vault_place import remember_argon2id
+from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 DAY_S = 86_400
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

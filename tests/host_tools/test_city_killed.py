@@ -14,16 +14,9 @@ from host_tools.technician import technician_file
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.city_place import City, lamppost
 from tests.host_tools.dying_signer import died_at
-from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
+from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
 
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,7 @@ import pytest
 from host_tools.handover import cards
 from host_tools.provisioning.certificates import Authority
 from tests.host_tools.city_place import City, refused
-from tests.host_tools.vault_place import Place, remember_argon2id
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
+from tests.host_tools.vault_place import Place, argon2id  # noqa: F401
 
 
 @pytest.fixture(scope="module")

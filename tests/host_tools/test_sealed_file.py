@@ -15,16 +15,9 @@ from host_tools import chained_log, private_file
 from host_tools.errors import ToolError
 from host_tools.vault.factors import KeyFile, make_key_file
 from host_tools.vault.sealed_file import SealedFile
-from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
+from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
 
 SCHEMA = "CREATE TABLE things (name TEXT PRIMARY KEY, secret BLOB);"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture

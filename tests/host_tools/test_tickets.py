@@ -15,17 +15,10 @@ from host_tools.technician import technician_file
 from host_tools.technician.ticket_nodes import TicketNodes
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.city_place import City, lamppost, refused
-from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
+from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
 
 DAY_S = 86_400
 MAC, OTHER, THIRD = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34", "24:0a:c4:11:22:35"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

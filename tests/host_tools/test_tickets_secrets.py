@@ -23,20 +23,13 @@ from host_tools.technician.ticket_nodes import TicketNodes
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.city_place import City, lamppost
 from tests.host_tools.test_vault_secrets import Seen
-from tests.host_tools.vault_place import PASSPHRASE, remember_argon2id
+from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
 NAMES_OF_FACTORS = ("key", "other", "passphrase", "new")
 # what may hold keys in the clear, for its owner only: a keyring, a store's key
 KEYRINGS = ("home.json", "roads.json", "home.json.key", "roads.json.key")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 def secrets(city) -> set[bytes]:

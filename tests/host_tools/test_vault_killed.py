@@ -10,16 +10,9 @@ from host_tools.errors import ToolError
 from host_tools.vault.factors import KeyFile, read_key_file
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.dying_signer import died_at
-from tests.host_tools.vault_place import NEW_PASSPHRASE, PASSPHRASE, Place, remember_argon2id
+from tests.host_tools.vault_place import NEW_PASSPHRASE, PASSPHRASE, Place, argon2id  # noqa: F401
 
 ROOT = b"the root of a node, 32 bytes lon"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

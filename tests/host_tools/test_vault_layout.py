@@ -12,18 +12,11 @@ from host_tools.errors import ToolError
 from host_tools.vault import layout, slots
 from host_tools.vault.factors import KeyFile, make_key_file
 from host_tools.vault.sealed_file import SealedFile
-from tests.host_tools.vault_place import PASSPHRASE, Place, remember_argon2id
+from tests.host_tools.vault_place import PASSPHRASE, Place, argon2id  # noqa: F401
 
 bytes_of = st.binary
 SHOWN = st.text(st.characters(codec="utf-8").filter(str.isprintable), max_size=20)
 NUMBERS = st.integers(1, (1 << 32) - 1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture

@@ -21,18 +21,11 @@ from host_tools.vault import layout
 from host_tools.vault.factors import KeyFile, read_key_file
 from tests.host_tools.soft_token import SoftToken
 from tests.host_tools.test_fido2_token import Desk
-from tests.host_tools.vault_place import NEW_PASSPHRASE, PASSPHRASE, Place, remember_argon2id
+from tests.host_tools.vault_place import NEW_PASSPHRASE, PASSPHRASE, Place, argon2id  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 NODE_ROOT = b"root that is text but for one: \xff"
 PIN = "83461907"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def argon2id():
-    with pytest.MonkeyPatch.context() as patch:
-        remember_argon2id(patch)
-        yield
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import functools
 import os
 from pathlib import Path
 
+import pytest
+
 from host_tools.cli import run
 from host_tools.vault import slots
 from host_tools.vault.factors import KeyFile, make_key_file
@@ -18,6 +20,14 @@ NEW_PASSPHRASE = "eleven quiet lamps along the quay"
 def remember_argon2id(patch):
     """Each different call of Argon2id is made once: it is what takes long, and is the same."""
     patch.setattr(slots.Stretch, "of", functools.cache(slots.Stretch.of))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def argon2id():
+    """For each test of a module that imports it."""
+    with pytest.MonkeyPatch.context() as patch:
+        remember_argon2id(patch)
+        yield
 
 
 class Place:
