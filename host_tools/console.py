@@ -77,10 +77,17 @@ def _plain_console():
     """What is shown may come from a file: no [word] and no :word: of it is an instruction, nor
     does it get to steer the terminal."""
     from rich.console import Console
+    from rich.segment import Segment
 
     class Plain(Console):
         def render_str(self, text, **options):
             return super().render_str(_visible(text), **options)
+
+        def render(self, renderable, options=None):
+            for one in super().render(renderable, options):
+                # They have no width: where a Text has them, its place is laid out without.
+                text = "".join(char for char in one.text if char.isprintable() or char == "\n")
+                yield one if one.control else Segment(text, one.style)
 
     return Plain(highlight=False, markup=False, emoji=False)
 

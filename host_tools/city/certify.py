@@ -29,9 +29,10 @@ def certify(file: SealedFile, name: str, role: str, hosts, store: str | None,
     with file.change("certify", {"name": name, "role": role}):
         note_certificate(file, identity, name, role, store)
     try:
-        files = identity.save(folder, name)
         root = Path(folder) / "ca.pem"
+        root.parent.mkdir(parents=True, exist_ok=True)
         write_public(root, authority.pem()[0])
+        files = identity.save(folder, name)
     except OSError as err:
         hint = "see that the folder can be written, and run the same command again"
         raise ToolError(f"{folder}: {err.strerror}", hint) from err

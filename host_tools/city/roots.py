@@ -4,7 +4,8 @@ sums with them, and no single value, as it has no envelopes.
 
 They are in no ticket. A tree serves for all of a node's life, and a mix does not change it: who
 has a ticket would open the node's values for ever. So a node gets its trees once it counts, and
-its masked streams tell nothing before."""
+its masked streams tell nothing before. Who has the ticket must now read the command at the broker:
+by a recording of its traffic, or in the node's place."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -59,6 +59,10 @@ class PreparedNodes:
             if path.stem in bound:
                 continue
             parts = read_parts(path)
+            node_id = parts.ticket.node_id
+            if node_id != path.stem:
+                message = f"{path} holds the node {node_id}: it was renamed or copied"
+                raise ToolError(message, f"name it {node_id}{SUFFIX}, or remove a copy")
             kit = parts.kit["kit"]
             if self._kit in (None, kit):
                 return parts

@@ -33,7 +33,7 @@ _SENSOR = {
 }
 _WIFI = {
     "no access point": "out of reach, 5 GHz only, or another name: check LAMPPOST_WIFI_SSID",
-    "wrong password": "check LAMPPOST_WIFI_PASSWORD, then flash again with --anew",
+    "wrong password": "check LAMPPOST_WIFI_PASSWORD, then run the same command again",
     "refused": "the access point refuses it: its list of devices, or WPA3 alone",
     "no address": "the network gives no address: check its DHCP, or its list of devices",
 }

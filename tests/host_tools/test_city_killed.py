@@ -246,6 +246,7 @@ def test_certificate(empty, tmp_path):
         from cryptography import x509
         from cryptography.hazmat.primitives import serialization
 
+        assert (city.folder / "tls" / "ca.pem").exists()
         pem = (city.folder / "tls" / "collector-1.pem").read_bytes()
         key = (city.folder / "tls" / "collector-1.key").read_bytes()
         certificate = x509.load_pem_x509_certificate(pem)

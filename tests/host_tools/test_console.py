@@ -21,12 +21,13 @@ def test_no_word_is_an_instruction(capsys, odd):
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [odd] * 3
 
 
-def test_nothing_steers_the_terminal(capsys):
-    console.result("a\x1b[31mb\x07\nc")
+@pytest.mark.parametrize("make, seen", [(str, "?"), (Text, "")])
+def test_nothing_steers_the_terminal(capsys, make, seen):
+    console.result(make("a\x1b[31mb\nc"))
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_row("d\x1b]0;title\x07")
+    table.add_row(make("d\x1b]0;title"))
     console.result(table)
-    assert capsys.readouterr().out == "a?[31mb?\nc\nd?]0;title?\n"
+    assert capsys.readouterr().out == f"a{seen}[31mb\nc\nd{seen}]0;title\n"
 
 
 @pytest.mark.parametrize("make", [str, Text])

@@ -3,6 +3,7 @@
 
 import io
 import json
+import shutil
 import threading
 
 import cbor2
@@ -117,6 +118,15 @@ def test_boards_at_once_do_not_get_the_same_node(tmp_path):
     for thread in threads:
         thread.join()
     assert len(set(taken)) == 6
+
+
+def test_a_copy_of_a_node_is_no_other_node(tmp_path):
+    (parts,) = prepare(tmp_path, "air")
+    path = tmp_path / f"{parts.ticket.node_id}.parts"
+    assert PreparedNodes(tmp_path).take(MACS[0]).ticket == parts.ticket
+    shutil.copy(path, tmp_path / "copy.parts")
+    with pytest.raises(ToolError, match=r"copy.parts holds the node 0000000000"):
+        PreparedNodes(tmp_path).take(MACS[1])
 
 
 def test_a_folder_that_is_damaged_is_not_used(tmp_path):

@@ -179,6 +179,23 @@ class TestMix(unittest.TestCase):
         keys.take("mix", 1, [2, A])
         self.assertEqual(len(Keys().mixes), 36)
 
+    def test_a_tree_that_nvs_does_not_take_may_come_again_with_its_number(self):
+        keys, write = Keys(), self.bench.nvs.set
+
+        def failing(*arguments):
+            raise OSError(-0x1105)
+
+        self.bench.nvs.set = failing
+        with self.assertRaises(OSError):
+            keys.take("mask", 1, [7, bytes(16)])
+        self.bench.nvs.set = write
+        self.assertEqual((Keys().commanded, Keys().masks().has(7)), (0, False))
+        keys.take("mask", 1, [7, bytes(16)])
+        self.assertEqual((Keys().commanded, Keys().masks().has(7)), (1, True))
+        for number in (1, 2):  # it came before; there is one
+            with self.assertRaises(CommandError):
+                keys.take("mask", number, [7, bytes(range(16))])
+
 
 if __name__ == "__main__":
     unittest.main()

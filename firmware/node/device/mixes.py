@@ -43,9 +43,12 @@ def step(keys, epoch: int):
 
 
 def mask(keys, number: int, arguments: list):
-    """Keeps the tree of [stream, root]: see mask_keys.py."""
-    keys.use_command(number)
+    """Keeps the tree of [stream, root]: see mask_keys.py. Its number is noted behind, as that of a
+    mix is: a tree that a power cut took would be lost for good."""
+    if number <= keys.commanded:
+        raise CommandError("came before")
     keys.masks().take(arguments, keys.epoch)
+    keys.use_command(number)
     keys.starts = not keys.is_masking
 
 

@@ -27,8 +27,9 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
 
     Then, in this order: `lamppost keyring take` at the home store, `lamppost vault broker`, and
     `lamppost vault commands` with `lamppost send`, after which what lies on the technician's
-    laptop opens nothing any more. The same receipts may come again. Exit code 1: a ticket was
-    refused. Example:
+    laptop opens nothing any more, unless it was the node at the broker meanwhile: its ticket has
+    the node's certificate and the key of commands. The same receipts may come again. Exit code 1:
+    a ticket was refused. Example:
 
     lamppost vault accept city.vault anna.receipts -o home.grant --key-file /media/usb/city.key
     """
