@@ -116,7 +116,7 @@ def _node(broker, clock, random_below) -> Node:
         append=None,
         publisher=_Publisher(link, clock),
         watchdog=nothing(feed=lambda: None),
-        keys=nothing(stepped=False),
+        keys=nothing(stepped=False, starts=False, mix_refused=0),
         make_scrub=None,  # no key has stepped
         boots=boots,
         renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
