@@ -139,7 +139,9 @@ def test_a_scenario_that_comes_out_otherwise_fails_and_says_what(tmp_path):
         "not as expected: no event 'lost', and one was expected",
     ]
     assert "error: s: 3 not as expected" in done.stderr and "hint: " in done.stderr
-    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    tables, _ = done.stdout.split(" of simulated time in ")
+    assert not [line for line in tables.splitlines() if len(line) > 80]
+    assert f"lamppost read --store {tmp_path / 'city' / 'store.sqlite'}\n" in done.stdout
     assert (tmp_path / "city" / "store.sqlite").exists()
     again = sim(path, "--dir", tmp_path / "city")
     assert again.returncode == 1 and "not empty" in again.stderr
