@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from host_tools import chained_log
@@ -65,13 +65,9 @@ class Policies:
     def later(self, named: list[Allowed], before_s: int) -> list[Allowed]:
         """Versions above the lowest that is named of their line, whose days begin before this
         moment (Unix time), and that are not named."""
-        lowest = {}
-        for one in named:
-            version = one.policy.version
-            lowest[one.line] = min(version, lowest.get(one.line, version))
         return [
             one
-            for line, version in lowest.items()
+            for line, version in _versions(named, min).items()
             for one in self._lines[line]
             if one not in named and one.policy.version > version and one.policy.from_s < before_s
         ]
@@ -80,13 +76,9 @@ class Policies:
         """Versions below the highest that is named of their line, and not named, that mask stream
         `number` on days within the span, if no version above them had begun, and was known here,
         when the span begins: nodes may have measured under them."""
-        highest = {}
-        for one in named:
-            version = one.policy.version
-            highest[one.line] = max(version, highest.get(one.line, version))
         return [
             one
-            for line, version in highest.items()
+            for line, version in _versions(named, max).items()
             for one in self._lines[line]
             if one not in named and one.policy.version < version and one.masked(number)
             and one.policy.from_s < span[1] and span[0] < one.policy.until_s
@@ -102,6 +94,14 @@ class Policies:
 
     def of_version(self, line: Line, version: int) -> Allowed | None:
         return next((one for one in self._lines[line] if one.policy.version == version), None)
+
+
+def _versions(named: list[Allowed], pick: Callable) -> dict[Line, int]:
+    """{line: the version that `pick` (min or max) takes of those that are named}"""
+    found = defaultdict(list)
+    for one in named:
+        found[one.line].append(one.policy.version)
+    return {line: pick(versions) for line, versions in found.items()}
 
 
 def read_policies(

@@ -10,27 +10,16 @@ from node.crypto.mask import LEVELS, pads
 from node.device.keys import Keys
 from node.errors import KeyMissing
 from simulator.hal.bench import bench
-from simulator.hal.on_cpython import vfs
 from simulator.world.nvs import NvsPartition
 from tests.host_tools.reference_masks import blocks
+from tests.simulated_node.own_bench import a_bench  # noqa: F401
 from tests.soak import masked_world as world
 from tests.soak.cut_flash import ImageFlash
-from tests.soak.data_run import reset_bench
 
 POLICY = world.rules()
 MIDNIGHT_S = world.BEGIN_S + 7200
 STREAMS = {1: 300, 2: 600}  # of POLICY: the length of their windows
 DAY = 1440  # leaves
-
-
-@pytest.fixture(autouse=True)
-def a_bench():
-    before = dict(vars(bench))
-    reset_bench()
-    yield
-    vars(bench).clear()
-    vars(bench).update(before)
-    vfs.mounted.clear()
 
 
 def an_evening() -> world.Board:

@@ -16,9 +16,9 @@ from node.pipeline.masked_window import MaskedWindow
 from node.policy.rules import Policy
 from simulator.hal.bench import bench
 from simulator.hal.on_cpython import os as flash_os
-from simulator.hal.on_cpython import vfs
 from simulator.world.nvs import NvsPartition
 from tests.simulated_node.nvs_cuts import flash_of, image_of
+from tests.simulated_node.own_bench import a_bench  # noqa: F401
 from tests.simulated_node.test_nvs_scrub import filled
 from tests.soak import masked_world as world
 from tests.soak.cut_flash import ImageFlash, NotingFlash, cuts
@@ -28,16 +28,6 @@ from tests.soak.masked_world import BEGIN_S, BLANK_DATA, Board, fresh_nvs, look,
 LONG = os.environ.get("LAMPPOST_LONG") == "1"
 POLICY = rules()
 MIDNIGHT_S = BEGIN_S + 7200
-
-
-@pytest.fixture(autouse=True)
-def a_bench():
-    before = dict(vars(bench))
-    reset_bench()
-    yield
-    vars(bench).clear()
-    vars(bench).update(before)
-    vfs.mounted.clear()
 
 
 def board(now_s=BEGIN_S + 10, data=None, nvs=None, policy=POLICY):

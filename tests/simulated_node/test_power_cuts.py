@@ -11,25 +11,16 @@ from simulator.hal.on_cpython import os as flash_os
 from simulator.hal.on_cpython import vfs
 from simulator.world.flash import BLOCK_BYTES, Flash, PowerCut
 from simulator.world.nvs import NvsPartition
+from tests.simulated_node.own_bench import a_bench  # noqa: F401
 from tests.soak import cuts
 from tests.soak.cut_flash import ImageFlash
 from tests.soak.cut_flash import cuts as cuts_of
-from tests.soak.data_run import BUILD_S, DataRun, blank, insert, reset_bench
+from tests.soak.data_run import BUILD_S, DataRun, blank, insert
 
 LIMIT = 2 * 8704
 STEPS = [("append", 132), ("append", 132, 142, 206), ("settle", 1), ("day", 1),
          ("append", *[1400] * 4), ("append", 1400, 1400), ("settle", 4), ("append", *[1400] * 4),
          ("day", 2), ("append", *[1400] * 4), ("append", 132)]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def a_bench():
-    before = dict(vars(bench))
-    reset_bench()
-    yield
-    vars(bench).clear()
-    vars(bench).update(before)
-    vfs.mounted.clear()
 
 
 class TestCuts:
