@@ -124,6 +124,26 @@ def test_issue_goes_on_under_another_name(empty, tmp_path):
     city.install(BOARDS[0])
 
 
+def test_issue_that_goes_on_writes_over_no_other_file(empty, tmp_path):
+    """Not at another name, nor at its own, where somebody else has put one meanwhile."""
+    city = copy_of(empty, tmp_path / "city")
+    gone = city.folder / "usb"
+    words = ("vault", "issue", city.path, "--kit", "air", "--policy", city.folder / "air.policy",
+             "--to", "anna", *city.opening(), "-o")  # fmt: skip
+    assert lamppost(*words, gone / "a.tickets")[0] == 1
+    gone.mkdir()
+    for target in (city.tickets, gone / "a.tickets"):
+        target.write_bytes(b"bob's")
+        code, _, err = lamppost(*words, target)
+        assert code == 1 and "is there already" in err
+        assert target.read_bytes() == b"bob's"
+        assert look(city)["outgoing"] == 1
+    target.unlink()
+    assert lamppost(*words, target)[0] == 0
+    assert look(city) == {"issued": 1, "mixes": 0, "outgoing": 0}
+    city.install(BOARDS[0], tickets=target)
+
+
 def test_accept(installed, tmp_path):
     def work(city):
         return command(city, "vault", "accept", city.path, city.receipts, "-o", city.keys)
