@@ -26,7 +26,6 @@ from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
 from host_tools.vault.sealed_file import SealedFile
 
 DAY_S = 86_400
-MOST = 500
 _MOST_DAYS = 400
 
 
