@@ -42,6 +42,16 @@ def policies_of(file: SealedFile, node_id: str) -> list[Policy]:
     return sorted(found, key=lambda policy: policy.version)
 
 
+def versions(file: SealedFile) -> dict[str, int]:
+    """{node: the version of the newest that it has or is to have}"""
+    known = file.db.execute("SELECT digest, published FROM policies").fetchall()
+    version = {digest: _policy(published).version for digest, published in known}
+    found = {}
+    for node_id, digest in file.db.execute("SELECT node, policy FROM node_policies"):
+        found[node_id] = max(version[digest], found.get(node_id, 0))
+    return found
+
+
 def parts(file: SealedFile, node_id: str, command_key: bytes, digest: bytes) -> list[bytes]:
     """The messages that bring a node a policy which the vault knows."""
     query = "SELECT published FROM policies WHERE digest = ? AND key = ?"

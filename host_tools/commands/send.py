@@ -8,6 +8,7 @@ import rich_click as click
 from host_tools import console
 
 _PATH = click.Path(path_type=Path)
+_AGAIN = "have it connect, or see that the broker has its files; then send the file again"
 
 
 @click.command()
@@ -36,7 +37,7 @@ def send(path, broker, tls_dir, name, server_name, as_json):
 
     messages, address = read_commands(path), parse_address(broker)
     done = give(messages, address, *certificate_files(tls_dir, name), server_name)
-    complain_of("node", done.not_kept, "once it has been connected, send the file again")
+    complain_of("node", done.not_kept, _AGAIN)
     if as_json:
         told = {"file": str(path), "sent": done.count, "not_kept": first_of(done.not_kept)}
         console.result_json({**told, "not_kept_count": len(done.not_kept)})

@@ -53,9 +53,9 @@ CREATE TABLE sent_policies (  -- to nodes, after that of their ticket
     PRIMARY KEY (node, policy),
     FOREIGN KEY (policy, policy_key) REFERENCES policies (digest, key)
 ) WITHOUT ROWID;
-CREATE VIEW node_policies AS
+CREATE VIEW node_policies AS  -- no node has one twice; UNION would be built for each search
     SELECT node, policy, policy_key FROM tickets
-    UNION SELECT node, policy, policy_key FROM sent_policies;
+    UNION ALL SELECT node, policy, policy_key FROM sent_policies;
 CREATE TABLE certificates (
     serial TEXT PRIMARY KEY,  -- hex: it has up to 160 bits
     name TEXT NOT NULL,

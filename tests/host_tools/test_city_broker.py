@@ -158,7 +158,7 @@ def test_what_the_broker_keeps_for_nobody_is_not_sent(city, broker):
     code, told, err = send(city, address, "--json")
     assert code == 1 and told["sent"] == 0 and sorted(told["not_kept"]) == sorted(nodes)
     assert f"node {nodes[0]}: the broker keeps nothing for it: it was never connected" in err
-    assert "hint: once it has been connected, send the file again" in err
+    assert "hint: have it connect" in err and "then send the file again" in err
     Client(city, address, nodes[0], f"lp/{nodes[0]}/down").end()  # a session stays
     code, told, _ = send(city, address, "--json")
     assert code == 1 and told["sent"] == 1 and list(told["not_kept"]) == nodes[1:]

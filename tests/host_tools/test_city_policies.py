@@ -169,6 +169,7 @@ def test_a_later_version_takes_the_place_of_one_that_was_queued(city):
     assert joined(commands(city, city.tickets_of[other])) == {}
     update(city)  # it may have taken the one between
     assert versions(city, node_id) == [1, 2, 3] and versions(city, other) == [1]
+    assert [city.nodes()[one]["policy"] for one in city.ids] == [3, 1]
     told = city.vault("policy", "--kit", "air", "--policy", city.folder / "3.policy")
     assert (told["nodes"], told["known"]) == ([other], [node_id])
 
