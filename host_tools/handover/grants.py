@@ -57,9 +57,13 @@ class Grant:
         return document.sign(secret, document.GRANT, store, serial, made_s, box)
 
     def policies(self) -> dict[bytes, PublishedPolicy]:
-        """{digest: policy}; ToolError unless each is whole and signed by its key."""
+        """{digest: policy}; ToolError unless each is whole and signed by its key, and all that
+        are named are there."""
         found = [read_published(policy, "a policy", key) for policy, key in self.published]
-        return {one.policy().digest: one for one in found}
+        held = {one.policy().digest: one for one in found}
+        if not all(digest in held for node in self.nodes for digest in node.policies):
+            raise ToolError("the grant names a policy that is not in it", _AGAIN)
+        return held
 
 
 def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[int, Grant]:
@@ -72,7 +76,7 @@ def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[in
         raise ToolError(f"{path} is for {name}, and this is {store}", "take your own file")
     plain = sealed_box.unseal(box, secret, _info(store, serial))
     grant = None
-    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError):
+    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError, RecursionError):
         rows, published, revoked = cbor2.loads(plain)
         nodes = tuple(GrantedNode(*row) for row in rows)
         grant = Grant(nodes, tuple(map(tuple, published)), tuple(revoked))
@@ -84,17 +88,32 @@ def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[in
 
 def _are_whole(grant: Grant) -> bool:
     pairs = [[type(part) for part in pair] for pair in grant.published]
-    return all(map(_is_whole, grant.nodes)) and all(pair == [bytes, bytes] for pair in pairs)
+    return (
+        all(map(_is_whole, grant.nodes))
+        and all(pair == [bytes, bytes] for pair in pairs)
+        and all(type(one) is str for one in grant.revoked)
+    )
 
 
 def _is_whole(node: GrantedNode) -> bool:
-    keys = [node.seal, node.receipt, *node.mixes.values()]
     return (
-        is_node_id(node.node_id)
-        and type(node.day0) is int
-        and type(node.epoch) is int
-        and all(type(key) is bytes and len(key) in (0, 32) for key in keys)
+        type(node.node_id) is str
+        and is_node_id(node.node_id)
+        and type(node.mixes) is dict
+        and all(map(_is_day, (node.day0, node.epoch, *node.mixes)))
+        and all(_is_key(key) or key == b"" for key in (node.seal, node.receipt))
+        and all(map(_is_key, node.mixes.values()))
+        and type(node.policies) is list
+        and all(type(digest) is bytes for digest in node.policies)
     )
+
+
+def _is_day(value) -> bool:
+    return type(value) is int and 0 <= value < 1 << 20
+
+
+def _is_key(value) -> bool:
+    return type(value) is bytes and len(value) == 32
 
 
 def _info(store: str, serial: int) -> bytes:
