@@ -100,13 +100,16 @@ def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
         verb, *arguments = cbor2.loads(fields)
         waiting[node_id] += verb == "mix"
         if waiting[node_id] <= _MOST_WAITING:
-            key = ticket_of(file, node_id).command
-            if verb == "policy":
-                parts = policies.parts(file, node_id, key, *arguments)
-                sealed += [(node_id, part) for part in parts]
-            else:
-                sealed.append((node_id, seal_command(key, node_id, number, verb, *arguments)))
+            found = _sealed(file, node_id, number, verb, arguments)
+            sealed += [(node_id, message) for message in found]
     return sealed
+
+
+def _sealed(file: SealedFile, node_id: str, number: int, verb: str, arguments: list):
+    key = ticket_of(file, node_id).command
+    if verb == "policy":
+        return policies.parts(file, node_id, key, *arguments)
+    return [seal_command(key, node_id, number, verb, *arguments)]
 
 
 def mixes_of(file: SealedFile, node_id: str) -> dict[int, bytes]:
