@@ -66,13 +66,6 @@ def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *
     file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)
 
 
-def queue_once(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *arguments):
-    """As queue(); but the same command, if it was queued before, only stays of use for longer."""
-    query = "UPDATE commands SET until_s = max(until_s, ?) WHERE node = ? AND fields = ?"
-    if not file.db.execute(query, (until_s, node_id, _fields(verb, *arguments))).rowcount:
-        queue(file, node_id, now_s, until_s, verb, *arguments)
-
-
 def withdraw(file: SealedFile, node_id: str, verb: str):
     """Within a change: what was queued of this verb is of no use any more."""
     query = "SELECT number, fields FROM commands WHERE node = ?"

@@ -43,11 +43,16 @@ def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int):
     masks, of use until that policy ends."""
     for node_id in node_ids:
         policy = policies.policies_of(file, node_id)[-1]
-        query = "SELECT root FROM nodes WHERE id = ?"
-        (root,) = file.db.execute(query, (node_id,)).fetchone()
-        for stream in masked_streams(policy):
-            tree = mask_root(root, node_id, stream)
-            mixing.queue_once(file, node_id, now_s, policy.until_s, "mask", stream, tree)
+        queue_trees(file, node_id, masked_streams(policy), now_s, policy.until_s)
+
+
+def queue_trees(file: SealedFile, node_id: str, streams: Iterable[int], now_s: int, until_s: int):
+    """Within a change: a command for each of these streams of a node."""
+    query = "SELECT root FROM nodes WHERE id = ?"
+    (root,) = file.db.execute(query, (node_id,)).fetchone()
+    for stream in streams:
+        tree = mask_root(root, node_id, stream)
+        mixing.queue(file, node_id, now_s, until_s, "mask", stream, tree)
 
 
 def masked_streams(policy: Policy) -> list[int]:

@@ -95,8 +95,11 @@ def _newest(file: SealedFile, node_id: str) -> Policy:
 
 
 def _queue(file: SealedFile, node_id: str, rules: Policy, key: bytes, now_s: int):
+    had = policies.policies_of(file, node_id)
+    known = {stream for policy in had for stream in roots.masked_streams(policy)}
+    fresh = [stream for stream in roots.masked_streams(rules) if stream not in known]
     row = node_id, rules.digest, key
     file.db.execute("INSERT INTO sent_policies VALUES (?, ?, ?)", row)
-    roots.queue_masks(file, [node_id], now_s)
+    roots.queue_trees(file, node_id, fresh, now_s, rules.until_s)
     mixing.withdraw(file, node_id, "policy")
     mixing.queue(file, node_id, now_s, rules.until_s, "policy", rules.digest)
