@@ -259,7 +259,6 @@ def test_trees_that_it_masks_come_before_it(city):
         city.vault("mix", node_id)
     city.vault("policy", node_id, "--policy", city.folder / "masked.policy")
     assert [verb for _, verb, _ in commands(city, ticket)] == ["mix"] * 4
-    city.vault("mix", node_id, "--refused")
     with city.open() as file, file.change("two mixes have passed", {}):
         query = "UPDATE commands SET until_s = 1 WHERE node = ? AND number IN"
         query += " (SELECT number FROM commands WHERE node = ? ORDER BY number LIMIT 2)"
