@@ -38,7 +38,9 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     --state or --user is given. The list is good for 400 days; an older one shuts everybody out.
     Example:
 
-    lamppost vault broker city.vault -o /etc/mosquitto/city --key-file /media/usb/city.key
+    \b
+    lamppost vault broker city.vault -o /etc/mosquitto/city \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.broker_config import FILE, BrokerPlace
     from host_tools.city.broker_files import broker_files

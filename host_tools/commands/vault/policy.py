@@ -27,7 +27,9 @@ def policy(path, nodes, factor, passphrase, policy_path, is_all, kit_name, as_js
     with `lamppost send`: a store opens nothing under a policy that it does not know. The same
     command may be run again. Exit code 1: a node cannot have it. Example:
 
-    lamppost vault policy city.vault --all --policy air-2.policy --key-file /media/usb/city.key
+    \b
+    lamppost vault policy city.vault --all --policy air-2.policy \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.sending_policies import nodes_of_kit, send_policy
     from host_tools.commands.vault.refusals import complain_of, first_of

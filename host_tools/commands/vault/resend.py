@@ -28,7 +28,9 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
     run it again once the store has heard of that. Then `lamppost vault commands` and
     `lamppost send`. Example:
 
-    lamppost vault resend city.vault --from-store home.sqlite --key-file /media/usb/city.key
+    \b
+    lamppost vault resend city.vault --from-store home.sqlite \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city import resending
     from host_tools.collector.read_store import StoreReader
