@@ -2,15 +2,12 @@
 """What a vault gives its broker, at a real mosquitto: who is let in, who is revoked; commands come
 to their node."""
 
-import getpass
+import contextlib
 import json
-import os
 import queue
 import shutil
 import socket
 import ssl
-import subprocess
-import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -20,8 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.tls_probe import mutual_tls
 from host_tools.provisioning.certificates import Authority
-from simulator.world.broker_mosquitto import mosquitto_path
 from simulator.world.broker_rules import mosquitto_acl
+from tests.host_tools.city_broker import city_broker, write_files
 from tests.host_tools.city_place import City, lamppost, refused
 from tests.host_tools.vault_place import argon2id  # noqa: F401
 
@@ -46,48 +43,16 @@ def city(tmp_path_factory):
 
 @pytest.fixture
 def broker(city):
-    """Starts a mosquitto with the files of the moment, and nothing else: (host, port). The first
-    of a test knows no session; those that follow have what the one before has kept. change():
-    what happens to the files before."""
-    if mosquitto_path() is None:
-        pytest.skip("mosquitto is not installed")
-    running = []
+    """Starts a mosquitto in the place of the last: (host, port). The first of a test knows no
+    session; those that follow have what the one before has kept."""
     shutil.rmtree(city.folder / "state", ignore_errors=True)
-    (city.folder / "state").mkdir()
+    with contextlib.ExitStack() as stack:
 
-    def start(change=lambda: None) -> tuple[str, int]:
-        for process in running:
-            process.terminate()
-            process.wait(5)
-        running.clear()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        write_files(city, port)
-        change()
-        path = city.folder / "broker" / "mosquitto.conf"
-        log = (city.folder / "mosquitto.log").open("wb")
-        running.append(subprocess.Popen([mosquitto_path(), "-c", path], stderr=log))
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return "127.0.0.1", port
-            except OSError:
-                assert time.monotonic() < deadline
-                assert running[0].poll() is None, (city.folder / "mosquitto.log").read_text()
-                time.sleep(0.05)
+        def start(change=lambda: None) -> tuple[str, int]:
+            stack.close()
+            return stack.enter_context(city_broker(city, change))
 
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(5)
-
-
-def write_files(city, port: int = 8883):
-    user = ("--user", getpass.getuser()) if os.geteuid() == 0 else ()
-    city.vault("broker", "-o", city.folder / "broker", "--state", city.folder / "state", "--port",
-               port, *user)  # fmt: skip
+        yield start
 
 
 class Client:

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""A node, its store and a city's office with its vault, over a real mosquitto: a new policy comes
-to the store and then to the node, and is in force from midnight on; a store that is set back to a
-backup gets again what the node still holds."""
+"""A node, its store and a city's office with its vault, over a mosquitto that runs with the file
+which that vault writes: a new policy comes to the store and then to the node, and is in force from
+midnight on; a store that is set back to a backup gets again what the node still holds."""
 
 import contextlib
 import shutil
 import sqlite3
 
 import cbor2
-import pytest
 
+from host_tools.city.vault_keys import authority_of
 from host_tools.policy.compile_policy import compile_policy
 from host_tools.policy.signed import PublishedPolicy
+from simulator.city_folder import COLLECTOR
 from simulator.city_run import CityRun, Plan, choose_kits
-from simulator.world.broker_mosquitto import mosquitto_path
-from tests.host_tools.city_place import City
+from tests.host_tools.city_broker import city_broker
+from tests.host_tools.city_place import City, published
 from tests.host_tools.vault_place import Place, remember_argon2id
 from tests.simulated_node.test_resend import rows, stored, values
 
@@ -22,30 +23,46 @@ DAY_S = 86_400
 START_S = 1_780_000_000 // DAY_S * DAY_S + 20 * 3600
 MIDNIGHT_S = START_S // DAY_S * DAY_S + DAY_S
 POLICY_S, BACKUP_S, RESTORE_S, RESEND_S, END_S = 1800, 7200, 16_200, 17_400, 19_800
-ROOT = bytes(range(32))
+NODE, ROOT = "0123456789", bytes(range(32))
 
 
 class Office(City):
     """The vault, which knows the simulated city's node as if it had issued it."""
 
-    def __init__(self, folder, city):
+    def __init__(self, folder):
         super().__init__(folder)
-        self._city, self._tls = city, folder / "tls"
-        self.node_id, self.home = city.nodes[0].node_id, city.plan.folder / "keyring.json"
+        self.tls, self.simulated = folder / "tls", None
+        self.home = folder.parent / "city" / "keyring.json"
 
     def fill(self):
+        """Before the simulated city: its authority, its broker's files, its node's name."""
         Place.fill(self)
-        simulated, card = self._city.plan.folder, self.folder / "city.office"
-        self.vault("setup", "--name", "office", "--broker", "localhost:8883", "--sntp", "time",
-                   "--policy-key", simulated / "signer", "--tls-dir", simulated / "tls", "-o",
-                   card)  # fmt: skip
-        self.vault("certificate", "sender", "--role", "vault", "-o", self._tls)
-        self.ok("keyring", "init", self.home, "--name", "home", "--office", card, "-o",
-                self.folder / "home.card")  # fmt: skip
-        self.vault("store", "add", self.folder / "home.card")
-        self.publish(1)
-        self._know_the_node()
+        (self.folder / "any.key").write_bytes(published()[1])
+        self._set_up(self.folder / "any.key")
+        with self.open() as file:
+            authority_of(file).save(self.tls, "ca")  # which makes the simulated city's
+            with file.change("know a node", {}):
+                row = NODE, ROOT, START_S // DAY_S, "air", "active"
+                file.db.execute("INSERT INTO nodes VALUES (?, ?, ?, ?, ?)", row)
+        for name, role, more, target in (
+            ("broker", "broker", ("--host", "localhost"), self.folder / "broker"),
+            ("sender", "vault", (), self.tls), (COLLECTOR, "collector", (), self.tls),
+        ):  # fmt: skip
+            self.vault("certificate", name, "--role", role, *more, "-o", target)
         return self
+
+    def _set_up(self, policy_key):
+        self.vault("setup", "--name", "office", "--broker", "localhost:8883", "--sntp", "time",
+                   "--policy-key", policy_key, "-o", self.folder / "city.office")  # fmt: skip
+
+    def meet(self, simulated):
+        """The simulated city is there: its policy key, its store."""
+        self.simulated = simulated
+        self._set_up(simulated.plan.folder / "signer")
+        self.ok("keyring", "init", self.home, "--name", "home", "--office",
+                self.folder / "city.office", "-o", self.folder / "home.card")  # fmt: skip
+        self.vault("store", "add", self.folder / "home.card")
+        self._know_the_ticket(self.publish(1))
 
     def publish(self, version: int):
         """Its kit's policy as this version, in VERSION.policy."""
@@ -53,46 +70,44 @@ class Office(City):
         fields = cbor2.loads(compiled.rules)
         fields[2] = version
         rules = cbor2.dumps(fields, canonical=True)
-        signature = self._city.folder.sign(rules)[len(rules) :]
+        signature = self.simulated.folder.sign(rules)[len(rules) :]
         published = PublishedPolicy(rules, compiled.terms, signature)
         (self.folder / f"{version}.policy").write_bytes(published.encode())
         return published.policy().digest
 
-    def _know_the_node(self):
-        key = (self._city.plan.folder / "signer" / "policy.key").read_bytes()
-        published = (self.folder / "1.policy").read_bytes()
-        digest, day0 = self.publish(1), START_S // DAY_S
-        ticket = bytes(16), self.node_id, "anna", digest, key, 0, 1, "used", 1, bytes(16), 1
-        with self.open() as file, file.change("know a node", {}):
+    def _know_the_ticket(self, digest: bytes):
+        key = (self.simulated.plan.folder / "signer" / "policy.key").read_bytes()
+        policy = (self.folder / "1.policy").read_bytes()
+        ticket = bytes(16), NODE, "anna", digest, key, 0, 1, "used", 1, bytes(16), 1
+        with self.open() as file, file.change("know a ticket", {}):
             for table, row in (
-                ("nodes", (self.node_id, ROOT, day0, "air", "active")),
                 ("technicians", ("anna", bytes(32), bytes(32), "active")),
-                ("policies", (digest, key, published)),
+                ("policies", (digest, key, policy)),
                 ("tickets", ticket),
-                ("grants", (self.node_id, "home", 0)),
+                ("grants", (NODE, "home", 0)),
             ):
                 marks = ", ".join("?" * len(row))
                 file.db.execute(f"INSERT INTO {table} VALUES ({marks})", row)
 
     def send_policy(self, version: int):
         told = self.vault("policy", "--all", "--policy", self.folder / f"{version}.policy")
-        assert told["nodes"] == [self.node_id] and told["stores"] == ["home"]
+        assert told["nodes"] == [NODE] and told["stores"] == ["home"]
         grant = self.folder / "home.grant"
         self.vault("update", "--to", "home", "-o", grant)
-        assert self.ok("keyring", "take", self.home, grant)["known"] == [self.node_id]
+        assert self.ok("keyring", "take", self.home, grant)["known"] == [NODE]
         self.send()
 
     def ask_again(self, store) -> dict:
         told = self.vault("resend", "--from-store", store)
         self.send()
         assert told["unheard"] == []
-        return told["nodes"][self.node_id]
+        return told["nodes"][NODE]
 
     def send(self):
         path = self.folder / "all.commands"
         count = self.vault("commands", "-o", path)["commands"]
-        where = ("--broker", "localhost:{1}".format(*self._city.services.broker_at))
-        told = self.ok("send", path, *where, "--tls-dir", self._tls, "--name", "sender")
+        where = ("--broker", "localhost:{1}".format(*self.simulated.services.broker_at))
+        told = self.ok("send", path, *where, "--tls-dir", self.tls, "--name", "sender")
         assert told["sent"] == count > 0
 
 
@@ -137,24 +152,25 @@ class Story:
 
 
 def test_a_policy_comes_and_a_store_that_was_set_back_is_whole_again(tmp_path, monkeypatch):
-    if mosquitto_path() is None:
-        pytest.skip("mosquitto is not installed")
     remember_argon2id(monkeypatch)
     monkeypatch.setattr("simulator.city_folder.new_root", lambda: ROOT)  # the vault knows it
-    plan = Plan(
-        kits=choose_kits(["air"], None), for_s=END_S, folder=tmp_path / "city", start=START_S,
-        broker="mosquitto", roles={"sender": "vault"},
-    )  # fmt: skip
+    monkeypatch.setattr("simulator.city_folder.new_node_id", lambda: NODE)
     (tmp_path / "office").mkdir()
-    with CityRun(plan) as city:
-        city.start()
-        office, log = Office(tmp_path / "office", city).fill(), []
-        city.nodes[0].on_line = log.append
-        second = office.publish(2)
-        story = Story(city, office, tmp_path)
-        assert city.run(story.play), city.trouble()
-        newest = city.nodes[0].status["newest"]
-        path, counts = city.store_path, city.collector.counts
+    office, log = Office(tmp_path / "office").fill(), []
+    with city_broker(office) as (_, port):
+        plan = Plan(
+            kits=choose_kits(["air"], None), for_s=END_S, folder=tmp_path / "city",
+            start=START_S, broker=f"localhost:{port}", tls_dir=office.tls,
+        )  # fmt: skip
+        with CityRun(plan) as city:
+            city.start()
+            office.meet(city)
+            city.nodes[0].on_line = log.append
+            second = office.publish(2)
+            story = Story(city, office, tmp_path)
+            assert city.run(story.play), city.trouble()
+            newest = city.nodes[0].status["newest"]
+            path, counts = city.store_path, city.collector.counts
     assert [line for line in log if "is in force" in line]
     assert len(story.missing) > 20
     assert stored(path) == list(range(1, newest + 1))
