@@ -14,7 +14,7 @@ from host_tools.provisioning.command import NUMBER_END
 from host_tools.vault.sealed_file import SealedFile
 
 LOG_BYTES = 4
-_USEFUL_S = 90 * 86_400  # no outbox holds what is older
+_USEFUL_S = 90 * 86_400  # who was away for longer is asked anew
 
 
 def resend(file: SealedFile, wanted: dict[str, tuple[bytes, int]], now_s: int):
@@ -25,7 +25,8 @@ def resend(file: SealedFile, wanted: dict[str, tuple[bytes, int]], now_s: int):
     for node_id, (log, first) in wanted.items():
         grant.check_active(file, node_id)
         if len(log) != LOG_BYTES or not 0 < first < NUMBER_END:
-            raise ToolError("not an outbox, or not the number of an envelope", "see --help", 2)
+            message = f"node {node_id}: not an outbox, or not the number of an envelope"
+            raise ToolError(message, f"{LOG_BYTES} bytes, and a number from 1 on", 2)
     nodes = {node_id: [log.hex(), first] for node_id, (log, first) in sorted(wanted.items())}
     with file.change("resend", {"nodes": nodes}):
         for node_id, (log, first) in wanted.items():
@@ -34,10 +35,13 @@ def resend(file: SealedFile, wanted: dict[str, tuple[bytes, int]], now_s: int):
 
 def from_store(file: SealedFile, store: StoreReader, nodes: tuple[str, ...] = ()):
     """({node: (its newest outbox, the first number that is not settled)}, [nodes of which the
-    store has heard nothing]); nodes: all that are active when there are none."""
+    store has heard nothing]); nodes: all that are active when there are none. ToolError for one
+    that is not."""
     check_kind(file)
     query = "SELECT id FROM nodes WHERE state = 'active' ORDER BY id"
     chosen = nodes or [node_id for (node_id,) in file.db.execute(query)]
+    for node_id in nodes:
+        grant.check_active(file, node_id)
     known = store.outboxes()
     unheard = [node_id for node_id in chosen if node_id not in known]
     return {node_id: known[node_id] for node_id in chosen if node_id in known}, unheard

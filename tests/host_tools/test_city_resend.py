@@ -90,6 +90,7 @@ def test_what_is_refused(city):
     waiting = next(n for n, row in city.nodes().items() if row["state"] == "issued")
     assert "is issued, not active" in refused(*words, waiting, *log, *first)
     assert "there is no node" in refused(*words, "0000000000", *log, *first)
+    assert "there is no node" in refused(*words, "0000000000", "--from-store", city.store)
     assert "no such store" in refused(*words, "--from-store", city.folder / "none.sqlite")
     assert "is not a store" in refused(*words, "--from-store", city.path)
     with city.open(read_only=True) as file:
