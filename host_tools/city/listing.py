@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What a vault says of its nodes, without a key."""
 
+from host_tools.city import policies
 from host_tools.city.vault_keys import check_kind
 from host_tools.vault.sealed_file import SealedFile
 
 
 def nodes_of(file: SealedFile) -> list[dict]:
-    """By id; stores: {name: the first epoch that it may open}."""
+    """By id; policy: the version of the newest that it has or is to have; stores: {name: the first
+    epoch that it may open}."""
     check_kind(file)
     stores = {}
     query = (
@@ -20,9 +22,10 @@ def nodes_of(file: SealedFile) -> list[dict]:
         " FROM nodes LEFT JOIN tickets ON node = nodes.id ORDER BY nodes.id"
     )
     names = "node", "kit", "state", "technician", "ticket", "issued_s", "expires_s", "used_s"
-    found = []
+    found, versions = [], policies.versions(file)
     for row in file.db.execute(query):
         one = dict(zip(names, row, strict=True))
         one["ticket"] = one["ticket"].hex() if one["ticket"] else None
+        one["policy"] = versions.get(one["node"])
         found.append({**one, "stores": stores.get(one["node"], {})})
     return found

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import cbor2
 
+from host_tools.city import policies
 from host_tools.collector.keyring import NodeKeys
 from host_tools.provisioning.command import seal_command
 from host_tools.provisioning.ticket import Ticket, make_ticket
@@ -39,12 +40,13 @@ def mix(
 def drop_newest(file: SealedFile, node_id: str) -> int | None:
     """Within a change: forgets the newest mix, which the node has refused since it came too late,
     and its command; returns its epoch, or None when there is none."""
-    query = "SELECT max(epoch) FROM mixes WHERE node = ?"
-    epoch = file.db.execute(query, (node_id,)).fetchone()[0]
+    mixes = mixes_of(file, node_id)
+    if not mixes:
+        return None
+    epoch = max(mixes)
     file.db.execute("DELETE FROM mixes WHERE node = ? AND epoch = ?", (node_id, epoch))
-    query = "UPDATE commands SET until_s = 0 WHERE node = ? AND number ="
-    query += " (SELECT max(number) FROM commands WHERE node = ?)"
-    file.db.execute(query, (node_id, node_id))
+    query = "UPDATE commands SET until_s = 0 WHERE node = ? AND fields = ?"
+    file.db.execute(query, (node_id, _fields("mix", epoch, mixes[epoch])))
     return epoch
 
 
@@ -60,27 +62,47 @@ def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *
     the vault was restored from a backup; of no use from `until_s` on."""
     query = "SELECT max(number) FROM commands WHERE node = ?"
     number = max(now_s, 1 + (file.db.execute(query, (node_id,)).fetchone()[0] or 0))
-    fields = cbor2.dumps([verb, *arguments], canonical=True)
-    row = node_id, number, fields, until_s
+    row = node_id, number, _fields(verb, *arguments), until_s
     file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)
+
+
+def withdraw(file: SealedFile, node_id: str, verb: str):
+    """Within a change: what was queued of this verb is of no use any more."""
+    query = "SELECT number, fields FROM commands WHERE node = ?"
+    for number, fields in file.db.execute(query, (node_id,)).fetchall():
+        if cbor2.loads(fields)[0] == verb:
+            query = "UPDATE commands SET until_s = 0 WHERE node = ? AND number = ?"
+            file.db.execute(query, (node_id, number))
+
+
+def _fields(verb: str, *arguments) -> bytes:
+    return cbor2.dumps([verb, *arguments], canonical=True)
 
 
 def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
     """[(node, sealed command)] of all that may still be of use, each node's by rising number. A
     node takes each once, so they may be sent again. Mixes beyond what a node lets wait come when
-    earlier ones have passed, and with them what was queued behind them."""
+    earlier ones have passed, and with them what was queued behind them. A policy has no number: it
+    comes as its parts, behind the trees that it needs."""
     query = (
         "SELECT node, number, fields FROM commands JOIN nodes ON nodes.id = node"
         " WHERE until_s > ? AND state = 'active' ORDER BY node, number"
     )
     sealed, waiting = [], collections.Counter()
     for node_id, number, fields in file.db.execute(query, (now_s,)).fetchall():
-        command = cbor2.loads(fields)
-        waiting[node_id] += command[0] == "mix"
+        verb, *arguments = cbor2.loads(fields)
+        waiting[node_id] += verb == "mix"
         if waiting[node_id] <= _MOST_WAITING:
-            key = ticket_of(file, node_id).command
-            sealed.append((node_id, seal_command(key, node_id, number, *command)))
+            found = _sealed(file, node_id, number, verb, arguments)
+            sealed += [(node_id, message) for message in found]
     return sealed
+
+
+def _sealed(file: SealedFile, node_id: str, number: int, verb: str, arguments: list):
+    key = ticket_of(file, node_id).command
+    if verb == "policy":
+        return policies.parts(file, node_id, key, *arguments)
+    return [seal_command(key, node_id, number, verb, *arguments)]
 
 
 def mixes_of(file: SealedFile, node_id: str) -> dict[int, bytes]:

@@ -8,6 +8,7 @@ Certificates go on the list for the broker. Who had seals of nodes that go on lo
 import dataclasses
 
 from host_tools.city import mixing
+from host_tools.city.grant import stores_of
 from host_tools.city.people import store_of, technician_of
 from host_tools.city.vault_keys import check_kind
 from host_tools.errors import ToolError
@@ -70,22 +71,12 @@ def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s
             db.execute("UPDATE stores SET state = 'revoked' WHERE name = ?", (name,))
             count += _end_certificates(db, "store", name, now_s)
         mixing.mix(file, mixed, now_s)
-    return Revoked(nodes, mixed, _stores_of(db, [*nodes, *mixed]), count)
+    return Revoked(nodes, mixed, stores_of(file, [*nodes, *mixed]), count)
 
 
 def _end_certificates(db, column: str, name: str, now_s: int) -> int:
     query = f"UPDATE certificates SET revoked_s = ? WHERE {column} = ? AND revoked_s IS NULL"
     return db.execute(query, (now_s, name)).rowcount
-
-
-def _stores_of(db, nodes: list[str]) -> list[str]:
-    """Which stores that count have keys of these nodes."""
-    query = (
-        "SELECT DISTINCT store, node FROM grants JOIN stores ON stores.name = store"
-        " WHERE state = 'active'"
-    )
-    wanted = set(nodes)
-    return sorted({store for store, node in db.execute(query) if node in wanted})
 
 
 def _node(file: SealedFile, node_id: str) -> str:

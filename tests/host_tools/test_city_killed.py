@@ -3,7 +3,9 @@
 is whole, nothing is half issued, and the same command mends what is missing."""
 
 import shutil
+from collections import Counter
 
+import cbor2
 import pytest
 
 from host_tools import chained_log
@@ -12,6 +14,7 @@ from host_tools.handover.cards import read_technician
 from host_tools.handover.tickets import read_tickets
 from host_tools.technician import technician_file
 from host_tools.vault.sealed_file import SealedFile
+from tests.host_tools import test_city_policies
 from tests.host_tools.city_place import City, lamppost
 from tests.host_tools.dying_signer import died_at
 from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
@@ -75,11 +78,12 @@ def look(city) -> dict:
         tickets = one("SELECT count(*) FROM tickets").fetchone()[0]
         certificates = one("SELECT count(*) FROM certificates WHERE role = 'node'").fetchone()[0]
         assert sum(states.values()) == tickets == certificates
-        mixes, commands = (one(f"SELECT count(*) FROM {t}").fetchone()[0]
-                           for t in ("mixes", "commands"))  # fmt: skip
-        assert mixes == commands
-        outgoing = one("SELECT count(*) FROM outgoing").fetchone()[0]
-        return {**states, "mixes": mixes, "outgoing": outgoing}
+        verbs = Counter(cbor2.loads(row[0])[0] for row in one("SELECT fields FROM commands"))
+        mixes, sent, outgoing = (one(f"SELECT count(*) FROM {t}").fetchone()[0]
+                                 for t in ("mixes", "sent_policies", "outgoing"))  # fmt: skip
+        assert (verbs["mix"], verbs["policy"]) == (mixes, sent)
+        more = {verb: verbs[verb] for verb in ("policy", "resend") if verbs[verb]}
+        return {**states, "mixes": mixes, "outgoing": outgoing, **more}
 
 
 def command(city, *words) -> int:
@@ -124,6 +128,26 @@ def test_issue_goes_on_under_another_name(empty, tmp_path):
     city.install(BOARDS[0])
 
 
+def test_issue_that_goes_on_writes_over_no_other_file(empty, tmp_path):
+    """Not at another name, nor at its own, where somebody else has put one meanwhile."""
+    city = copy_of(empty, tmp_path / "city")
+    gone = city.folder / "usb"
+    words = ("vault", "issue", city.path, "--kit", "air", "--policy", city.folder / "air.policy",
+             "--to", "anna", *city.opening(), "-o")  # fmt: skip
+    assert lamppost(*words, gone / "a.tickets")[0] == 1
+    gone.mkdir()
+    for target in (city.tickets, gone / "a.tickets"):
+        target.write_bytes(b"bob's")
+        code, _, err = lamppost(*words, target)
+        assert code == 1 and "is there already" in err
+        assert target.read_bytes() == b"bob's"
+        assert look(city)["outgoing"] == 1
+    target.unlink()
+    assert lamppost(*words, target)[0] == 0
+    assert look(city) == {"issued": 1, "mixes": 0, "outgoing": 0}
+    city.install(BOARDS[0], tickets=target)
+
+
 def test_accept(installed, tmp_path):
     def work(city):
         return command(city, "vault", "accept", city.path, city.receipts, "-o", city.keys)
@@ -150,6 +174,34 @@ def test_grant(active, tmp_path):
         assert work(city) == 0
         taken = city.ok("keyring", "take", city.roads, city.folder / "roads.grant")
         assert taken["new"] == nodes
+
+
+def test_policy_and_resend(active, tmp_path):
+    """All nodes or none; run again, a policy goes to nobody twice."""
+    nodes = [node for node, row in active.nodes().items() if row["state"] == "active"]
+    policy = test_city_policies.write(active, "2.policy", **test_city_policies.version(2))
+
+    def send(city):
+        words = ("--all", "--policy", city.folder / "2.policy")
+        return command(city, "vault", "policy", city.path, *words)
+
+    def ask(city):
+        words = (nodes[0], "--log", "01020304", "--from", 7)
+        return command(city, "vault", "resend", city.path, *words)
+
+    for work, name, whole in ((send, "policy", 2), (ask, "resend", 1)):
+        found = set()
+        for city, told in each_death(active, tmp_path, work):
+            found.add(told.get(name, 0))
+            if name == "policy" or name not in told:
+                assert work(city) == 0
+            assert look(city)[name] == whole
+            if name == "policy":
+                city.vault("update", "--to", "home", "-o", city.keys)
+                city.ok("keyring", "take", city.home, city.keys)
+                versions = [one.digest for one in Keyring(city.home).node(nodes[0]).policies]
+                assert policy.digest in versions
+        assert found == {0, whole}
 
 
 @pytest.mark.parametrize(

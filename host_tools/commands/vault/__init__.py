@@ -24,6 +24,8 @@ VERBS = {
     "update": "Write what a store needs after revocations: mixes, who counts no more.",
     "revoke": "Take back a node, a ticket, a technician, a store or a reader.",
     "mix": "Shut out who has old seals of a node, also when one came too late.",
+    "policy": "Have nodes take a new policy, once the stores know it.",
+    "resend": "Have nodes send again what a store lost that came back from a backup.",
     "roots": "Write what a controller needs to open sums of masked streams.",
     "nodes": "List nodes, their tickets, and who may open them.",
     "commands": "Write the commands that nodes are to get, for `lamppost send`.",

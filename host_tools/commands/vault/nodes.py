@@ -30,11 +30,11 @@ def nodes(path, factor, passphrase, state, as_json):
     from host_tools.times import short
 
     table = Table(box=None, pad_edge=False)
-    for name in ("node", "kit", "state", "technician", "ticket", "expires", "stores"):
+    for name in ("node", "kit", "state", "technician", "ticket", "expires", "policy", "stores"):
         table.add_column(name, overflow="fold")
     for row in rows:
         expires = short(row["expires_s"]) if row["state"] == "issued" else ""
         stores = " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items())
         table.add_row(row["node"], row["kit"], row["state"], row["technician"], row["ticket"],
-                      expires, stores)  # fmt: skip
+                      expires, str(row["policy"] or ""), stores)  # fmt: skip
     console.result(table)
