@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from host_tools import chained_log
 from host_tools.errors import ToolError
-from host_tools.private_file import write_private
+from host_tools.private_file import remove_leftovers, write_private
 from host_tools.vault import layout, slots
 from host_tools.vault.file_lock import take_lock
 from host_tools.vault.slots import KEY_SIZE, NONCE_SIZE, Slot
@@ -83,6 +83,7 @@ class SealedFile:
         with file._closed_on_error():
             if not read_only:
                 file._lock = take_lock(file.path)
+                remove_leftovers(file.path)
             data = read_sealed(file.path)
             if not data.startswith(layout.MAGIC):
                 raise ToolError(f"{path} is not a vault, or damaged", "give the vault's file")
