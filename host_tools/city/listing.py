@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What a vault says of its nodes, without a key."""
 
+import dataclasses
+
+from host_tools.city import mixing
 from host_tools.city.vault_keys import check_kind
 from host_tools.vault.sealed_file import SealedFile
 
 
 def nodes_of(file: SealedFile) -> list[dict]:
-    """By id; stores: {name: the first epoch that it may open}."""
+    """By id; stores: {name: the first epoch that it may open}; mixes: [{epoch, day}]."""
     check_kind(file)
     stores = {}
     query = (
@@ -24,5 +27,6 @@ def nodes_of(file: SealedFile) -> list[dict]:
     for row in file.db.execute(query):
         one = dict(zip(names, row, strict=True))
         one["ticket"] = one["ticket"].hex() if one["ticket"] else None
-        found.append({**one, "stores": stores.get(one["node"], {})})
+        mixes = [dataclasses.asdict(mix) for mix in mixing.days_of(file, one["node"])]
+        found.append({**one, "stores": stores.get(one["node"], {}), "mixes": mixes})
     return found

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from host_tools.city import mixing
+from host_tools.city.grant import check_active
 from host_tools.city.vault_keys import check_kind, office_secret
 from host_tools.errors import ToolError
 from host_tools.policy.signed import read_published
@@ -19,6 +20,8 @@ from host_tools.provisioning.mask_roots import NodeRoots, roots_of, write_roots
 from host_tools.provisioning.ticket import make_ticket, mask_root
 from host_tools.vault.sealed_file import SealedFile
 from node.policy.rules import Policy
+
+MASK_DAYS = 30  # so long is the command of a tree repeated
 
 
 def hand_out_roots(file: SealedFile, controller: ControllerKey, target: Path) -> int:
@@ -39,9 +42,11 @@ def hand_out_roots(file: SealedFile, controller: ControllerKey, target: Path) ->
     return len(nodes)
 
 
-def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int):
-    """Within a change: a command for each masked stream of each of these nodes, of use until its
-    policy ends."""
+def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, int]:
+    """Within a change: a command for each masked stream of each of these nodes; {node: how many}.
+    Of use until its policy ends, and for MASK_DAYS at most: the vault does not hear that a node
+    has its trees, and as long as it repeats them, who is the node at the broker gets them."""
+    count = {}
     for node_id in node_ids:
         query = (
             "SELECT root, published FROM nodes JOIN tickets ON node = nodes.id"
@@ -49,9 +54,30 @@ def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int):
         )
         root, published = file.db.execute(query, (node_id,)).fetchone()
         policy = read_published(published).policy()
-        for stream in masked_streams(policy):
+        streams = masked_streams(policy)
+        until_s = min(policy.until_s, now_s + MASK_DAYS * mixing.DAY_S)
+        for stream in streams:
             tree = mask_root(root, node_id, stream)
-            mixing.queue(file, node_id, now_s, policy.until_s, "mask", stream, tree)
+            mixing.queue(file, node_id, now_s, until_s, "mask", stream, tree)
+        count[node_id] = len(streams)
+    return count
+
+
+def send_masks_again(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, int]:
+    """For nodes that have lost a tree, or had no command within MASK_DAYS: {node: how many
+    commands}. A node refuses one for a stream whose tree it has. ToolError when one of the nodes
+    does not count, or masks nothing."""
+    check_kind(file)
+    node_ids = sorted(set(node_ids))
+    for node_id in node_ids:
+        check_active(file, node_id)
+    with file.change("mask", {"nodes": node_ids}):
+        count = queue_masks(file, node_ids, now_s)
+        nothing = next((node_id for node_id in node_ids if not count[node_id]), None)
+        if nothing:
+            message = f"node {nothing} masks nothing under the policy that it has"
+            raise ToolError(message, "leave it out")
+    return count
 
 
 def masked_streams(policy: Policy) -> list[int]:

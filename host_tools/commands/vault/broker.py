@@ -35,6 +35,7 @@ def broker(path, factor, passphrase, with_issued, output, as_json):
 
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         check_kind(file)
+        file.check_clock()
         made = broker_files(file, int(time.time()), with_issued)
     try:
         output.mkdir(parents=True, exist_ok=True)
