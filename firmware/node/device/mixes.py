@@ -10,9 +10,8 @@ leaves it without an acknowledgement, so the broker brings it again, and what is
 come again. Were it noted before, a cut would lose it, and from its epoch on no store could open
 what the node seals. One case is left: a cut lies between, the broker lost the command, and it
 comes once more when its epoch has begun. Then "its epoch has begun" (2) is told of a mix that is
-in. So that it does not come, `lamppost send` refuses a file with a mix whose day is there, and
-the office forgets a mix only when its stores have opened nothing with it (host_tools/city/
-README.md, "A mix that a node refuses").
+in. So `lamppost send` refuses a file with a mix whose day is there, and the office goes by what
+its stores open, not by the code (host_tools/city/README.md, "A mix that a node refuses").
 
 Rare, so keys.py imports it when the seal steps or a mix comes, and forgets it.
 """
@@ -71,10 +70,10 @@ def mix(keys, number: int, arguments: list):
         raise
     try:
         keys.keep(keys.epoch, keys.policy_version, keys.seal, mixes)
-        keys.use_command(number)
     except (OSError, MemoryError):
         keys.mix_refused = _NOT_KEPT
         raise
+    keys.use_command(number)  # where that fails it is in all the same, and may come again
 
 
 def _each(mixes: bytes) -> list:

@@ -23,9 +23,9 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
     `accept` and `revoke` do it by themselves. Then `lamppost vault update` for each store, and
     `lamppost vault commands`, in this order.
 
-    --refused, for one node: only when no store has opened anything that it sealed with that mix,
-    so when `lamppost keyring epochs` of the home store is below EPOCH. The node's log names the
-    epoch; `lamppost vault nodes` lists what the vault has. Example:
+    --refused, for one node: only when the home store keeps what it sends as "sealed without what
+    was to be mixed in". The node's log names the epoch; `lamppost vault nodes` lists what the
+    vault has. Example:
 
     lamppost vault mix city.vault 0a1b2c3d4e --refused 12 --key-file /media/usb/city.key
     """

@@ -50,6 +50,6 @@ def revoke(path, kind, name, factor, passphrase, as_json):
         console.note(f"then: lamppost vault commands {path}, and lamppost send")
     console.note(f"and: lamppost vault broker {path}, and restart the broker")
     if kind == "technician" and done.mixed and "rotate" in VERBS:
-        console.note("a copied ticket still makes one the node at the broker, where it reads mixes: "
-                     f"lamppost vault rotate {path} {' '.join(done.mixed)}; once that is done: "
-                     "lamppost vault mix")  # fmt: skip
+        console.note("who has a copy of a ticket can still be the node at the broker, and read "
+                     f"its mix: lamppost vault rotate {path} {' '.join(done.mixed)}; once that is "
+                     "done: lamppost vault mix")  # fmt: skip
