@@ -43,11 +43,11 @@ def serve(folder, listen, crl, factor, passphrase, as_json):
         raise ToolError(f"{folder} has no certificate", "give it: lamppost controller certificate")
     context = server_context(*controller.tls)
     revoked = None if crl is None else Revocations(crl, controller.tls[0])
-    if revoked is None:
-        console.note("without --crl a certificate that is revoked still counts")
 
     def ready(taken: int):
         console.note(f"{controller.name} answers on {host}, port {taken}")
+        if revoked is None:
+            console.note("without --crl a certificate that is revoked still counts")
 
     try:
         path = folder / ledger.FILE
