@@ -2,13 +2,10 @@
 """controller/revocations.py: who is on the list asks for nothing, and without a good list nobody
 does; by real certificates, and the list that a vault writes."""
 
-import datetime
-import os
-
 import pytest
-from controller_fixture import Office, VaultedOffice, ask_for
+from controller_fixture import DAY_SPAN, Office, VaultedOffice, ask_for, write_crl
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 
 from host_tools.cli import run
 from host_tools.controller.ask import Tls, ask, get
@@ -19,8 +16,6 @@ from tests.host_tools.city_place import City as VaultCity
 from tests.host_tools.city_place import refused
 from tests.host_tools.test_controller_service import City, Running
 from tests.host_tools.vault_place import argon2id  # noqa: F401
-
-DAY = datetime.timedelta(days=1)
 
 
 @pytest.fixture
@@ -48,25 +43,9 @@ def revocations(city) -> Revocations:
     return Revocations(city.crl, (city.folder / "ca.pem").read_bytes())
 
 
-def write(city, names, authority=None, until=DAY, critical=None):
-    authority = authority or city.authority
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(authority.certificate.subject)
-        .last_update(now - 2 * DAY)
-        .next_update(now + until)
-    )
-    if critical is not None:
-        builder = builder.add_extension(critical, True)
-    for name in names:
-        certificate = x509.load_pem_x509_certificate((city.folder / f"{name}.pem").read_bytes())
-        entry = x509.RevokedCertificateBuilder(certificate.serial_number)
-        builder = builder.add_revoked_certificate(entry.revocation_date(now).build())
-    data = builder.sign(authority.key, hashes.SHA256())
-    beside = city.crl.with_suffix(".new")
-    beside.write_bytes(data.public_bytes(serialization.Encoding.PEM))
-    os.replace(beside, city.crl)
+def write(city, names, authority=None, **options):
+    certificates = [city.folder / f"{name}.pem" for name in names]
+    write_crl(city.crl, authority or city.authority, certificates, **options)
 
 
 def test_who_is_revoked_asks_for_nothing_at_once(running, office, city):
@@ -106,7 +85,7 @@ BAD = {
     "no list": (lambda city: city.crl.write_bytes(b"soon"), "is not a list"),
     "half": (lambda city: city.crl.write_bytes(city.crl.read_bytes()[:200]), "is not a list"),
     "empty": (lambda city: city.crl.write_bytes(b""), "is not a list"),
-    "too old": (lambda city: write(city, [], until=-DAY), "is too old"),
+    "too old": (lambda city: write(city, [], until=-DAY_SPAN), "is too old"),
     "a stranger's": (by_a_stranger, "is not signed by the authority"),
     "a namesake's": (by_a_namesake, "is not signed by the authority"),
     "of changes only": (
