@@ -25,11 +25,12 @@ _SET_CLOCK = "the laptop's clock was wrong when it was used"
 
 @dataclasses.dataclass(frozen=True)
 class Accepted:
-    """nodes: active from now on; known: were accepted before; refused: {ticket's id in hex: why};
-    keys: the home store's file."""
+    """nodes: active from now on; days: {such a node: the UTC day of its mix}; known: were accepted
+    before; refused: {ticket's id in hex: why}; keys: the home store's file."""
 
     technician: str
     nodes: list[str]
+    days: dict[str, str]
     known: list[str]
     refused: dict[str, str]
     store: str
@@ -67,10 +68,11 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
     with file.change("accept", detail):
         _activate(file, fresh)
         roots.queue_masks(file, nodes, now_s)
-        mixing.mix(file, nodes, now_s)
+        mixes = mixing.mix(file, nodes, now_s)
         grant.add_rows(file, dict.fromkeys(nodes, 0), store)
         keys = grant.keys_file(file, store, nodes or _last(file, technician.name), now_s)
-    return Accepted(technician.name, nodes, known, refused, store, keys)
+    days = {node_id: one.day for node_id, one in mixes.items()}
+    return Accepted(technician.name, nodes, days, known, refused, store, keys)
 
 
 def _why_not(file: SealedFile, use: Use, technician: str, now_s: int) -> str | None:

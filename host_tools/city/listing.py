@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What a vault says of its nodes, without a key."""
 
-from host_tools.city import policies
+import dataclasses
+
+from host_tools.city import mixing, policies
 from host_tools.city.vault_keys import check_kind
 from host_tools.vault.sealed_file import SealedFile
 
 
 def nodes_of(file: SealedFile) -> list[dict]:
     """By id; policy: the version of the newest that it has or is to have; stores: {name: the first
-    epoch that it may open}."""
+    epoch that it may open}; mixes: [{epoch, day}]."""
     check_kind(file)
     stores = {}
     query = (
@@ -27,5 +29,6 @@ def nodes_of(file: SealedFile) -> list[dict]:
         one = dict(zip(names, row, strict=True))
         one["ticket"] = one["ticket"].hex() if one["ticket"] else None
         one["policy"] = versions.get(one["node"])
-        found.append({**one, "stores": stores.get(one["node"], {})})
+        mixes = [dataclasses.asdict(mix) for mix in mixing.days_of(file, one["node"])]
+        found.append({**one, "stores": stores.get(one["node"], {}), "mixes": mixes})
     return found

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`lamppost send`: commands of a vault, to the broker."""
 
+import time
 from pathlib import Path
 
 import rich_click as click
@@ -24,8 +25,9 @@ _AGAIN = "have it connect, or see that the broker has its files; then send the f
 def send(path, broker, tls_dir, name, server_name, as_json):
     """Give the broker what `lamppost vault commands` has written; it keeps that for each node.
 
-    May be sent again at any time: a node takes each command once. Exit code 1: for some node the
-    broker keeps nothing, as it was never connected. Example:
+    May be sent again: a node takes each command once. Once the day of a mix in it has come, have
+    it written anew. Exit code 1: for some node the broker keeps nothing, as it was never
+    connected. Example:
 
     \b
     lamppost send city.commands --broker broker.city.example:8883 \\
@@ -37,7 +39,7 @@ def send(path, broker, tls_dir, name, server_name, as_json):
     from host_tools.handover.command_file import read_commands
     from host_tools.provisioning.certificate_files import certificate_files
 
-    messages, address = read_commands(path), parse_address(broker)
+    messages, address = read_commands(path, int(time.time())), parse_address(broker)
     done = give(messages, address, *certificate_files(tls_dir, name), server_name)
     complain_of("node", done.not_kept, _AGAIN)
     if as_json:

@@ -233,6 +233,41 @@ def test_who_is_revoked_is_shut_out(city, broker):
     assert numbers[1] > numbers[0]
 
 
+def test_certificates_of_others_than_nodes_are_revoked_by_name(city, broker):
+    make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls"
+    for name, store in (("roads-1", "roads"), ("roads-2", "roads")):
+        city.ok(*make, name, "--role", "collector", "--store", store)
+    city.ok(*make, "sender-2", "--role", "vault")
+    with city.open() as file, file.change("as an older version", {}):
+        file.db.execute("UPDATE certificates SET store = NULL WHERE name = 'roads-1'")
+    city.vault("broker", "-o", city.folder / "broker")
+    address = broker()
+    for name in ("roads-1", "roads-2", "sender", "sender-2"):
+        assert handshake(city, address, name) is None
+    for name in ("roads-1", "sender"):
+        told = city.vault("revoke", "certificate", name)
+        assert (told["certificates"], told["nodes"], told["mixed"]) == (1, [], [])
+    city.vault("broker", "-o", city.folder / "broker")
+    address = broker()
+    for name in ("roads-1", "sender"):
+        assert "revoked" in handshake(city, address, name)
+    assert handshake(city, address, "roads-2") is handshake(city, address, "sender-2") is None
+    acl = (city.folder / "broker" / "acl").read_text()
+    assert "roads-2" in acl and "roads-1" not in acl and "user sender\n" not in acl
+    revoke = "vault", "revoke", city.path, "certificate", *city.opening()
+    node = city.parts[1].ticket.node_id
+    for name, said in (("sender", "sender is revoked"), ("eve", "was not given out by this vault"),
+                       (node, f"{node} is a node's")):  # fmt: skip
+        assert said in refused(*revoke, name)
+
+
+def test_both_certificates_of_a_name_end(city):
+    make = "vault", "certificate", city.path, *city.opening(), "--role", "requester", "office"
+    city.ok(*make, "-o", city.folder / "first")
+    city.ok(*make, "-o", city.folder / "second")
+    assert city.vault("revoke", "certificate", "office")["certificates"] == 2
+
+
 def test_nodes_whose_tickets_are_out(city):
     waiting = next(n for n, row in city.nodes().items() if row["state"] == "issued")
     folder = city.folder / "more"
@@ -250,9 +285,15 @@ def test_the_list_names_nodes_only():
 
 def test_names_of_certificates(city):
     words = ("vault", "certificate", city.path, *city.opening(), "-o", city.folder / "x")
-    assert "could be a node's id" in refused(*words, "0123456789", "--role", "collector")
-    assert "another role" in refused(*words, "sender", "--role", "collector")
-    assert "--host is for a broker" in refused(*words, "b2", "--role", "broker", code=2)
+    collector = "--role", "collector", "--store", "home"
+    assert "could be a node's id" in refused(*words, "0123456789", *collector)
+    assert "another role" in refused(*words, "sender", *collector)
+    for role in ("broker", "controller"):
+        assert "--host is for a broker" in refused(*words, "b2", "--role", role, code=2)
+    err = refused(*words, "c2", "--role", "collector", code=2)
+    assert "--store is for a collector, which needs one" in err
+    assert "--store is for a collector" in refused(*words, "s2", "--role", "vault", "--store",
+                                                   "home", code=2)  # fmt: skip
     assert "no store or reader eve" in refused(*words, "c2", "--role", "collector", "--store",
                                                "eve")  # fmt: skip
     assert not Path(city.folder / "x").exists()

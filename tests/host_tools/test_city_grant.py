@@ -256,23 +256,6 @@ def test_a_revoked_node_goes_from_the_keyrings(city):
                                    *city.opening())  # fmt: skip
 
 
-def test_a_mix_that_came_too_late_is_dropped_everywhere(city):
-    node = city.ids[0]
-    first = city.vault("mix", node)["epochs"][node]
-    update = city.folder / "update.grant"
-    city.vault("update", "--to", "home", "-o", update)
-    with city.open() as file:
-        sent = file.db.execute("SELECT max(number) FROM commands").fetchone()[0]
-    second = city.vault("mix", node, "--refused")["epochs"][node]
-    assert (first, second) == (12, 13)
-    with city.open() as file:
-        mixes = file.db.execute("SELECT count(*) FROM mixes WHERE node = ?", (node,)).fetchone()
-        numbers = file.db.execute(
-            "SELECT number FROM commands WHERE node = ? AND until_s > 0", (node,)
-        ).fetchall()
-    assert mixes == (2,) and (sent,) not in numbers and numbers[-1][0] > sent
-
-
 def test_the_names_of_kinds_are_kept_apart(city):
     for kind, name in (("store", "roads"), ("reader", "home"), ("technician", "eve"),
                        ("ticket", "zz"), ("ticket", "00" * 16), ("node", "zz")):  # fmt: skip

@@ -9,6 +9,7 @@ import cbor2
 import pytest
 
 from host_tools import chained_log
+from host_tools.city import mixing
 from host_tools.collector.keyring import Keyring
 from host_tools.handover.cards import read_technician
 from host_tools.handover.tickets import read_tickets
@@ -78,7 +79,8 @@ def look(city) -> dict:
         tickets = one("SELECT count(*) FROM tickets").fetchone()[0]
         certificates = one("SELECT count(*) FROM certificates WHERE role = 'node'").fetchone()[0]
         assert sum(states.values()) == tickets == certificates
-        verbs = Counter(cbor2.loads(row[0])[0] for row in one("SELECT fields FROM commands"))
+        wanted = one("SELECT fields FROM commands WHERE until_s > 0")
+        verbs = Counter(cbor2.loads(row[0])[0] for row in wanted)
         mixes, sent, outgoing = (one(f"SELECT count(*) FROM {t}").fetchone()[0]
                                  for t in ("mixes", "sent_policies", "outgoing"))  # fmt: skip
         assert (verbs["mix"], verbs["policy"]) == (mixes, sent)
@@ -205,7 +207,7 @@ def test_policy_and_resend(active, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind, name, mixes", [("technician", "anna", 2), ("store", "home", 4), ("node", None, 2)]
+    "kind, name, mixes", [("technician", "anna", 4), ("store", "home", 4), ("node", None, 2)]
 )
 def test_revoke(active, tmp_path, kind, name, mixes):
     nodes = [node for node, row in active.nodes().items() if row["state"] == "active"]
@@ -223,6 +225,22 @@ def test_revoke(active, tmp_path, kind, name, mixes):
         assert told["mixes"] == (mixes if is_done else 2)
         assert work(city) == (1 if is_done else 0)  # a second time there is nothing to revoke
     assert found == {False, True}
+
+
+def test_mix_in_the_place_of_one_that_was_refused(active, tmp_path):
+    node = next(node for node, row in active.nodes().items() if row["state"] == "active")
+    found = set()
+
+    def work(city):
+        return command(city, "vault", "mix", city.path, node, "--refused", 2)
+
+    for city, told in each_death(active, tmp_path, work):
+        with city.open() as file:
+            epochs = tuple(mixing.mixes_of(file, node))
+        found.add(epochs)
+        assert told["mixes"] == 2
+        assert work(city) == (0 if epochs == (2,) else 1)  # it is forgotten already
+    assert found == {(2,), (3,)}
 
 
 def test_technician_add_and_setup(empty, tmp_path):

@@ -280,7 +280,7 @@ def test_a_mix_that_was_refused_is_forgotten_and_not_what_was_queued_behind_it(c
     node_id = city.ids[0]
     city.vault("policy", node_id, "--policy", _named(city, "2.policy", 2))
     first = [one for one in commands(city, city.tickets_of[node_id]) if one[1] == "mix"]
-    city.vault("mix", node_id, "--refused")
+    city.vault("mix", node_id, "--refused", first[0][2][0])
     after = commands(city, city.tickets_of[node_id])
     assert not [one for one in after if one in first]
     assert len(joined(after)) == 1

@@ -38,7 +38,10 @@ class Kept:
             self._erase(1 - self._at)
 
     def keep(self, value: bytes):
-        """Durable when it returns. OSError: the value before is still there."""
+        """Durable when it returns. OSError: the value before is still there, and is the one that
+        counts, also after a restart; only if nothing can be erased either may what was to be kept
+        count from the next start on. An old value that cannot be erased goes at the next call, or
+        start."""
         if value == self.value:
             return
         before, self._at = self._at, 1 - self._at
@@ -47,6 +50,7 @@ class Kept:
             self._nvs.set_blob(self._names[self._at], value)
             self._nvs.commit()
         except OSError:
+            self._erase(self._at)  # it may have been written, and is the greater
             self._at = before
             raise
         self.value = value
@@ -55,6 +59,6 @@ class Kept:
     def _erase(self, i: int):
         try:
             self._nvs.erase_key(self._names[i])
+            self._nvs.commit()
         except OSError:
-            return  # it is not there
-        self._nvs.commit()
+            pass  # it is not there, or there are two for a while, of which the greater counts

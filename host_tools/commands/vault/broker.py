@@ -57,6 +57,7 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     told = {key: value for key, value in told.items() if value is not None}
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         check_kind(file)
+        file.check_clock()
         made = broker_files(file, int(time.time()), with_issued)
         if told or not (output / FILE).exists():
             usual = {"at": str(output.resolve()), "port": place_of(file)[0][1]}
