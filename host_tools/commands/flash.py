@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`lamppost flash`: a bare board becomes a node."""
 
+import functools
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +10,13 @@ import rich_click as click
 
 from host_tools import console
 from host_tools.commands.node_source import node_source, node_source_options
+from host_tools.commands.verify_source import (
+    check_source,
+    show_outcomes,
+    verify_source,
+    verify_source_options,
+    within_s,
+)
 from host_tools.errors import ToolError
 
 _GOOD = ("done", "written", "dry run")
@@ -36,23 +45,29 @@ _path = click.Path(path_type=Path)
               help="Make a node of what is a node already: its keys and data go.")  # fmt: skip
 @click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), metavar="SECONDS",
               help="Limit for the self-test; 0: none. Default: as the kit needs.")  # fmt: skip
+@click.option("--verify", is_flag=True,
+              help="Then wait for the first opened record of each board, as `lamppost verify` "
+                   "does, with --store or --broker.")  # fmt: skip
+@verify_source_options
 @click.option("--dry-run", is_flag=True, help="Look and check all, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def flash(
     board_name, kit, ports, firmware, sha256, wifi_file, as_json, baud, manual, anew, wait_s,
-    dry_run, **source,
+    dry_run, verify, within, store, broker, tls_dir, name, server_name, **source,
 ):  # fmt: skip
     """Turn bare boards into nodes: MicroPython, firmware, keys, then the node's own self-test.
 
     Cable out, battery empty? Run the same command again: it goes on where it stopped. A board that
     is a node already gets what is new, and keeps its keys and its data. Exit code 0: every board
-    is a node whose sensors, Wi-Fi, time and TLS work.
+    is a node whose sensors, Wi-Fi, time and TLS work; with --verify also that of each
+    a record was opened.
 
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
         --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
     lamppost flash --board esp32-devkitc --ticket anna-1.tickets --technician anna.technician \\
-        --key-file /media/usb/anna.key --firmware ESP32_GENERIC-v1.26.1.bin
+        --key-file /media/usb/anna.key --firmware ESP32_GENERIC-v1.26.1.bin \\
+        --verify --broker broker.city.example:8883 --tls-dir tls --name anna-2
     """
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.flash_board import FlashBoard, Plan
@@ -62,6 +77,9 @@ def flash(
 
     if len(set(ports)) != len(ports):
         raise click.UsageError("a port is named twice")
+    where = {"store": store, "broker": broker, "tls_dir": tls_dir, "name": name,
+             "server_name": server_name}  # fmt: skip
+    _check_verify(verify, dry_run, within, where)
     board = load_board(board_name)
     image = read_image(firmware, sha256)
     if image.chip != board["chip"]:
@@ -70,16 +88,56 @@ def flash(
     ports = ports or (choose_port(),)
     options = {"baud": baud, "manual": manual, "anew": anew, "wait_s": wait_s, "dry_run": dry_run}
     wifi = wifi_credentials(wifi_file)
-    with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
+
+    def run(nodes) -> list[dict]:
         plan = Plan(board, image, nodes, wifi, **options)
         with console.progress(not as_json) as show:
             runs = [FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports]
-            results = _run_all(runs)
+            return _run_all(runs)
+
+    take = functools.partial(node_source, kit and Path(kit).name, dry_run, **source)
+    outcomes = []
+    if verify:
+        results, outcomes = _run_verified(run, take, where, within_s(within), as_json)
+    else:
+        with take() as nodes:
+            results = run(nodes)
     if as_json:
         console.result_json({"boards": results})
     else:
         _tell(results)
-    return 0 if all(result["state"] in _GOOD for result in results) else 1
+        show_outcomes(outcomes, False)
+    good = all(result["state"] in _GOOD for result in results)
+    return 0 if good and all(outcome.trouble is None for outcome in outcomes) else 1
+
+
+def _check_verify(verify: bool, dry_run: bool, within: str | None, where: dict):
+    if verify and dry_run:
+        raise click.UsageError("--verify and --dry-run do not go together: nothing is written")
+    if verify:
+        check_source(**where)
+        within_s(within)
+    elif within is not None or any(where.values()):
+        raise click.UsageError("--store, --broker and their options go with --verify")
+
+
+def _run_verified(run, take, where: dict, limit_s: int | None, as_json: bool) -> tuple:
+    """(what became of the boards, and of the wait for their records). run(nodes): flashes; take():
+    gives nodes, and is closed before the wait. Where to look is checked before a board is
+    touched."""
+    from host_tools.verifying.at_broker import PartsKeys
+    from host_tools.verifying.flashed import WatchedNodes, verify_flashed
+
+    keys = PartsKeys()
+    with verify_source(time.time(), keys, **where) as watch:
+        with take() as nodes:
+            watched = WatchedNodes(nodes, keys, watch)
+            results = run(watched)
+        with console.progress(not as_json) as show:
+            outcomes = verify_flashed(
+                watched, watch, results, limit_s, lambda words: show("verify", words, 100)
+            )
+    return results, outcomes
 
 
 def _run_all(runs: list) -> list[dict]:

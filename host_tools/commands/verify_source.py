@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Where `lamppost verify` and `lamppost flash --verify` look for a node's first opened record: in
+a collector's store, or at the broker."""
+
+import contextlib
+from pathlib import Path
+
+import rich_click as click
+
+_path = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--store", type=_path, metavar="FILE",
+                 help="Look into a collector's store on this machine."),
+    click.option("--broker", metavar="HOST:PORT",
+                 help="Or listen at the broker (TLS); nothing is stored, no receipt is sent."),
+    click.option("--tls-dir", type=_path, metavar="DIR",
+                 help="With --broker: where ca.pem, CN.pem and CN.key are."),
+    click.option("--name", metavar="CN",
+                 help="With --broker: whose certificate to show, of a collector, and of none that "
+                      "runs: it would be thrown off."),
+    click.option("--server-name", default="", metavar="NAME",
+                 help="In the broker's certificate, if it is not HOST."),
+    click.option("--within", metavar="TIME",
+                 help="How long to wait at most, as 15m. Default: twice the policy's shortest "
+                      "window and 2m; 15m where no policy is at hand."),
+)  # fmt: skip
+
+
+def verify_source_options(command):
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def within_s(within: str | None) -> int | None:
+    """Seconds; None where it was not given."""
+    from host_tools.times import parse_span
+
+    return None if within is None else parse_span(within, "--within")
+
+
+def check_source(store, broker, tls_dir, name, server_name):
+    """UsageError unless the options of a store or of a broker are given, and whole."""
+    if (store is None) == (broker is None):
+        raise click.UsageError("give --store FILE, or --broker HOST:PORT, one of both")
+    if broker is not None and None in (tls_dir, name):
+        raise click.UsageError("--broker needs --tls-dir DIR and --name CN")
+    if broker is None and (tls_dir, name, server_name) != (None, None, ""):
+        raise click.UsageError("--tls-dir, --name and --server-name go with --broker")
+
+
+@contextlib.contextmanager
+def verify_source(since_s: float, keys, *, store, broker, tls_dir, name, server_name):
+    """Gives what wait_for() asks. since_s: only a record counts whose window ended then or later;
+    keys: what opens what comes from the broker."""
+    if store is not None:
+        from host_tools.verifying.at_store import StoreWatch
+
+        with StoreWatch(store, since_s) as watch:
+            yield watch
+        return
+    from host_tools.collector.broker_address import parse_address
+    from host_tools.provisioning.certificate_files import certificate_files
+    from host_tools.verifying.at_broker import BrokerWatch
+
+    address, files = parse_address(broker), certificate_files(tls_dir, name)
+    with BrokerWatch(keys, address, *files, server_name, since_s) as watch:
+        yield watch
+
+
+def show_outcomes(outcomes: list, as_json: bool):
+    """What opened is a line each on stdout; what did not, is told as an error."""
+    from host_tools import console
+
+    if as_json:
+        console.result_json({"nodes": [outcome.as_object() for outcome in outcomes]})
+    for outcome in outcomes:
+        if not as_json:
+            console.result(outcome.words())
+        if outcome.trouble is not None:
+            console.complain(outcome.trouble)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Verifies the boards that were just flashed: their keys are at hand as they are given out, and
+the broker is listened to from before a board starts, so its first envelope is not missed."""
+
+from collections.abc import Callable
+
+from host_tools.provisioning.node_parts import NodeParts
+from host_tools.verifying.at_broker import PartsKeys, policy_of
+from host_tools.verifying.first_record import Outcome
+from host_tools.verifying.wait import limit_s, wait_for
+
+
+class WatchedNodes:
+    """nodes: a source of nodes, which this one gives on; keys, watch: are told of each node that a
+    board is or becomes."""
+
+    def __init__(self, nodes, keys: PartsKeys, watch):
+        self._nodes, self._keys, self._watch = nodes, keys, watch
+        self.parts: dict[str, NodeParts] = {}
+
+    def bound_to(self, mac: str) -> NodeParts | None:
+        parts = self._nodes.bound_to(mac)
+        return parts and self._watched(parts)
+
+    def look(self) -> NodeParts:
+        return self._nodes.look()
+
+    def take(self, mac: str) -> NodeParts:
+        return self._watched(self._nodes.take(mac))
+
+    def _watched(self, parts: NodeParts) -> NodeParts:
+        node_id = parts.ticket.node_id
+        if node_id not in self.parts:
+            self.parts[node_id] = parts
+            self._keys.add(parts)
+            self._watch.add(node_id)
+        return parts
+
+
+def verify_flashed(
+    nodes: WatchedNodes, watch, results: list[dict], within_s: float | None,
+    show: Callable[[str], None],
+) -> list[Outcome]:  # fmt: skip
+    """results: of FlashBoard.run(), of which those that were written are waited for; each gets its
+    "verify"."""
+    written = {result["node"]: result for result in results if "error" not in result}
+    limits_s = {n: within_s or limit_s(policy_of(nodes.parts[n])) for n in written}
+    outcomes = wait_for(watch, limits_s, show)
+    for outcome in outcomes:
+        written[outcome.node_id]["verify"] = outcome.as_object()
+    return outcomes
