@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from simulator.world.broker_mosquitto import mosquitto_path
+from simulator.world.broker_mosquitto import OPENSSL_CONFIG, mosquitto_path
 
 _CONFIG = """\
 listener {port} 127.0.0.1
@@ -41,8 +41,11 @@ def city_broker(city):
     user = f"user {os.environ.get('USER', 'root')}" if os.geteuid() == 0 else ""
     path, log = city.folder / "mosquitto.conf", city.folder / "mosquitto.log"
     path.write_text(_CONFIG.format(port=port, folder=city.folder, user=user))
+    openssl = city.folder / "openssl.cnf"
+    openssl.write_text(OPENSSL_CONFIG)
+    environ = {**os.environ, "OPENSSL_CONF": str(openssl)}
     with log.open("wb") as told:
-        process = subprocess.Popen([mosquitto_path(), "-c", path], stderr=told)
+        process = subprocess.Popen([mosquitto_path(), "-c", path], stderr=told, env=environ)
     try:
         deadline = time.monotonic() + 10
         while True:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A bare board, a ticket of a real vault, a real broker with mutual TLS, the unmodified esptool: one
-command, and its last line is the first record that was opened."""
+"""A bare board, a ticket of a real vault, a real broker with mutual TLS, the unmodified esptool:
+one command, and what it says last is the first record that was opened."""
 
 import json
 import subprocess
@@ -41,7 +41,8 @@ def test_from_a_bare_board_to_the_first_opened_record(city):
         options = ("--rfc2217", 0, "--broker", f"{host}:{port}", "--speed", SPEED)
         with RunningBoard(*options) as board:
             words = [
-                ROOT / "flash.sh", "--board", "esp32-devkitc", "--kit", "air", "--port", board.port,
+                ROOT / "flash.sh", "--board", "esp32-devkitc", "--kit", "air",
+                "--port", board.port,
                 "--firmware", city.folder / "mp.bin", "--ticket", city.tickets,
                 "--technician", city.anna, *city.opening(),
                 "--verify", "--broker", f"{host}:{port}", "--server-name", "broker.test",

@@ -13,7 +13,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @click.option("--state", type=click.Choice(["issued", "active", "revoked"]), help="Only these.")
 @json_option
 def nodes(path, factor, passphrase, state, as_json):
-    """List nodes, their tickets, and who may open them. Example:
+    """List nodes, their tickets, who may open them, and who put them up. Example:
 
     lamppost vault nodes city.vault --state issued --key-file /media/usb/city.key
     """
@@ -30,11 +30,18 @@ def nodes(path, factor, passphrase, state, as_json):
     from host_tools.times import short
 
     table = Table(box=None, pad_edge=False)
-    for name in ("node", "kit", "state", "technician", "ticket", "expires", "stores"):
+    for name in ("node", "kit", "state", "technician", "ticket", "expires", "stores", "claimed",
+                 "post"):  # fmt: skip
         table.add_column(name, overflow="fold")
     for row in rows:
         expires = short(row["expires_s"]) if row["state"] == "issued" else ""
         stores = " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items())
         table.add_row(row["node"], row["kit"], row["state"], row["technician"], row["ticket"],
-                      expires, stores)  # fmt: skip
+                      expires, stores, _claimed(row), row["post"] or "")  # fmt: skip
     console.result(table)
+
+
+def _claimed(row: dict) -> str:
+    from host_tools.times import short
+
+    return f"{row['claimed_by']} {short(row['claimed_s'])}" if row["claimed_by"] else ""
