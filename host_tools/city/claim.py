@@ -10,8 +10,9 @@ import dataclasses
 import json
 
 from host_tools.city.people import technician_of
+from host_tools.city.vault_keys import check_kind
 from host_tools.errors import ToolError
-from host_tools.handover.claim_code import is_code
+from host_tools.handover.claim_code import claim_code, is_code
 from host_tools.provisioning.ticket import make_ticket
 from host_tools.times import short
 from host_tools.vault.schema import CLAIMS
@@ -37,13 +38,13 @@ def claim(file: SealedFile, node_id: str, code: str, technician: str, post: str,
     wrong codes. ToolError when the node cannot be claimed: a wrong code is noted in the log."""
     technician_of(file, technician)
     _check_post(post)
-    root, day0 = _node(file, node_id)
+    command, _ = _node(file, node_id)
     wrong = _wrong_codes(file, node_id)
     if wrong >= _MOST_WRONG and not force:
         message = f"node {node_id}: {wrong} wrong codes since it was claimed last"
         hint = "find out who guesses (lamppost vault log), then claim it with --force"
         raise ToolError(message, hint)
-    if not is_code(code, make_ticket(root, node_id, day0).command, node_id):
+    if not is_code(code, command, node_id):
         with file.change(_WRONG, {"node": node_id, "technician": technician}):
             pass
         message = f"the code is not that of node {node_id}"
@@ -57,6 +58,13 @@ def claim(file: SealedFile, node_id: str, code: str, technician: str, post: str,
         file.db.execute(CLAIMS)  # a vault that was made before has no such table
         query = "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)"
         file.db.execute(query, (node_id, technician, post, now_s))
+
+
+def code_of(file: SealedFile, node_id: str) -> tuple[str, str]:
+    """(its kit, its claim code), for its label. ToolError when there is no such node."""
+    check_kind(file)
+    command, kit = _node(file, node_id)
+    return kit, claim_code(command, node_id)
 
 
 def claims(file: SealedFile) -> dict[str, Claim]:
@@ -74,14 +82,14 @@ def _check_post(post: str):
         raise ToolError(message, "give the post's number or name", 2)
 
 
-def _node(file: SealedFile, node_id: str) -> tuple[bytes, int]:
-    """(its root, its day0)"""
-    query = "SELECT root, day0, state FROM nodes WHERE id = ?"
+def _node(file: SealedFile, node_id: str) -> tuple[bytes, str]:
+    """(its key of commands, its kit)"""
+    query = "SELECT root, day0, state, kit FROM nodes WHERE id = ?"
     row = file.db.execute(query, (node_id,)).fetchone()
     if row is None or row[2] == "revoked":
         what = f"there is no node {node_id}" if row is None else f"node {node_id} is revoked"
         raise ToolError(what, "see `lamppost vault nodes`")
-    return row[:2]
+    return make_ticket(row[0], node_id, row[1]).command, row[3]
 
 
 def _wrong_codes(file: SealedFile, node_id: str) -> int:
