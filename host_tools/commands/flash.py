@@ -2,7 +2,6 @@
 """`lamppost flash`: a bare board becomes a node."""
 
 import functools
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,8 +58,8 @@ def flash(
 
     Cable out, battery empty? Run the same command again: it goes on where it stopped. A board that
     is a node already gets what is new, and keeps its keys and its data. Exit code 0: every board
-    is a node whose sensors, Wi-Fi, time and TLS work; with --verify also that of each
-    a record was opened.
+    is a node whose sensors, Wi-Fi, time and TLS work; with --verify, of each of which a record was
+    opened.
 
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
@@ -70,7 +69,7 @@ def flash(
         --verify --broker broker.city.example:8883 --tls-dir tls --name anna-2
     """
     from host_tools.flashing.esp_image import read_image
-    from host_tools.flashing.flash_board import FlashBoard, Plan
+    from host_tools.flashing.flash_board import Plan
     from host_tools.flashing.ports import choose_port
     from host_tools.flashing.wifi_credentials import wifi_credentials
     from host_tools.provisioning.kit import load_board
@@ -89,12 +88,8 @@ def flash(
     options = {"baud": baud, "manual": manual, "anew": anew, "wait_s": wait_s, "dry_run": dry_run}
     wifi = wifi_credentials(wifi_file)
 
-    def run(nodes) -> list[dict]:
-        plan = Plan(board, image, nodes, wifi, **options)
-        with console.progress(not as_json) as show:
-            runs = [FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports]
-            return _run_all(runs)
-
+    plan = functools.partial(Plan, board, image, wifi=wifi, **options)
+    run = functools.partial(_run_boards, ports, plan, as_json)
     take = functools.partial(node_source, kit and Path(kit).name, dry_run, **source)
     outcomes = []
     if verify:
@@ -121,6 +116,16 @@ def _check_verify(verify: bool, dry_run: bool, within: str | None, where: dict):
         raise click.UsageError("--store, --broker and their options go with --verify")
 
 
+def _run_boards(ports: tuple, plan, as_json: bool, nodes) -> list[dict]:
+    """What became of each board. plan(nodes=…): what is to be done with it."""
+    from host_tools.flashing.flash_board import FlashBoard
+
+    planned = plan(nodes=nodes)
+    with console.progress(not as_json) as show:
+        runs = [FlashBoard(port, planned, lambda *how, p=port: show(p, *how)) for port in ports]
+        return _run_all(runs)
+
+
 def _run_verified(run, take, where: dict, limit_s: int | None, as_json: bool) -> tuple:
     """(what became of the boards, and of the wait for their records). run(nodes): flashes; take():
     gives nodes, and is closed before the wait. Where to look is checked before a board is
@@ -129,7 +134,7 @@ def _run_verified(run, take, where: dict, limit_s: int | None, as_json: bool) ->
     from host_tools.verifying.flashed import WatchedNodes, verify_flashed
 
     keys = PartsKeys()
-    with verify_source(time.time(), keys, **where) as watch:
+    with verify_source(keys, **where) as watch:
         with take() as nodes:
             watched = WatchedNodes(nodes, keys, watch)
             results = run(watched)

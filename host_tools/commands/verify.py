@@ -53,6 +53,8 @@ def verify(nodes, keyring, port, fresh, as_json, within, store, broker, tls_dir,
         raise click.UsageError("give one of --store FILE, --broker HOST:PORT and --port PORT")
     if broker is None and (keyring or source["tickets"]):
         raise click.UsageError("--keyring and --ticket go with --broker")
+    if port is not None and (fresh or any(where.values())):
+        raise click.UsageError("--port goes with --within and --json alone")
     if port is not None:
         outcomes = [_at_port(nodes, port, limit_s, as_json)]
     else:
@@ -86,24 +88,23 @@ def _at_port(nodes: tuple, port: str, limit_s: int | None, as_json: bool):
 
 
 def _wait(nodes, limit_s, fresh, keyring, source, where, as_json) -> list:
-    from host_tools.verifying.wait import UNKNOWN_S, wait_for
     from host_tools.verifying.wait import limit_s as default_s
+    from host_tools.verifying.wait import wait_for
 
-    now_s, keys, policies = time.time(), None, {}
-    since_s = now_s - (limit_s or UNKNOWN_S)
-    if where["broker"] is not None:
-        keys, policies = _keys(nodes, keyring, source)
-        since_s = 0  # what comes now is opened now, however old
-    with verify_source(now_s if fresh else since_s, keys, **where) as watch:
+    is_at_broker, now_s, limits_s = where["broker"] is not None, time.time(), {}
+    keys = _keys(nodes, keyring, source) if is_at_broker else None
+    with verify_source(keys, **where) as watch:
         for node_id in nodes:
-            watch.add(node_id)
-        limits_s = {n: limit_s or default_s(policies.get(n)) for n in nodes}
+            limits_s[node_id] = limit_s or default_s(watch.policy(node_id))
+            # What comes from the broker is opened now, however old it is.
+            since_s = 0 if is_at_broker else now_s - limits_s[node_id]
+            watch.add(node_id, now_s if fresh else since_s)
         with console.progress(not as_json) as show:
             return wait_for(watch, limits_s, lambda words: show("verify", words, 0))
 
 
-def _keys(nodes: tuple, keyring: Path | None, source: dict) -> tuple:
-    """(what opens envelopes, {node: its policy, where that is known})"""
+def _keys(nodes: tuple, keyring: Path | None, source: dict):
+    """What opens envelopes of these nodes."""
     if keyring is not None:
         if source["tickets"] is not None:
             raise click.UsageError("give --keyring FILE or --ticket FILE, one of both")
@@ -112,15 +113,11 @@ def _keys(nodes: tuple, keyring: Path | None, source: dict) -> tuple:
         if not keyring.is_file():
             hint = "give the keyring.json of a store"
             raise ToolError(f"{keyring}: there is no such keyring", hint)
-        keys = Keyring(keyring)
-        known = {node_id: keys.node(node_id) for node_id in nodes}
-        return keys, {n: found.policies[-1] for n, found in known.items() if found}
-    from host_tools.verifying.at_broker import PartsKeys, policy_of
+        return Keyring(keyring)
+    from host_tools.verifying.at_broker import PartsKeys
 
-    keys, policies = PartsKeys(), {}
+    keys = PartsKeys()
     with node_source(None, True, **source) as prepared:
         for node_id in nodes:
-            parts = prepared.of_node(node_id)
-            keys.add(parts)
-            policies[node_id] = policy_of(parts)
-    return keys, policies
+            keys.add(prepared.of_node(node_id))
+    return keys

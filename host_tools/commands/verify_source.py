@@ -50,13 +50,12 @@ def check_source(store, broker, tls_dir, name, server_name):
 
 
 @contextlib.contextmanager
-def verify_source(since_s: float, keys, *, store, broker, tls_dir, name, server_name):
-    """Gives what wait_for() asks. since_s: only a record counts whose window ended then or later;
-    keys: what opens what comes from the broker."""
+def verify_source(keys, *, store, broker, tls_dir, name, server_name):
+    """Gives what wait_for() asks. keys: what opens what comes from the broker."""
     if store is not None:
         from host_tools.verifying.at_store import StoreWatch
 
-        with StoreWatch(store, since_s) as watch:
+        with StoreWatch(store) as watch:
             yield watch
         return
     from host_tools.collector.broker_address import parse_address
@@ -64,7 +63,7 @@ def verify_source(since_s: float, keys, *, store, broker, tls_dir, name, server_
     from host_tools.verifying.at_broker import BrokerWatch
 
     address, files = parse_address(broker), certificate_files(tls_dir, name)
-    with BrokerWatch(keys, address, *files, server_name, since_s) as watch:
+    with BrokerWatch(keys, address, *files, server_name) as watch:
         yield watch
 
 

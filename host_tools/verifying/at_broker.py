@@ -48,23 +48,22 @@ def policy_of(parts: NodeParts) -> Policy:
 
 class BrokerWatch:
     """keys: a Keyring, or PartsKeys; ca, certificate, key: PEM files, the certificate's OU is
-    collector; server_name: in the broker's certificate, if it is not the host; since_s: only a
-    record counts whose window ended then or later (Unix time). A context manager that connects;
-    ToolError says why it cannot."""
+    collector; server_name: in the broker's certificate, if it is not the host. A context manager
+    that connects; ToolError says why it cannot."""
 
     def __init__(
         self, keys, broker: tuple[str, int], ca: Path, certificate: Path, key: Path,
-        server_name: str = "", since_s: float = 0, clock: Callable[[], float] = time.time,
+        server_name: str = "", clock: Callable[[], float] = time.time,
     ):  # fmt: skip
-        self._keys, self._broker, self._since_s, self._clock = keys, broker, since_s, clock
+        self._keys, self._broker, self._clock = keys, broker, clock
         self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
         self._name = name_of(certificate)
         self._lock = threading.Lock()
-        self._nodes: set[str] = set()
+        self._since_s: dict[str, float] = {}  # of each node that is listened to
         self._found: dict[str, FirstRecord] = {}
         self._why: dict[str, ToolError] = {}
         self._unopened: dict[str, bytes] = {}  # the last of each node, for when a key comes
-        self._answered, self._trouble = threading.Event(), ""
+        self._answered, self._trouble, self._is_denied = threading.Event(), "", False
         # A session that ends with its connection: nothing is kept for who listens once.
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, self._name, clean_session=True)
         self._client.tls_set_context(self._context)
@@ -94,14 +93,23 @@ class BrokerWatch:
         where = "{}:{}".format(*self._broker)
         return ToolError(f"{where}: the broker refuses {self._name}: {reason}", hint)
 
-    def add(self, node_id: str):
-        """Listens to this node from now on."""
+    def policy(self, node_id: str) -> Policy | None:
+        """Under which its records come, as far as is known."""
+        keys = self._keys.node(node_id)
+        return keys and keys.policies[-1]
+
+    def add(self, node_id: str, since_s: float = 0):
+        """Listens to this node from now on. since_s: only a record counts whose window ended then
+        or later (Unix time)."""
         with self._lock:
-            self._nodes.add(node_id)
+            self._since_s[node_id] = since_s
         self._client.subscribe(_topic(node_id), qos=1)
 
     def look(self, node_id: str) -> FirstRecord | None:
-        """What was opened first; also what came before its key did."""
+        """What was opened first; also what came before its key did. ToolError when nothing can
+        come."""
+        if self._is_denied:
+            raise self._refused("it may not read what nodes send")
         if self._keys.refresh():
             with self._lock:
                 left = list(self._unopened.items())
@@ -123,7 +131,7 @@ class BrokerWatch:
     def _on_connect(self, client, _data, _flags, reason, _properties):
         self._trouble = str(reason) if reason.is_failure else ""
         with self._lock:
-            nodes = list(self._nodes)
+            nodes = list(self._since_s)
         for node_id in nodes if not reason.is_failure else ():
             client.subscribe(_topic(node_id), qos=1)
         self._answered.set()
@@ -134,8 +142,7 @@ class BrokerWatch:
             self._answered.set()
 
     def _on_subscribe(self, _client, _data, _mid, codes, _properties):
-        if any(code.is_failure for code in codes):
-            self._trouble = "may not read what nodes send"
+        self._is_denied = self._is_denied or any(code.is_failure for code in codes)
 
     def _on_message(self, _client, _data, message):
         try:
@@ -143,7 +150,8 @@ class BrokerWatch:
         except UnicodeDecodeError:
             return
         with self._lock:
-            known = {_topic(node_id): node_id for node_id in self._nodes - self._found.keys()}
+            left = self._since_s.keys() - self._found.keys()
+        known = {_topic(node_id): node_id for node_id in left}
         if topic in known:
             self._take(known[topic], message.payload)
 
@@ -152,7 +160,7 @@ class BrokerWatch:
         opened, record, why = open_envelope(self._keys, node_id, message, now_s), None, None
         if isinstance(opened, Opened):
             record = of_envelope(node_id, opened, now_s)
-            if record is None or record.start_s + record.window_s < self._since_s:
+            if record is None or record.start_s + record.window_s < self._since_s[node_id]:
                 record, why = None, reasons.no_records(where)
         elif opened.keep:
             why = reasons.unopened(where, opened.reason)

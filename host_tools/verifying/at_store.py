@@ -20,11 +20,11 @@ _MASKED_VERSION = 3  # of a store: from this one on it has the table
 
 
 class StoreWatch:
-    """path: the store; since_s: only a record counts whose window ended then or later (Unix time).
-    A context manager. ToolError when there is no store."""
+    """path: the store. A context manager. ToolError when there is no store."""
 
-    def __init__(self, path: Path, since_s: float):
-        self._path, self._since_s = path, since_s
+    def __init__(self, path: Path):
+        self._path = path
+        self._since_s: dict[str, float] = {}
         self._db = open_to_read(path)
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         self._has_masked = version >= _MASKED_VERSION
@@ -35,12 +35,25 @@ class StoreWatch:
     def __exit__(self, *_):
         self._db.close()
 
-    def add(self, node_id: str):
-        """Nothing is to be done before a node is looked for."""
+    def policy(self, node_id: str) -> Policy | None:
+        """One under which records of this node came; None when there are none."""
+        for table in ("value", "masked") if self._has_masked else ("value",):
+            query = (
+                "SELECT rules FROM policy WHERE id ="
+                f" (SELECT policy FROM {table} WHERE node = ? LIMIT 1)"
+            )
+            row = self._db.execute(query, (node_id,)).fetchone()
+            if row is not None:
+                return Policy(row[0])
+        return None
+
+    def add(self, node_id: str, since_s: float = 0):
+        """since_s: only a record counts whose window ended then or later (Unix time)."""
+        self._since_s[node_id] = since_s
 
     def look(self, node_id: str) -> FirstRecord | None:
         """The newest record; of those that are as new, the first with a value."""
-        found = self._newest(node_id, self._since_s)
+        found = self._newest(node_id, self._since_s[node_id])
         return found and self._opened(found)
 
     def why(self, node_id: str, limit_s: float) -> ToolError:
@@ -59,7 +72,7 @@ class StoreWatch:
         query = (
             "SELECT reason FROM refused WHERE node = ? AND time_s >= ? ORDER BY id DESC LIMIT 1"
         )
-        refused = one(query, (node_id, self._since_s)).fetchone()
+        refused = one(query, (node_id, self._since_s[node_id])).fetchone()
         if refused is not None:
             return reasons.refused(where, refused[0])
         newest = self._newest(node_id, 0)

@@ -15,10 +15,11 @@ from host_tools.verifying.wait import limit_s, wait_for
 
 class WatchedNodes:
     """nodes: a source of nodes, which this one gives on; keys, watch: are told of each node that a
-    board is or becomes."""
+    board is or becomes; what it has measured from now on counts."""
 
     def __init__(self, nodes, keys: PartsKeys, watch):
         self._nodes, self._keys, self._watch = nodes, keys, watch
+        self._since_s = time.time()
         self.parts: dict[str, NodeParts] = {}
 
     def bound_to(self, mac: str) -> NodeParts | None:
@@ -36,7 +37,7 @@ class WatchedNodes:
         if node_id not in self.parts:
             self.parts[node_id] = parts
             self._keys.add(parts)
-            self._watch.add(node_id)
+            self._watch.add(node_id, self._since_s)
         return parts
 
 

@@ -4,6 +4,7 @@
 import time
 from collections.abc import Callable
 
+from host_tools.errors import ToolError
 from host_tools.verifying.first_record import Outcome
 from node.policy.rules import Policy
 
@@ -22,19 +23,22 @@ def wait_for(
     watch, limits_s: dict[str, float], show: Callable[[str], None] = lambda words: None,
     clock: Callable[[], float] = time.time,
 ) -> list[Outcome]:  # fmt: skip
-    """watch: has look(node) -> FirstRecord | None, and why(node, limit_s) -> ToolError, asked when
-    the node's limit is over; limits_s: {node: how long at most}, in the order of the answer;
-    show: is told what is waited for."""
+    """watch: has look(node) -> FirstRecord | None, which raises ToolError when nothing can come,
+    and why(node, limit_s) -> ToolError, asked when the node's limit is over; limits_s: {node: how
+    long at most}, in the order of the answer; show: is told what is waited for."""
     begun_s, done = time.monotonic(), {}
     while True:
         for node_id in limits_s.keys() - done.keys():
-            record = watch.look(node_id)
+            record = trouble = None
             waited_s = time.monotonic() - begun_s
-            if record is not None:
-                done[node_id] = Outcome(node_id, waited_s, clock(), record)
-            elif waited_s >= limits_s[node_id]:
-                trouble = watch.why(node_id, limits_s[node_id])
-                done[node_id] = Outcome(node_id, waited_s, clock(), trouble=trouble)
+            try:
+                record = watch.look(node_id)
+                if record is None and waited_s >= limits_s[node_id]:
+                    trouble = watch.why(node_id, limits_s[node_id])
+            except ToolError as err:
+                trouble = err
+            if record or trouble:
+                done[node_id] = Outcome(node_id, waited_s, clock(), record, trouble=trouble)
         left = [node_id for node_id in limits_s if node_id not in done]
         if not left:
             return [done[node_id] for node_id in limits_s]
