@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`lamppost flash`: a bare board becomes a node."""
 
-import functools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,13 +8,7 @@ import rich_click as click
 
 from host_tools import console
 from host_tools.commands.node_source import node_source, node_source_options
-from host_tools.commands.verify_source import (
-    check_source,
-    show_outcomes,
-    verify_source,
-    verify_source_options,
-    within_s,
-)
+from host_tools.commands.verify_source import verify_flashed_options
 from host_tools.errors import ToolError
 
 _GOOD = ("done", "written", "dry run")
@@ -44,15 +37,12 @@ _path = click.Path(path_type=Path)
               help="Make a node of what is a node already: its keys and data go.")  # fmt: skip
 @click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), metavar="SECONDS",
               help="Limit for the self-test; 0: none. Default: as the kit needs.")  # fmt: skip
-@click.option("--verify", is_flag=True,
-              help="Then wait for the first opened record of each board, as `lamppost verify` "
-                   "does, with --store or --broker.")  # fmt: skip
-@verify_source_options
+@verify_flashed_options
 @click.option("--dry-run", is_flag=True, help="Look and check all, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def flash(
     board_name, kit, ports, firmware, sha256, wifi_file, as_json, baud, manual, anew, wait_s,
-    dry_run, verify, within, store, broker, tls_dir, name, server_name, **source,
+    dry_run, first_records, **source,
 ):  # fmt: skip
     """Turn bare boards into nodes: MicroPython, firmware, keys, then the node's own self-test.
 
@@ -69,16 +59,13 @@ def flash(
         --verify --broker broker.city.example:8883 --tls-dir tls --name anna-2
     """
     from host_tools.flashing.esp_image import read_image
-    from host_tools.flashing.flash_board import Plan
+    from host_tools.flashing.flash_board import FlashBoard, Plan
     from host_tools.flashing.ports import choose_port
     from host_tools.flashing.wifi_credentials import wifi_credentials
     from host_tools.provisioning.kit import load_board
 
     if len(set(ports)) != len(ports):
         raise click.UsageError("a port is named twice")
-    where = {"store": store, "broker": broker, "tls_dir": tls_dir, "name": name,
-             "server_name": server_name}  # fmt: skip
-    _check_verify(verify, dry_run, within, where)
     board = load_board(board_name)
     image = read_image(firmware, sha256)
     if image.chip != board["chip"]:
@@ -87,62 +74,22 @@ def flash(
     ports = ports or (choose_port(),)
     options = {"baud": baud, "manual": manual, "anew": anew, "wait_s": wait_s, "dry_run": dry_run}
     wifi = wifi_credentials(wifi_file)
-
-    plan = functools.partial(Plan, board, image, wifi=wifi, **options)
-    run = functools.partial(_run_boards, ports, plan, as_json)
-    take = functools.partial(node_source, kit and Path(kit).name, dry_run, **source)
-    outcomes = []
-    if verify:
-        results, outcomes = _run_verified(run, take, where, within_s(within), as_json)
-    else:
-        with take() as nodes:
-            results = run(nodes)
+    with first_records(as_json) as records:
+        with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
+            plan = Plan(board, image, records.watched(nodes), wifi, **options)
+            with console.progress(not as_json) as show:
+                runs = [
+                    FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports
+                ]
+                results = _run_all(runs)
+        records.wait_for(results)
     if as_json:
         console.result_json({"boards": results})
     else:
         _tell(results)
-        show_outcomes(outcomes, False)
+        records.show()
     good = all(result["state"] in _GOOD for result in results)
-    return 0 if good and all(outcome.trouble is None for outcome in outcomes) else 1
-
-
-def _check_verify(verify: bool, dry_run: bool, within: str | None, where: dict):
-    if verify and dry_run:
-        raise click.UsageError("--verify and --dry-run do not go together: nothing is written")
-    if verify:
-        check_source(**where)
-        within_s(within)
-    elif within is not None or any(where.values()):
-        raise click.UsageError("--store, --broker and their options go with --verify")
-
-
-def _run_boards(ports: tuple, plan, as_json: bool, nodes) -> list[dict]:
-    """What became of each board. plan(nodes=…): what is to be done with it."""
-    from host_tools.flashing.flash_board import FlashBoard
-
-    planned = plan(nodes=nodes)
-    with console.progress(not as_json) as show:
-        runs = [FlashBoard(port, planned, lambda *how, p=port: show(p, *how)) for port in ports]
-        return _run_all(runs)
-
-
-def _run_verified(run, take, where: dict, limit_s: int | None, as_json: bool) -> tuple:
-    """(what became of the boards, and of the wait for their records). run(nodes): flashes; take():
-    gives nodes, and is closed before the wait. Where to look is checked before a board is
-    touched."""
-    from host_tools.verifying.at_broker import PartsKeys
-    from host_tools.verifying.flashed import WatchedNodes, verify_flashed
-
-    keys = PartsKeys()
-    with verify_source(keys, **where) as watch:
-        with take() as nodes:
-            watched = WatchedNodes(nodes, keys, watch)
-            results = run(watched)
-        with console.progress(not as_json) as show:
-            outcomes = verify_flashed(
-                watched, watch, results, limit_s, lambda words: show("verify", words, 100)
-            )
-    return results, outcomes
+    return 0 if good and records.are_opened() else 1
 
 
 def _run_all(runs: list) -> list[dict]:

@@ -3,10 +3,12 @@
 a collector's store, or at the broker."""
 
 import contextlib
+import functools
 from pathlib import Path
 
 import rich_click as click
 
+_WHERE = "store", "broker", "tls_dir", "name", "server_name"
 _path = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--store", type=_path, metavar="FILE",
@@ -65,6 +67,79 @@ def verify_source(keys, *, store, broker, tls_dir, name, server_name):
     address, files = parse_address(broker), certificate_files(tls_dir, name)
     with BrokerWatch(keys, address, *files, server_name) as watch:
         yield watch
+
+
+def verify_flashed_options(command):
+    """Gives `flash` its --verify with where to look, as first_records(as_json): a context manager
+    that gives FirstRecords. What is wrong with the way there is told before a board is touched."""
+
+    @functools.wraps(command)
+    def with_verify(*arguments, verify, within, dry_run, **named):
+        where = {key: named.pop(key) for key in _WHERE}
+        if verify and dry_run:
+            raise click.UsageError("--verify and --dry-run do not go together: nothing is written")
+        if verify:
+            check_source(**where)
+        elif within is not None or any(where.values()):
+            raise click.UsageError("--store, --broker and their options go with --verify")
+        make = functools.partial(_first_records, where if verify else None, within_s(within))
+        return command(*arguments, first_records=make, dry_run=dry_run, **named)
+
+    option = click.option(
+        "--verify", is_flag=True,
+        help="Then wait for the first opened record of each board, as `lamppost verify` does, "
+             "with --store or --broker.",
+    )  # fmt: skip
+    return option(verify_source_options(with_verify))
+
+
+@contextlib.contextmanager
+def _first_records(where: dict | None, limit_s: int | None, as_json: bool):
+    if where is None:
+        yield FirstRecords()
+        return
+    from host_tools.verifying.at_broker import PartsKeys
+
+    keys = PartsKeys()
+    with verify_source(keys, **where) as watch:
+        yield FirstRecords(keys, watch, limit_s, as_json)
+
+
+class FirstRecords:
+    """Of the boards that are being flashed; without a watch it waits for none."""
+
+    def __init__(self, keys=None, watch=None, limit_s: int | None = None, as_json: bool = False):
+        self._keys, self._watch, self._limit_s, self._as_json = keys, watch, limit_s, as_json
+        self._nodes = None
+        self._outcomes = []
+
+    def watched(self, nodes):
+        """The source of nodes that `flash` is to take from instead."""
+        if self._watch is None:
+            return nodes
+        from host_tools.verifying.flashed import WatchedNodes
+
+        self._nodes = WatchedNodes(nodes, self._keys, self._watch)
+        return self._nodes
+
+    def wait_for(self, results: list[dict]):
+        """results: what became of the boards; each that was written gets its "verify"."""
+        if self._watch is None:
+            return
+        from host_tools import console
+        from host_tools.verifying.flashed import verify_flashed
+
+        with console.progress(not self._as_json) as show:
+            self._outcomes = verify_flashed(
+                self._nodes, self._watch, results, self._limit_s,
+                lambda words: show("verify", words, 100),
+            )  # fmt: skip
+
+    def show(self):
+        show_outcomes(self._outcomes, False)
+
+    def are_opened(self) -> bool:
+        return all(outcome.trouble is None for outcome in self._outcomes)
 
 
 def show_outcomes(outcomes: list, as_json: bool):

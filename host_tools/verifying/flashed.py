@@ -22,12 +22,12 @@ class WatchedNodes:
         self._since_s = time.time()
         self.parts: dict[str, NodeParts] = {}
 
+    def __getattr__(self, name: str):
+        return getattr(self._nodes, name)  # what else that source can do
+
     def bound_to(self, mac: str) -> NodeParts | None:
         parts = self._nodes.bound_to(mac)
         return parts and self._watched(parts)
-
-    def look(self) -> NodeParts:
-        return self._nodes.look()
 
     def take(self, mac: str) -> NodeParts:
         return self._watched(self._nodes.take(mac))

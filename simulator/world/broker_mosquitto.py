@@ -41,7 +41,7 @@ log_type information
 """
 
 # Its tls_version is the lowest that it takes; the highest can only be said to OpenSSL.
-OPENSSL_CONFIG = """\
+_OPENSSL_CONFIG = """\
 openssl_conf = main
 [main]
 ssl_conf = ssl
@@ -139,7 +139,7 @@ class MosquittoBroker:
         if os.name == "posix" and os.geteuid() == 0:
             config += f"user {getpass.getuser()}\n"  # else it becomes one who may not read keys
         (self._folder / "mosquitto.conf").write_text(config)
-        (self._folder / "openssl.cnf").write_text(OPENSSL_CONFIG)
+        (self._folder / "openssl.cnf").write_text(_OPENSSL_CONFIG)
         acl = self._folder / "mosquitto.acl"
         acl.write_text(self._acl)
         acl.chmod(0o600)

@@ -2,10 +2,12 @@
 """What a vault gives its broker, at a real mosquitto: who is let in, who is revoked; commands come
 to their node."""
 
-import contextlib
+import os
 import queue
 import socket
 import ssl
+import subprocess
+import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -14,12 +16,28 @@ from cryptography import x509
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.tls_probe import mutual_tls
+from simulator.world.broker_mosquitto import mosquitto_path
 from simulator.world.broker_rules import mosquitto_acl
-from tests.host_tools.city_broker import city_broker
 from tests.host_tools.city_place import City, refused
 from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
+CONFIG = """\
+listener {port} 127.0.0.1
+cafile {folder}/broker/ca.pem
+crlfile {folder}/broker/crl.pem
+certfile {folder}/tls/broker.pem
+keyfile {folder}/tls/broker.key
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+allow_anonymous false
+acl_file {folder}/broker/acl
+max_inflight_messages 0
+log_dest stderr
+{user}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +59,38 @@ def city(tmp_path_factory):
 
 @pytest.fixture
 def broker(city):
-    """Starts a mosquitto with the files of the moment, in place of the last: (host, port)."""
-    with contextlib.ExitStack() as stack:
+    """Starts a mosquitto with the files of the moment: (host, port)."""
+    if mosquitto_path() is None:
+        pytest.skip("mosquitto is not installed")
+    running = []
 
-        def start() -> tuple[str, int]:
-            stack.close()
-            return stack.enter_context(city_broker(city))
+    def start() -> tuple[str, int]:
+        for process in running:
+            process.terminate()
+            process.wait(5)
+        running.clear()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        user = f"user {os.environ.get('USER', 'root')}" if os.geteuid() == 0 else ""
+        path = city.folder / "mosquitto.conf"
+        path.write_text(CONFIG.format(port=port, folder=city.folder, user=user))
+        log = (city.folder / "mosquitto.log").open("wb")
+        running.append(subprocess.Popen([mosquitto_path(), "-c", path], stderr=log))
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return "127.0.0.1", port
+            except OSError:
+                assert time.monotonic() < deadline
+                assert running[0].poll() is None, (city.folder / "mosquitto.log").read_text()
+                time.sleep(0.05)
 
-        yield start
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(5)
 
 
 class Client:

@@ -2,8 +2,10 @@
 """A bare board, a ticket of a real vault, a real broker with mutual TLS, the unmodified esptool:
 one command, and what it says last is the first record that was opened."""
 
+import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -13,14 +15,16 @@ from host_tools.collector.read_store import StoreReader
 from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
+from simulator.world.broker_mosquitto import MosquittoBroker, mosquitto_path
 from tests.bench.mqtt import ROOT
-from tests.host_tools.city_broker import city_broker
 from tests.host_tools.city_place import City
+from tests.host_tools.prepared_fixture import WIFI
 from tests.host_tools.vault_place import argon2id  # noqa: F401
 from tests.simulated_node.serial_board import RunningBoard
-from tests.simulated_node.test_flash_board import IMAGE, environment
+from tests.simulated_node.test_flash_board import IMAGE
 
 SPEED = 20
+COLLECTORS = "anna-2", "collector-1"
 
 
 @pytest.fixture(scope="module")
@@ -30,35 +34,51 @@ def city(tmp_path_factory):
         micropython_path()
     except ToolError as err:
         pytest.skip(f"{err}: {err.hint}")
+    if mosquitto_path() is None:
+        pytest.skip("mosquitto is not installed")
     city = City(tmp_path_factory.mktemp("city")).fill()
     city.issue(1)
     tls = city.folder / "tls"
     city.vault("certificate", "broker", "--role", "broker", "--host", "broker.test", "-o", tls)
-    for name in ("anna-2", "collector-1"):
-        city.vault("certificate", name, "--role", "collector", "-o", tls)
-    city.vault("broker", "--with-issued", "-o", city.folder / "broker")
+    for name in COLLECTORS:
+        city.vault("certificate", name, "--role", "collector", "--store", "home", "-o", tls)
     (city.folder / "mp.bin").write_bytes(IMAGE)
     return city
 
 
+def flash_command() -> list:
+    """./flash.sh, where it finds what it would else install."""
+    if (ROOT / ".venv" / "bin" / "lamppost").exists():
+        return [ROOT / "flash.sh"]
+    return [sys.executable, "-m", "host_tools.cli", "flash"]
+
+
 def test_from_a_bare_board_to_the_first_opened_record(city):
     tls = city.folder / "tls"
-    with city_broker(city) as (host, port):
+    files = [tls / name for name in ("ca.pem", "broker.pem", "broker.key")]
+    broker = MosquittoBroker(city.folder, *files, dict.fromkeys(COLLECTORS, "collector"))
+    names = {"LAMPPOST_WIFI_SSID": WIFI[0], "LAMPPOST_WIFI_PASSWORD": WIFI[1],
+             "XDG_STATE_HOME": str(city.folder / "state")}  # fmt: skip
+    host, port = broker.start()
+    try:
         options = ("--rfc2217", 0, "--broker", f"{host}:{port}", "--speed", SPEED)
         with RunningBoard(*options) as board:
             words = [
-                ROOT / "flash.sh", "--board", "esp32-devkitc", "--kit", "air",
+                *flash_command(), "--board", "esp32-devkitc", "--kit", "air",
                 "--port", board.port, "--firmware", city.folder / "mp.bin",
                 "--ticket", city.tickets, "--technician", city.anna, *city.opening(),
                 "--verify", "--broker", f"{host}:{port}", "--server-name", "broker.test",
                 "--tls-dir", tls, "--name", "anna-2",
             ]  # fmt: skip
             done = subprocess.run(
-                [str(word) for word in words], env=environment(), capture_output=True, text=True
-            )
+                [str(word) for word in words], cwd=ROOT, env={**os.environ, **names},
+                capture_output=True, text=True,
+            )  # fmt: skip
             (node_id,) = city.nodes()
             check_flashed(done, node_id)
             check_receipted(city, node_id, (host, port), board.port)
+    finally:
+        broker.stop()
 
 
 def check_flashed(done, node_id: str):

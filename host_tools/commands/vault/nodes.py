@@ -13,7 +13,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @click.option("--state", type=click.Choice(["issued", "active", "revoked"]), help="Only these.")
 @json_option
 def nodes(path, factor, passphrase, state, as_json):
-    """List nodes, their tickets, who may open them, and who put them up. Example:
+    """List nodes, their tickets, and who may open them. Example:
 
     lamppost vault nodes city.vault --state issued --key-file /media/usb/city.key
     """
