@@ -43,7 +43,7 @@ def label(nodes, notice_url, target, form, size, vault, as_json, **source):
 
     if len(set(nodes)) != len(nodes):
         raise click.UsageError("a node is named twice")
-    form, size_mm = format_of(target, form), parse_size(size)
+    form, size_mm = format_of(target, form, len(nodes)), parse_size(size)
     check_notice_url(notice_url)
     found = _from_vault(vault, nodes, source) if vault else _from_parts(nodes, source)
     stickers = [Sticker(*one, notice_url) for one in found]

@@ -13,27 +13,35 @@ from host_tools.public_file import write_public
 FORMATS = ("pdf", "svg")
 
 
-def format_of(target: Path, given: str | None) -> str:
-    """By --format, else by the name's ending. ToolError when neither says it, or they differ."""
+def format_of(target: Path, given: str | None, count: int) -> str:
+    """given: --format; else the name's ending says it. ToolError when neither does, or the name is
+    not that of such a file: so no slip of the hand writes over a vault."""
     ending = target.suffix[1:].lower()
-    if ending in FORMATS and given not in (None, ending):
-        raise ToolError(f"{target} does not end in .{given}", "leave out --format", 2)
-    if given is None and ending not in FORMATS:
+    form = given or ending
+    if form not in FORMATS:
         hint = "end it in .pdf or .svg, or give --format"
         raise ToolError(f"{target}: PDF or SVG?", hint, 2)
-    return given or ending
+    if form == "svg" and (ending == "" or (count == 1 and ending == "svg")):
+        return form
+    if form == "svg" and ending == "svg":
+        hint = "give a folder with -o, and --format svg; or a .pdf, with a page each"
+        raise ToolError(f"{target}: several nodes are a file of SVG each", hint, 2)
+    if ending != form:
+        raise ToolError(f"{target} does not end in .{form}", f"name it NAME.{form}", 2)
+    return form
 
 
 def write_stickers(
     stickers: list[Sticker], size_mm: tuple[float, float], target: Path, form: str
 ) -> list[Path]:
-    """Returns the files: of SVG, several nodes are a file each in the folder `target`."""
+    """Returns the files. form: of format_of(); target: of SVG it may be a folder, in which each
+    node gets a file."""
     drawings = [draw(sticker, size_mm) for sticker in stickers]
     if form == "pdf":
         write_public(target, pdf(drawings))
         return [target]
     files = [target]
-    if len(stickers) > 1 or target.suffix.lower() != ".svg":
+    if not target.suffix:
         files = [target / f"{sticker.node_id}.svg" for sticker in stickers]
         _make_folder(target)
     written = []
