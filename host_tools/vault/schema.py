@@ -96,6 +96,15 @@ CREATE TABLE outgoing (  -- files that are not known to be written
     data BLOB NOT NULL
 ) WITHOUT ROWID;
 """
+CLAIMS = """
+CREATE TABLE IF NOT EXISTS claims (  -- who put a node up
+    node TEXT PRIMARY KEY REFERENCES nodes,
+    technician TEXT NOT NULL REFERENCES technicians,
+    post TEXT NOT NULL,  -- as they call it, or ''
+    claimed_s INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+SCHEMA += CLAIMS  # and, as it came later, made where a vault of this version lacks it
 
 
 def inventory(db: sqlite3.Connection) -> dict[str, int]:

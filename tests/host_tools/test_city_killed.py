@@ -12,7 +12,9 @@ from host_tools import chained_log
 from host_tools.city import mixing
 from host_tools.collector.keyring import Keyring
 from host_tools.handover.cards import read_technician
+from host_tools.handover.claim_code import claim_code
 from host_tools.handover.tickets import read_tickets
+from host_tools.provisioning.ticket import make_ticket
 from host_tools.technician import technician_file
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools import test_city_policies
@@ -241,6 +243,29 @@ def test_mix_in_the_place_of_one_that_was_refused(active, tmp_path):
         assert told["mixes"] == 2
         assert work(city) == (0 if epochs == (2,) else 1)  # it is forgotten already
     assert found == {(2,), (3,)}
+
+
+def test_claim(empty, tmp_path):
+    city = copy_of(empty, tmp_path / "made")
+    city.issue(1)
+    with city.open() as file:
+        ((node, root, day0),) = file.db.execute("SELECT id, root, day0 FROM nodes")
+        with file.change("older", {}):
+            file.db.execute("DROP TABLE claims")  # a vault of before has none
+    code = claim_code(make_ticket(root, node, day0).command, node)
+    found = set()
+
+    def work(city, *words):
+        words = node, code, "--by", "anna", "--post", "lamp 1041", *words
+        return command(city, "vault", "claim", city.path, *words)
+
+    for left, _ in each_death(city, tmp_path, work):
+        post = left.nodes()[node]["post"]
+        found.add(post)
+        assert work(left) == (0 if post is None else 1)  # it says by whom, and wants --again
+        assert work(left, "--again") == 0
+        assert left.nodes()[node]["post"] == "lamp 1041"
+    assert found == {None, "lamp 1041"}
 
 
 def test_technician_add_and_setup(empty, tmp_path):

@@ -89,6 +89,10 @@ def whole_way(city) -> str:
     say("vault", "update", city.path, "--to", "home", "-o", grant, *opening)
     say("vault", "commands", city.path, "-o", city.folder / "a.commands", *opening)
     say("vault", "broker", city.path, "-o", city.folder / "broker", *opening)
+    labels = ("-o", city.folder / "labels.pdf", "--notice-url", "https://city.example/air")
+    say("label", *nodes, *labels, "--vault", city.path, *opening)
+    code = said[-1].split("code ")[1][:9]
+    say("vault", "claim", city.path, nodes[0], code, "--by", "anna", *opening)
     say("vault", "nodes", city.path, *opening)
     say("vault", "log", city.path, *opening)
     # and what is refused

@@ -20,6 +20,7 @@ VERBS = {
     "certificate": "Make a certificate for whom else than nodes, such as a broker or collector.",
     "issue": "Make nodes, and tickets by which a technician installs them.",
     "accept": "Take a technician's receipts in: what is installed counts from now on.",
+    "claim": "Note who put a node up, and at which post.",
     "grant": "Let a store or reader open nodes from a day on.",
     "update": "Write what a store needs after revocations: mixes, who counts no more.",
     "revoke": "Take back a node, ticket, technician, store, reader or certificate.",

@@ -34,12 +34,19 @@ def nodes(path, factor, passphrase, state, as_json):
 
     table = Table(box=None, pad_edge=False)
     for name in ("node", "kit", "state", "technician", "ticket", "expires", "policy", "stores",
-                 "mixes"):  # fmt: skip
+                 "mixes", "claimed", "post"):  # fmt: skip
         table.add_column(name, overflow="fold")
     for row in rows:
         expires = short(row["expires_s"]) if row["state"] == "issued" else ""
         stores = " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items())
         mixes = " ".join(f"{one['epoch']}:{one['day']}" for one in row["mixes"][-_SHOWN:])
         table.add_row(row["node"], row["kit"], row["state"], row["technician"], row["ticket"],
-                      expires, str(row["policy"] or ""), stores, mixes)  # fmt: skip
+                      expires, str(row["policy"] or ""), stores, mixes, _claimed(row),
+                      row["post"] or "")  # fmt: skip
     console.result(table)
+
+
+def _claimed(row: dict) -> str:
+    from host_tools.times import short
+
+    return f"{row['claimed_by']} {short(row['claimed_s'])}" if row["claimed_by"] else ""
