@@ -59,16 +59,9 @@ def _make_sensor(entry: dict, hardware: Hardware, humidity: list):
     return Sensor(entry, make)
 
 
-def _read_certificates():
-    from node.link.tls_context import make_context
-
-    names = ("ca.der", "node.der", "node.key.der")
-    return make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
-
-
 def _forget():
     """Modules that are used once, at the start, give their heap back."""
-    for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading"),
+    for package, name in (("device", "storage"), ("pipeline", "reading"),
                           ("crypto", "series"), ("pipeline", "look_back")):  # fmt: skip
         forget(package, name)
 
@@ -168,11 +161,22 @@ def build(watchdog):
     wifi.step(clock.uptime_ms())  # the radio first: without it the random source is weak
     series = draw_series(os.urandom(32), boots.boots, outbox.next_number - 1)
     seed = os.urandom(32)
-    context = _read_certificates()
     link = MQTTClient(
-        node_id, broker["host"], broker["port"], context, clock,
+        node_id, broker["host"], broker["port"], None, clock,
         send_size=_SEND_SIZE, receive_size=_RECEIVE_SIZE,
     )  # fmt: skip
+
+    def identity(verb: str, *arguments):
+        """What is done with certificates, once and then rarely: read for it, and forgotten."""
+        name = "new_identity" if verb == "take" else "identity"
+        try:
+            module = __import__("node.link." + name, None, None, (name,))
+            getattr(module, verb)(keys.nvs, link, *arguments)
+        finally:
+            for name in ("new_identity", "identity", "tls_context"):
+                forget("link", name)
+
+    identity("begin")
 
     sealer = Sealer(keys, node_id, policy, series)
     masker = None
@@ -230,22 +234,22 @@ def build(watchdog):
         renewal=renewal,
         quantities=sorted(intervals_s),
         random_below=_random_below,
+        identity=identity,
     )
     publisher.on_new_outbox = node.on_new_outbox
     publisher.take_key = keys.take
+    publisher.identity = identity
     return node
 
 
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
-    global build, _config, _load_policy, _make_sensor, _read_certificates, _open_data
-    global _read_released
+    global build, _config, _load_policy, _make_sensor, _open_data, _read_released
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
         _forget()
-        del build, _config, _load_policy, _make_sensor, _read_certificates, _open_data
-        del _read_released
+        del build, _config, _load_policy, _make_sensor, _open_data, _read_released
         while not node.over():
             node.rest(node.step())
     except Exception as err:

@@ -48,6 +48,8 @@ class MQTTClient(umqtt.simple.MQTTClient):
     uptime_ms(). A packet longer than `send_size` (at most 16 KiB) is refused, and a message longer
     than `receive_size` thrown away: `oversized` counts them."""
 
+    serial, turn = 0, None  # of the certificate in `context`: see identity.py
+
     def __init__(
         self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
         receive_size=1024, send_size=1536, connect_ms=20_000, answer_ms=10_000,
@@ -55,7 +57,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         super().__init__(client_id, server, port=port, keepalive=keepalive_s)
         self.connected = False
         self.on_puback = None  # called with the packet id of each of our messages that is taken
-        self._context = context
+        self.context = context
         self._clock = clock
         self._max_in_flight = max_in_flight
         self._connect_ms = connect_ms
@@ -123,6 +125,10 @@ class MQTTClient(umqtt.simple.MQTTClient):
         except LinkError:
             pass
         self.close()
+
+    def was_up(self) -> bool:
+        """Whether the broker had let it in, the last time."""
+        return self._session is not None
 
     def can_publish(self) -> bool:
         """Whether one more message may be in flight."""
@@ -228,7 +234,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         raw.setsockopt(*_TCP_NODELAY)
         raw.setblocking(False)
         # The first write drives the handshake: thus a peer that trickles has one deadline too.
-        self.sock = self._context.wrap_socket(
+        self.sock = self.context.wrap_socket(
             raw, server_hostname=self.server, do_handshake_on_connect=False
         )
 
