@@ -5,7 +5,7 @@ import sqlite3
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 'lp1 city vault 2');
+INSERT INTO meta VALUES ('schema', 'lp1 city vault 3');
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY CHECK (length(id) = 10),
     root BLOB NOT NULL CHECK (length(root) = 32),
@@ -46,6 +46,13 @@ CREATE TABLE certificates (
     store TEXT REFERENCES stores,  -- whose collector it is, if it is one's
     until_s INTEGER NOT NULL,
     revoked_s INTEGER
+) WITHOUT ROWID;
+CREATE TABLE rotations (
+    node TEXT NOT NULL REFERENCES nodes,
+    serial INTEGER NOT NULL CHECK (serial > 0),  -- as the node tells it; its ticket's has 0
+    certificate TEXT NOT NULL REFERENCES certificates,
+    content BLOB,  -- CBOR [certificate, its key] until the node is known to have it
+    PRIMARY KEY (node, serial)
 ) WITHOUT ROWID;
 CREATE TABLE stores (
     name TEXT PRIMARY KEY,

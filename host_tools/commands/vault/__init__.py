@@ -23,6 +23,7 @@ VERBS = {
     "grant": "Let a store or reader open nodes from a day on.",
     "update": "Write what a store needs after revocations: mixes, who counts no more.",
     "revoke": "Take back a node, a ticket, a technician, a store or a reader.",
+    "rotate": "Give nodes new certificates while they run.",
     "mix": "Shut out who has old seals of a node, also when one came too late.",
     "roots": "Write what a controller needs to open sums of masked streams.",
     "nodes": "List nodes, their tickets, and who may open them.",

@@ -24,7 +24,7 @@ def commands(path, factor, passphrase, output, as_json):
 
     lamppost vault commands city.vault -o city.commands --key-file /media/usb/city.key
     """
-    from host_tools.city.mixing import messages
+    from host_tools.city import mixing, rotate
     from host_tools.city.outgoing import write_derived
     from host_tools.city.vault_keys import check_kind
     from host_tools.handover import command_file
@@ -34,7 +34,7 @@ def commands(path, factor, passphrase, output, as_json):
     check_target(output, command_file.SUFFIX, {path: "the vault"})
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         check_kind(file)
-        found = messages(file, int(time.time()))
+        found = mixing.messages(file, int(time.time())) + rotate.messages(file)
     write_derived(output, command_file.encode(found))
     if as_json:
         console.result_json({"file": str(output), "commands": len(found)})
