@@ -168,12 +168,12 @@ def build(watchdog):
 
     def identity(verb: str, *arguments):
         """What is done with certificates, once and then rarely: read for it, and forgotten."""
-        name = "new_identity" if verb == "take" else "identity"
+        name = "identity_parts" if verb == "take" else "identity"
         try:
             module = __import__("node.link." + name, None, None, (name,))
             getattr(module, verb)(keys.nvs, link, *arguments)
         finally:
-            for name in ("new_identity", "identity", "tls_context"):
+            for name in ("identity_parts", "new_identity", "identity", "tls_context"):
                 forget("link", name)
 
     identity("begin")

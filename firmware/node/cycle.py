@@ -20,6 +20,7 @@ _SAFE_MS = 3_600_000
 _UNKEPT_MAX = 12  # writes that failed in a row: an hour of windows of 5 min
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
+_NEW = -1  # as link/identity.py has it
 
 
 class Node:
@@ -308,6 +309,8 @@ class Node:
             self.link.poll(0)
             self.publisher.step(now_ms)
             self.link.tick()
+            if self.link.turn == _NEW:
+                raise LinkError("a new certificate")
             if self.publisher.receipts != self._receipts:  # only a receipt shows that all is well
                 self._receipts = self.publisher.receipts
                 self._certificate = self.link.serial

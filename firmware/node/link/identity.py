@@ -7,14 +7,19 @@ does not serve, and no old one that is revoked, locks a node out.
 
 In NVS: serial (4 bytes) ‖ length of the certificate (2) ‖ certificate ‖ key, both DER.
 
+On the link stand `context`, its `serial`, the `newest` there is, and whose `turn` it is: None with
+one certificate only, NEW once another has come whole.
+
 Needed at the start, and seldom later: app.py imports it for it, and forgets it.
 """
 
 from node.device import flash_file
 from node.device.kept import read_blob
-from node.errors import LinkError
+from node.device.log import say
+from node.errors import CommandError, LinkError
 from node.link.tls_context import make_context
 
+NEW = -1
 BYTES_MAX = 1400  # of one, in NVS; a node's has about 600
 NAMES = ("identity", "identity2")
 SERIAL_BYTES, HEAD_BYTES = 4, 6
@@ -22,43 +27,25 @@ _NO_NAME = -0x2900  # what the node itself objects to: tls_check.py
 _CLOSED = (32, 104)  # EPIPE, ECONNRESET
 
 
-def load(nvs, turn: int):
-    """(context, its serial, how many there are) of the certificate whose turn it is, 0 the newest.
-    One that cannot be read is passed over; LinkError when not even the provisioned one can."""
-    blobs = sorted([blob for _, blob in kept(nvs)])
-    count = 1 + len(blobs)
-    for left in range(count - 1 - turn % count, 0, -1):
-        blob = blobs[left - 1]
-        end = HEAD_BYTES + int.from_bytes(blob[SERIAL_BYTES:HEAD_BYTES], "big")
-        try:
-            return context(blob[HEAD_BYTES:end], blob[end:]), serial(blob), count
-        except LinkError:
-            continue
-    names = ("node.der", "node.key.der")
-    return context(*[flash_file.read(flash_file.CONFIG + name) for name in names]), 0, count
-
-
 def begin(nvs, link):
-    """Notes on the link which certificates there are, at the start."""
-    use(link, *load(nvs, 0))
-
-
-def use(link, with_context, its_serial: int, count: int, turn: int = 0):
-    """Has the link connect so from the next time on. link.turn: None with one certificate."""
-    link.context, link.serial = with_context, its_serial
-    link.turn = None if count == 1 else turn
+    """At the start: the newest one. LinkError when not even the provisioned one can be read."""
+    _use(nvs, link, 0)
 
 
 def dropped(nvs, link, err):
-    """The link has ended by `err`: whose turn it is now. The newest's when it was up, so that what
-    looked like a refusal does no harm."""
+    """The link has ended by `err`, and its memory is free: gives it the certificate whose turn it
+    is now. The newest's when it was up, so that what looked like a refusal does no harm; or one
+    that has come."""
     turn = link.turn
-    if is_refusal(err):
+    if turn == NEW:
+        link.turn = turn = 0  # whatever fails now
+        _keep(nvs, link)
+    elif is_refusal(err):
         turn += 1
     elif link.was_up():
         turn = 0
-    if turn != link.turn:
-        use(link, *load(nvs, turn), turn)
+    if turn != link.turn or (turn == 0 and link.serial != link.newest):
+        _use(nvs, link, turn)
 
 
 def is_refusal(err) -> bool:
@@ -84,3 +71,34 @@ def kept(nvs) -> list:
 
 def serial(blob: bytes) -> int:
     return int.from_bytes(blob[:SERIAL_BYTES], "big")
+
+
+def _use(nvs, link, turn: int):
+    """0 is the newest's turn. One that cannot be read is passed over."""
+    blobs = sorted([blob for _, blob in kept(nvs)])
+    count = 1 + len(blobs)
+    link.newest = serial(blobs[-1]) if blobs else 0
+    link.context, link.serial = _loaded(blobs, count - 1 - turn % count)
+    link.turn = turn if blobs else None
+
+
+def _loaded(blobs: list, place: int):
+    """(context, its serial) of the identity at this place, 0 the provisioned one's."""
+    for left in range(place, 0, -1):
+        blob = blobs[left - 1]
+        end = HEAD_BYTES + int.from_bytes(blob[SERIAL_BYTES:HEAD_BYTES], "big")
+        try:
+            return context(blob[HEAD_BYTES:end], blob[end:]), serial(blob)
+        except LinkError:
+            continue
+    names = ("node.der", "node.key.der")
+    return context(*[flash_file.read(flash_file.CONFIG + name) for name in names]), 0
+
+
+def _keep(nvs, link):
+    from node.link import new_identity  # rarer still
+
+    try:
+        new_identity.keep(nvs, link)
+    except CommandError as err:
+        say("certificate", err)

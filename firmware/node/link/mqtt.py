@@ -48,7 +48,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
     uptime_ms(). A packet longer than `send_size` (at most 16 KiB) is refused, and a message longer
     than `receive_size` thrown away: `oversized` counts them."""
 
-    serial, turn = 0, None  # of the certificate in `context`: see identity.py
+    serial, newest, turn = 0, 0, None  # of the certificate in `context`: see identity.py
 
     def __init__(
         self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
