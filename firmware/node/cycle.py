@@ -324,7 +324,7 @@ class Node:
         self.link.close()
         if self.link.turn is not None:  # there is another certificate
             try:
-                self._identity("dropped", err)
+                self._identity("identity", err)
             except (LinkError, OSError, MemoryError) as problem:
                 say("certificate", problem)
         # Full jitter, so that a district that lost its broker does not come back as a herd.

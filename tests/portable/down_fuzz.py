@@ -19,7 +19,7 @@ from node.crypto import ccm
 from node.device.keys import Keys
 from node.device.mixes import MIX_BYTES, MIXES_MAX
 from node.errors import CommandError, FormatError, LinkError
-from node.link import identity, mqtt, new_identity
+from node.link import identity, identity_parts, mqtt
 from node.pipeline import envelope, publish
 from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.outbox import Outbox
@@ -122,8 +122,10 @@ class Fuzzer:
         if len(self.keys.mixes) == MIX_BYTES * MIXES_MAX:
             self.keys.keep(0, 0, bytes(32), b"")
 
-    def _identity(self, verb, arguments):
-        new_identity.take(self.keys.nvs, self.client, arguments)
+    def _identity(self, name, arguments):
+        identity_parts.run(self.keys.nvs, self.client, arguments)
+        if self.client.turn == identity.NEW:
+            identity.run(self.keys.nvs, self.client, LinkError("a new certificate"))
         if identity.kept(self.keys.nvs):
             raise Finding("a certificate that should be refused")
 

@@ -268,8 +268,8 @@ class TestCycle(unittest.TestCase):
             identity=self.identity,
         )
 
-    def identity(self, verb, err):
-        self.turns.append((verb, err.args, self.link.connected))
+    def identity(self, name, err):
+        self.turns.append((name, err.args, self.link.connected))
         if self.no_memory:
             raise MemoryError
 
@@ -573,11 +573,20 @@ class TestCycle(unittest.TestCase):
         self.link.turn = 0
         self.run_until(5000)
         self.assertTrue(len(self.turns) > 0)
-        self.assertEqual(set(self.turns), {("dropped", ("tls", -0x7780), False)})
+        self.assertEqual(set(self.turns), {("identity", ("tls", -0x7780), False)})
         self.no_memory = True  # it goes on with the one it has
         connects = self.link.connects
         self.run_until(60_000)
         self.assertTrue(self.link.connects > connects)
+
+    def test_when_a_new_certificate_has_come_the_link_ends(self):
+        self.run_until(2000)
+        self.link.turn = -1
+        self.run_until(60_000)
+        self.assertEqual(self.turns[0], ("identity", ("a new certificate",), False))
+        self.link.turn = 0
+        self.run_until(120_000)
+        self.assertTrue(self.link.connected)
 
     def test_a_new_policy_takes_effect_at_midnight(self):
         """What ends then is sealed under the one before, the next window under the new one."""

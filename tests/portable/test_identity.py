@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""node/link/identity.py and new_identity.py: a new certificate comes in parts, and where it does
-not serve, one before does. Real certificates, loaded by the TLS library."""
+"""node/link/identity.py, identity_parts.py, new_identity.py: a new certificate comes in parts, and
+where it does not serve, one before does. Real certificates, loaded by the TLS library."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ from node import cbor
 from node.device import flash_file
 from node.device.keys import Keys
 from node.errors import CommandError, LinkError
-from node.link import identity, new_identity
+from node.link import identity, identity_parts
 from node.pipeline.down import CommandOpener
 
-FORM, CHANGED, OTHER, UNFIT = 1, 2, 3, 4  # why one is refused: firmware/README.md
+FORM, CHANGED, OTHER, UNFIT, NOT_KEPT = 1, 2, 3, 4, 5  # why one is refused: firmware/README.md
 MADE = {v["name"]: v for v in vectors("certificate")}
 CERTIFICATE = {name: unhex(MADE[name]["certificate"]) for name in MADE}
 CONTENT = {name: unhex(MADE[name]["content"]) for name in MADE}
@@ -37,13 +37,7 @@ def parts(content, serial, size=100):
 class Link:
     """What the certificates of a link are noted on."""
 
-    context, serial, turn, up, closed = None, 0, None, True, 0
-
-    def close(self):
-        self.closed += 1
-
-    def was_up(self):
-        return self.up
+    context, serial, newest, turn, session = None, 0, 0, None, False
 
 
 class Case(unittest.TestCase):
@@ -60,6 +54,8 @@ class Case(unittest.TestCase):
             flash_file.replace(flash_file.CONFIG + name, files[name])
         self.loaded = []  # what contexts were made of
         identity.make_context = self.make_context
+        self.said = []
+        identity.say = lambda where, what: self.said.append(what.args[0])
         self.nvs = Keys().nvs
         self.link = self.start()
 
@@ -74,12 +70,20 @@ class Case(unittest.TestCase):
 
     def start(self):
         link = Link()
-        identity.begin(self.nvs, link)
+        identity.run(self.nvs, link, None)
         return link
 
+    def part(self, arguments, link=None):
+        """A part comes; with the last one the link ends. Whether it was the last."""
+        link = link or self.link
+        identity_parts.run(self.nvs, link, arguments)
+        if link.turn != identity.NEW:
+            return False
+        identity.run(self.nvs, link, LinkError("a new certificate"))
+        return True
+
     def take(self, name, serial, link=None):
-        for arguments in parts(CONTENT[name], serial):
-            new_identity.take(self.nvs, link or self.link, arguments)
+        return [self.part(arguments, link) for arguments in parts(CONTENT[name], serial)]
 
     def uses(self, name, serial, turn, link=None):
         link = link or self.link
@@ -95,11 +99,10 @@ class TestNewIdentity(Case):
     def test_with_its_last_part_the_link_ends_and_has_the_new_one(self):
         *most, last = parts(CONTENT["second"], 1)
         for arguments in most:
-            new_identity.take(self.nvs, self.link, arguments)
+            self.assertFalse(self.part(arguments))
             self.uses("provisioned", 0, None)
-        self.assertEqual((self.link.closed, identity.kept(self.nvs)), (0, []))
-        new_identity.take(self.nvs, self.link, last)
-        self.assertEqual(self.link.closed, 1)
+        self.assertEqual(identity.kept(self.nvs), [])
+        self.assertTrue(self.part(last))
         self.uses("second", 1, 0)
         self.uses("second", 1, 0, self.start())
 
@@ -109,26 +112,35 @@ class TestNewIdentity(Case):
         for part in made["parts"]:
             number, verb, arguments = opener.open(unhex(part["message"]))
             self.assertEqual((number, verb), (0, "certificate"))
-            new_identity.take(self.nvs, self.link, arguments)
+            self.part(arguments)
         self.uses("second", 1, 0)
 
     def test_parts_come_in_any_order_and_again(self):
         first, second, *rest = parts(CONTENT["second"], 1)
         for arguments in list(reversed(rest)) + [second, second]:
-            new_identity.take(self.nvs, self.link, arguments)
-        self.assertEqual(self.link.serial, 0)
-        new_identity.take(self.nvs, self.link, first)
+            self.assertFalse(self.part(arguments))
+        self.assertTrue(self.part(first))
         self.uses("second", 1, 0)
-        for arguments in parts(CONTENT["second"], 1):
-            new_identity.take(self.nvs, self.link, arguments)
-        self.assertEqual(self.link.closed, 1)
+        for link in (self.link, self.start()):
+            self.assertFalse(True in self.take("second", 1, link))
+            self.uses("second", 1, 0, link)
 
     def test_a_later_one_takes_the_place_of_one_that_arrives(self):
         older, newer = parts(CONTENT["second"], 1), parts(CONTENT["third"], 2)
         for arguments in [older[0], newer[0], older[1]] + newer[1:] + older:
-            new_identity.take(self.nvs, self.link, arguments)
+            self.part(arguments)
         self.uses("third", 2, 0)
         self.assertEqual(len(identity.kept(self.nvs)), 1)
+
+    def test_a_later_one_that_begins_before_the_link_has_ended(self):
+        older, newer = parts(CONTENT["second"], 1), parts(CONTENT["third"], 2)
+        for arguments in older + newer[:1]:
+            identity_parts.run(self.nvs, self.link, arguments)
+        identity.run(self.nvs, self.link, LinkError("a new certificate"))
+        self.assertEqual((self.link.serial, self.said), (0, []))
+        for arguments in newer[1:]:
+            self.part(arguments)
+        self.uses("third", 2, 0)
 
     def test_no_recording_brings_back_an_old_one(self):
         self.take("second", 4)
@@ -138,39 +150,46 @@ class TestNewIdentity(Case):
                 self.take("fourth", serial, link)
                 self.uses("third", 6, 0, link)
 
-    def test_refused_and_the_one_before_goes_on(self):
-        pair, whole = cbor.decode(CONTENT["second"]), parts(CONTENT["second"], 1, 1000)[0]
+    def test_what_is_no_part_is_refused(self):
+        whole = parts(CONTENT["second"], 1, 1000)[0]
+        for arguments in (
+            [], whole[:-1], whole + [0], [0] + whole[1:], [1 << 32] + whole[1:],
+            [True] + whole[1:], [1, whole[1][1:]] + whole[2:], [1, whole[1], 10] + whole[3:],
+            [1, whole[1], 1395, 0, b"x"], whole[:3] + [-1, b"x"], whole[:3] + [0, b""],
+            whole[:3] + ["0", b"x"], whole[:4] + ["x"],
+        ):  # fmt: skip
+            try:
+                self.part(arguments)
+                self.fail("it is taken: " + str(arguments))
+            except CommandError as err:
+                self.assertEqual(err.args[0], FORM)
+            self.uses("provisioned", 0, None)
+
+    def test_what_is_no_certificate_is_refused_and_the_one_before_goes_on(self):
+        pair = cbor.decode(CONTENT["second"])
         private = unhex(MADE["third"]["private"])
         damaged = bytearray(pair[0])
         damaged[3] ^= 1
-        for code, arguments in (
-            (FORM, []), (FORM, whole[:-1]), (FORM, whole + [0]), (FORM, [0] + whole[1:]),
-            (FORM, [1 << 32] + whole[1:]), (FORM, [True] + whole[1:]),
-            (FORM, [1, whole[1][1:]] + whole[2:]), (FORM, [1, whole[1], 10] + whole[3:]),
-            (FORM, [1, whole[1], 2000, 0, b"x"]), (FORM, whole[:3] + [-1, b"x"]),
-            (FORM, whole[:3] + [0, b""]), (FORM, whole[:3] + ["0", b"x"]),
-            (FORM, whole[:4] + ["x"]), (CHANGED, [1, bytes(8)] + whole[2:]),
-            (FORM, self.content(b"\xff")), (FORM, self.content(cbor.encode([]))),
-            (FORM, self.content(cbor.encode(pair + [1]))), (FORM, self.content(cbor.encode(7))),
-            (FORM, self.content(cbor.encode(["x", pair[1]]))),
-            (OTHER, self.content(CONTENT["of another node"])),
-            (UNFIT, self.content(cbor.encode([pair[0], private]))),
-            (UNFIT, self.content(cbor.encode([pair[0], b"x"]))),
-            (UNFIT, self.content(cbor.encode([bytes(damaged), pair[1]]))),
-            (UNFIT, self.content(cbor.encode([pair[0], pair[1][1:]]))),
+        for code, content in (
+            (FORM, b"\xff"), (FORM, cbor.encode([])), (FORM, cbor.encode(pair + [1])),
+            (FORM, cbor.encode(7)), (FORM, cbor.encode(["x", pair[1]])),
+            (OTHER, CONTENT["of another node"]), (UNFIT, cbor.encode([pair[0], private])),
+            (UNFIT, cbor.encode([pair[0], b"x"])),
+            (UNFIT, cbor.encode([bytes(damaged), pair[1]])),
+            (UNFIT, cbor.encode([pair[0], pair[1][1:]])),
         ):  # fmt: skip
-            try:
-                new_identity.take(self.nvs, self.link, arguments)
-                self.fail("it is taken: " + str(arguments))
-            except CommandError as err:
-                self.assertEqual(err.args[0], code, arguments)
-            self.assertEqual((self.link.closed, identity.kept(self.nvs)), (0, []))
-            self.uses("provisioned", 0, None)
+            self.refused(code, parts(content, 1, 1000)[0])
+        whole = parts(CONTENT["second"], 1, 1000)[0]
+        self.refused(CHANGED, [1, bytes(8)] + whole[2:])
         self.take("second", 1)  # the same serial may come again
         self.uses("second", 1, 0)
 
-    def content(self, content):
-        return parts(content, 1, 1000)[0]
+    def refused(self, code, arguments):
+        self.assertTrue(self.part(arguments))
+        self.assertEqual((self.said, identity.kept(self.nvs)), ([code], []))
+        self.said.clear()
+        self.assertEqual(self.link.serial, 0)
+        self.assertEqual(self.loaded[0], CERTIFICATE["provisioned"])
 
     def test_what_nvs_does_not_take_may_come_again(self):
         write = self.bench.nvs.set
@@ -179,25 +198,35 @@ class TestNewIdentity(Case):
             raise OSError(-0x1105)
 
         self.bench.nvs.set = failing
-        with self.assertRaises(OSError):
-            self.take("second", 1)
-        self.uses_still = self.link.serial, self.link.turn, self.link.closed
-        self.assertEqual(self.uses_still, (0, None, 0))
+        self.take("second", 1)
+        self.assertEqual((self.link.serial, self.said), (0, [NOT_KEPT]))
         self.bench.nvs.set = write
-        nvs = Keys().nvs  # what was not written is forgotten with a start
-        self.nvs = nvs
+        self.nvs = Keys().nvs  # what was not written is forgotten
         self.take("second", 1)
         self.uses("second", 1, 0)
+
+    def test_without_memory_to_look_at_it_the_link_goes_on(self):
+        self.take("second", 1)
+        keep, identity._keep = identity._keep, self.no_memory
+        with self.assertRaises(MemoryError):
+            self.take("third", 2)
+        identity._keep = keep
+        self.uses("second", 1, 0)
+        self.take("third", 2)
+        self.uses("third", 2, 0)
+
+    def no_memory(self, nvs, link):
+        raise MemoryError
 
 
 class TestTurns(Case):
     def dropped(self, *reason):
-        identity.dropped(self.nvs, self.link, LinkError(*reason))
+        identity.run(self.nvs, self.link, LinkError(*reason))
 
     def test_where_one_is_refused_the_others_have_their_turn(self):
         self.take("second", 1)
         self.take("third", 2)
-        self.link.up = False
+        self.link.session = None
         for name, serial, turn in (("second", 1, 1), ("provisioned", 0, 2), ("third", 2, 3),
                                    ("second", 1, 4)):  # fmt: skip
             self.dropped(*ALERT)
@@ -205,7 +234,7 @@ class TestTurns(Case):
 
     def test_what_is_no_word_on_the_certificate_changes_nothing(self):
         self.take("second", 1)
-        self.link.up = False
+        self.link.session = None
         made = len(self.loaded)
         for reason in (("network", 113), ("network", -202), ("closed",), ("tls",), ("tls", 110),
                        ("tls", -0x2900), ("certificate", "expired"), ("no answer",), ("name",),
@@ -220,12 +249,12 @@ class TestTurns(Case):
 
     def test_after_a_connection_the_newest_is_first_again(self):
         self.take("second", 1)
-        self.link.up = False
+        self.link.session = None
         self.dropped("tls", 104)  # as when a broker restarts
         self.uses("provisioned", 0, 1)
         self.dropped("network", 111)
         self.uses("provisioned", 0, 1)
-        self.link.up = True
+        self.link.session = False
         self.dropped("closed")
         self.uses("second", 1, 0)
 
@@ -233,7 +262,7 @@ class TestTurns(Case):
         """The second does not serve: the node connects with the provisioned one or the first."""
         self.take("second", 1)
         self.take("by another authority", 2)
-        self.link.up = False
+        self.link.session = None
         self.dropped(*ALERT)
         self.uses("second", 1, 1)
         self.take("by another authority", 3)

@@ -274,7 +274,7 @@ class TestPublisher(unittest.TestCase):
         given = []
         self.publisher.identity = lambda *what: given.append(what)
         self.command(0, "certificate", 1, bytes(8), 20, 0, b"part")
-        self.assertEqual(given, [("take", [1, bytes(8), 20, 0, b"part"])])
+        self.assertEqual(given, [("identity_parts", [1, bytes(8), 20, 0, b"part"])])
         self.assertEqual(self.commanded, [])
 
     def test_forged_and_senseless_commands_do_nothing_and_use_no_number(self):

@@ -15,7 +15,7 @@ from host_tools.provisioning.ticket import make_ticket
 from node.crypto.seal_chain import seal_at
 from node.device import flash_file, keys, nvs_scrub
 from node.errors import LinkError
-from node.link import identity, new_identity
+from node.link import identity, identity_parts
 from tests.simulated_node.nvs_cuts import board, each_cut, flash_of, image_of
 from tests.simulated_node.test_nvs_scrub import filled, scrub_all, traces
 
@@ -28,13 +28,7 @@ ALERT = LinkError("tls", -0x7780)
 
 
 class Link:
-    context, serial, turn, arriving = None, 0, None, None
-
-    def close(self):
-        pass
-
-    def was_up(self):
-        return False
+    context, serial, newest, turn, session = None, 0, 0, None, None
 
 
 @pytest.fixture
@@ -53,7 +47,7 @@ def start(monkeypatch):
         for module in (keys, nvs_scrub):
             monkeypatch.setattr(module, "esp32", esp32)
         its_keys, link = keys.Keys(), Link()
-        identity.begin(its_keys.nvs, link)
+        identity.run(its_keys.nvs, link, None)
         return its_keys, link, nvs_scrub.NvsScrub()
 
     return run
@@ -62,7 +56,12 @@ def start(monkeypatch):
 def take(its_keys, link, serial):
     content = bytes.fromhex(MADE[NAMES[serial]]["content"])
     tag = hashlib.sha256(content).digest()[:8]
-    new_identity.take(its_keys.nvs, link, [serial, tag, len(content), 0, content])
+    bring(its_keys, link, [serial, tag, len(content), 0, content])
+
+
+def bring(its_keys, link, arguments):
+    identity_parts.run(its_keys.nvs, link, arguments)
+    identity.run(its_keys.nvs, link, LinkError("a new certificate"))
 
 
 def serials(its_keys):
@@ -83,7 +82,7 @@ def test_a_cut_anywhere_leaves_the_one_in_use(start, before, refused, full):
         """A node that has found by its refusals which one serves."""
         its_keys, link, _ = start(flash)
         for _ in range(refused if before else 0):
-            identity.dropped(its_keys.nvs, link, ALERT)
+            identity.run(its_keys.nvs, link, ALERT)
         return its_keys, link
 
     used = connected(flash_of(image))[1].serial
@@ -130,6 +129,6 @@ def test_many_rotations_fit(start):
     content = bytes.fromhex(MADE["second"]["content"])
     tag = hashlib.sha256(content).digest()[:8]
     for serial in range(1, 200):
-        new_identity.take(its_keys.nvs, link, [serial, tag, len(content), 0, content])
+        bring(its_keys, link, [serial, tag, len(content), 0, content])
     again, link, _ = start(flash_of(image_of(flash)))
     assert (link.serial, serials(again), again.missing()) == (199, [198, 199], [])

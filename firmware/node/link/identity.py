@@ -13,6 +13,7 @@ one certificate only, NEW once another has come whole.
 Needed at the start, and seldom later: app.py imports it for it, and forgets it.
 """
 
+from node import forget
 from node.device import flash_file
 from node.device.kept import read_blob
 from node.device.log import say
@@ -27,22 +28,28 @@ _NO_NAME = -0x2900  # what the node itself objects to: tls_check.py
 _CLOSED = (32, 104)  # EPIPE, ECONNRESET
 
 
-def begin(nvs, link):
-    """At the start: the newest one. LinkError when not even the provisioned one can be read."""
-    _use(nvs, link, 0)
+def run(nvs, link, err):
+    """At the start (err: None), and after the link has ended by `err`, so that its memory is free:
+    gives it the certificate whose turn it is now. The newest's when it was up, so that what looked
+    like a refusal does no harm; or one that has come. LinkError when none can be read."""
+    try:
+        if err is None:
+            _use(nvs, link, 0)
+        else:
+            _dropped(nvs, link, err)
+    finally:
+        forget("link", "new_identity")
+        forget("link", "tls_context")
 
 
-def dropped(nvs, link, err):
-    """The link has ended by `err`, and its memory is free: gives it the certificate whose turn it
-    is now. The newest's when it was up, so that what looked like a refusal does no harm; or one
-    that has come."""
+def _dropped(nvs, link, err):
     turn = link.turn
     if turn == NEW:
         link.turn = turn = 0  # whatever fails now
         _keep(nvs, link)
     elif is_refusal(err):
         turn += 1
-    elif link.was_up():
+    elif link.session is not None:
         turn = 0
     if turn != link.turn or (turn == 0 and link.serial != link.newest):
         _use(nvs, link, turn)

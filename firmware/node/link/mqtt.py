@@ -74,7 +74,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self._raw = None  # the TCP socket below self.sock
         self._readable = self._writable = None
         self._greeted = False  # whether TLS is set up and has taken our CONNECT
-        self._session = None  # the CONNACK's session-present flag
+        self.session = None  # the CONNACK's session-present flag; None: it was not let in
         self._ping_ms = None  # when the PINGREQ was sent that has no answer yet
         self._sent_ms = 0
         self._op = None
@@ -90,7 +90,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self.close()
         limit_ms = self._connect_ms if timeout is None else timeout * 1000
         deadline_ms = self._clock.uptime_ms() + limit_ms
-        self._greeted, self._session, self._ping_ms = False, None, None
+        self._greeted, self.session, self._ping_ms = False, None, None
         self._requests.clear()
         for packet_id in self._in_flight:
             self._in_flight[packet_id] = None
@@ -100,10 +100,10 @@ class MQTTClient(umqtt.simple.MQTTClient):
             raise self._lost(err)
         self._send(self._pack_connect(clean_session), deadline_ms)
         self._greeted = True
-        while self._session is None:
+        while self.session is None:
             self._poll_until(deadline_ms)
         self.connected = True
-        return self._session
+        return self.session
 
     def close(self):
         """Ends the connection without a word; the broker keeps the session."""
@@ -125,10 +125,6 @@ class MQTTClient(umqtt.simple.MQTTClient):
         except LinkError:
             pass
         self.close()
-
-    def was_up(self) -> bool:
-        """Whether the broker had let it in, the last time."""
-        return self._session is not None
 
     def can_publish(self) -> bool:
         """Whether one more message may be in flight."""
@@ -389,11 +385,11 @@ class MQTTClient(umqtt.simple.MQTTClient):
     def _handle(self, first, at, end):
         rx, size = self._rx, end - at
         number = rx[at] << 8 | rx[at + 1] if size >= 2 else 0
-        if first == 0x20 and size == 2 and self._session is None:
+        if first == 0x20 and size == 2 and self.session is None:
             if number & 0xFF:
                 raise self._lost("refused")
-            self._session = number >> 8 == 1
-        elif self._session is None:
+            self.session = number >> 8 == 1
+        elif self.session is None:
             raise self._lost("malformed")  # nothing comes before CONNACK
         elif first == 0x40 and size == 2:
             if self._in_flight.get(number) is not None:
