@@ -11,8 +11,8 @@ from host_tools.vault.sealed_file import SealedFile
 
 def nodes_of(file: SealedFile) -> list[dict]:
     """By id; policy: the version of the newest that it has or is to have; stores: {name: the first
-    epoch that it may open}; mixes: [{epoch, day}]; claimed_by, post, claimed_s: who put it up, None
-    where nobody said so."""
+    epoch that it may open}; mixes: [{epoch, day}]; claimed_by, post, claimed_s: who put it up,
+    None where nobody said so."""
     check_kind(file)
     stores = {}
     query = (

@@ -74,6 +74,8 @@ def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s
         query = "UPDATE tickets SET state = 'revoked' WHERE node = ? AND state = 'issued'"
         db.executemany(query, [(n,) for n in nodes])
         count = sum(_end_certificates(db, "name", node_id, now_s) for node_id in nodes)
+        query = "UPDATE rotations SET content = NULL WHERE node = ?"
+        db.executemany(query, [(n,) for n in nodes])
         if kind == "technician":
             db.execute("UPDATE technicians SET state = 'revoked' WHERE name = ?", (name,))
         if kind in ("store", "reader"):

@@ -64,6 +64,13 @@ CREATE TABLE certificates (
     until_s INTEGER NOT NULL,
     revoked_s INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE rotations (
+    node TEXT NOT NULL REFERENCES nodes,
+    serial INTEGER NOT NULL CHECK (serial > 0),  -- as the node tells it; its ticket's has 0
+    certificate TEXT NOT NULL REFERENCES certificates,
+    content BLOB,  -- CBOR [certificate, its key] until the node is known to have it
+    PRIMARY KEY (node, serial)
+) WITHOUT ROWID;
 CREATE TABLE stores (
     name TEXT PRIMARY KEY,
     box BLOB NOT NULL CHECK (length(box) = 32),  -- X25519, for keys

@@ -80,7 +80,8 @@ def look(city) -> dict:
         states = dict(one("SELECT state, count(*) FROM nodes GROUP BY state"))
         tickets = one("SELECT count(*) FROM tickets").fetchone()[0]
         certificates = one("SELECT count(*) FROM certificates WHERE role = 'node'").fetchone()[0]
-        assert sum(states.values()) == tickets == certificates
+        rotations = one("SELECT count(*) FROM rotations").fetchone()[0]
+        assert sum(states.values()) == tickets == certificates - rotations
         wanted = one("SELECT fields FROM commands WHERE until_s > 0")
         verbs = Counter(cbor2.loads(row[0])[0] for row in wanted)
         mixes, sent, outgoing = (one(f"SELECT count(*) FROM {t}").fetchone()[0]
@@ -266,6 +267,37 @@ def test_claim(empty, tmp_path):
         assert work(left, "--again") == 0
         assert left.nodes()[node]["post"] == "lamp 1041"
     assert found == {None, "lamp 1041"}
+
+
+def test_rotate_and_done(active, tmp_path):
+    nodes = [node for node, row in active.nodes().items() if row["state"] == "active"]
+    before = look(active)["mixes"]
+
+    def work(city):
+        return command(city, "vault", "rotate", city.path, *nodes)
+
+    def finish(city):
+        return command(city, "vault", "rotate", city.path, *nodes, "--done")
+
+    found = set()
+    for city, told in each_death(active, tmp_path / "rotate", work):
+        serials = city.vault("rotate")["certificates"]  # under way
+        found.add(len(serials))
+        assert told["mixes"] == before + len(serials)
+        assert work(city) == (1 if serials else 0)  # a second one has to wait
+        assert sorted(city.vault("rotate")["certificates"]) == nodes
+    assert found == {0, 2}
+    under_way = copy_of(active, tmp_path / "under way")
+    assert work(under_way) == 0
+    found = set()
+    for city, _ in each_death(under_way, tmp_path / "done", finish):
+        serials = city.vault("rotate")["certificates"]
+        with city.open() as file:
+            query = "SELECT count(*) FROM certificates WHERE revoked_s IS NOT NULL"
+            revoked = file.db.execute(query).fetchone()[0]
+        found.add((len(serials), revoked))
+        assert finish(city) == (0 if serials else 1)
+    assert found == {(2, 0), (0, 2)}
 
 
 def test_technician_add_and_setup(empty, tmp_path):

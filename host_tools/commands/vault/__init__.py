@@ -24,6 +24,7 @@ VERBS = {
     "grant": "Let a store or reader open nodes from a day on.",
     "update": "Write what a store needs after revocations: mixes, who counts no more.",
     "revoke": "Take back a node, ticket, technician, store, reader or certificate.",
+    "rotate": "Give nodes new certificates while they run.",
     "mix": "Shut out who has old seals of a node, also when one came too late.",
     "policy": "Have nodes take a new policy, once the stores know it.",
     "resend": "Have nodes send again what a store lost that came back from a backup.",
