@@ -118,7 +118,7 @@ class Bench:
 
     # the conductor
 
-    def _say(self, *words):
+    def say(self, *words):
         """One line of words, of which bytes are told in hex."""
         sys.stdout.write("\n" + MARK)  # the firmware may be within a line
         for i, word in enumerate(words):
@@ -134,12 +134,12 @@ class Bench:
 
     def _arrive(self):
         heap = self.heap_used() if self.heap_used else 0
-        self._say("arrived", self.now_ms, heap)
+        self.say("arrived", self.now_ms, heap)
         self.take_grant()
 
     def ask(self, *words) -> str:
         """Says a line that the conductor answers at once; returns its answer."""
-        self._say(*words)
+        self.say(*words)
         return self.hear()
 
     def hear(self) -> str:
@@ -178,7 +178,7 @@ class Bench:
             data = self.partitions.get("lpdata")
             if data is not None and data.dead:  # the firmware asks for it on its way out
                 cause, sleep_ms = "power", self.off_ms
-            self._say("reset", cause, self.now_ms, sleep_ms)
+            self.say("reset", cause, self.now_ms, sleep_ms)
         raise SystemExit
 
 

@@ -465,7 +465,7 @@ def test_a_node_starts_and_says_that_all_is_well(tmp_path):
         with RunningBoard(*options) as board:
             words = command(tmp_path, board.port, kit="air", wait=120)
             done = subprocess.run(words, env=environment(), capture_output=True, text=True)
-            code, listing = mpremote(board.port, "fs", "ls")
+            code, listing = mpremote(board.port, "fs", "ls")  # of a node that runs
     finally:
         broker.stop()
     (result,) = json.loads(done.stdout)["boards"]
