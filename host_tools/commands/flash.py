@@ -51,8 +51,9 @@ def flash(
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
         --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
-    lamppost flash --board esp32-devkitc --ticket anna-1.tickets --technician anna.technician \\
-        --key-file /media/usb/anna.key --firmware ESP32_GENERIC-v1.26.1.bin
+    lamppost flash --board esp32-devkitc --ticket anna-1.tickets \\
+        --technician anna.technician --key-file /media/usb/anna.key \\
+        --firmware ESP32_GENERIC-v1.26.1.bin
     """
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.flash_board import FlashBoard, Plan
