@@ -116,11 +116,12 @@ def _plain_console():
 @contextlib.contextmanager
 def progress(on: bool = True):
     """Gives show(name, words, percent): a bar for each name, on stderr; off a terminal a line when
-    the words change. It may be called from several threads."""
+    the words change; with None for percent a line that stays. It may be called from several
+    threads."""
     said = {}
     if not on or not sys.stderr.isatty() or is_plain():
 
-        def tell(name: str, words: str, percent: int):
+        def tell(name: str, words: str, percent: int | None):
             if on and said.get(name) != words:
                 said[name] = words
                 note(f"{name}: {words}")
@@ -134,7 +135,10 @@ def progress(on: bool = True):
     words_column = TextColumn("{task.description}", markup=False)
     with Progress(*columns, words_column, console=Console(stderr=True, highlight=False)) as bars:
 
-        def show(name: str, words: str, percent: int):
+        def show(name: str, words: str, percent: int | None):
+            if percent is None:
+                bars.console.print(_line(f"{name}: {words}"), markup=False, soft_wrap=True)
+                return
             if name not in said:
                 said[name] = bars.add_task("", name=name, total=100)
             bars.update(said[name], description=_line(words), completed=percent)
