@@ -48,6 +48,8 @@ def lamppost():
 
 def run(args: list | None = None) -> int:
     """Runs one command line; returns the exit code."""
+    click.rich_click.COLOR_SYSTEM = console.color_system()  # of the help
+    click.rich_click.FORCE_TERMINAL = None  # it would colour what goes into the logs of a CI
     try:
         code = lamppost.main(args, prog_name="lamppost", standalone_mode=False)
         sys.stdout.flush()

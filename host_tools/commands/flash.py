@@ -2,6 +2,7 @@
 """`lamppost flash`: a bare board becomes a node."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import rich_click as click
@@ -51,38 +52,44 @@ def flash(
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
         --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
-    lamppost flash --board esp32-devkitc --ticket anna-1.tickets --technician anna.technician \\
-        --key-file /media/usb/anna.key --firmware ESP32_GENERIC-v1.26.1.bin
+    lamppost flash --board esp32-devkitc --ticket anna-1.tickets \\
+        --technician anna.technician --key-file /media/usb/anna.key \\
+        --firmware ESP32_GENERIC-v1.26.1.bin
     """
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.flash_board import FlashBoard, Plan
+    from host_tools.flashing.flash_log import FlashLog
     from host_tools.flashing.ports import choose_port
     from host_tools.flashing.wifi_credentials import wifi_credentials
     from host_tools.provisioning.kit import load_board
 
     if len(set(ports)) != len(ports):
         raise click.UsageError("a port is named twice")
-    board = load_board(board_name)
-    image = read_image(firmware, sha256)
-    if image.chip != board["chip"]:
-        message = f"{firmware} is for {image.chip}, and {board['board']} has {board['chip']}"
-        raise ToolError(message, "download the image for that chip from micropython.org/download")
-    ports = ports or (choose_port(),)
     options = {"baud": baud, "manual": manual, "anew": anew, "wait_s": wait_s, "dry_run": dry_run}
-    wifi = wifi_credentials(wifi_file)
-    with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
-        plan = Plan(board, image, nodes, wifi, **options)
-        with console.progress(not as_json) as show:
-            runs = [FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports]
-            results = _run_all(runs)
+    with FlashLog("flash", console.note, board=Path(board_name).name) as log:
+        board = load_board(board_name)
+        image = read_image(firmware, sha256)
+        if image.chip != board["chip"]:
+            message = f"{firmware} is for {image.chip}, and {board['board']} has {board['chip']}"
+            hint = "download the image for that chip from micropython.org/download"
+            raise ToolError(message, hint)
+        ports = ports or (choose_port(),)
+        wifi = log.secrets = wifi_credentials(wifi_file)
+        with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
+            plan = Plan(board, image, nodes, wifi, **options)
+            with console.progress(not as_json) as show:
+                runs = [FlashBoard(port, plan, partial(show, port)) for port in ports]
+                results = _run_all(runs, log)
     if as_json:
-        console.result_json({"boards": results})
+        told = {"version": ".".join(map(str, image.version)), "sha256": image.sha256}
+        console.result_json({"boards": results, "image": told, "log": str(log.path)})
     else:
         _tell(results)
+        console.result(f"SHA-256 of {firmware}: {image.sha256}")
     return 0 if all(result["state"] in _GOOD for result in results) else 1
 
 
-def _run_all(runs: list) -> list[dict]:
+def _run_all(runs: list, log) -> list[dict]:
     """Each board on its own: one that fails does not stop the others."""
     with ThreadPoolExecutor(len(runs)) as pool:
         futures = [pool.submit(run.run) for run in runs]
@@ -92,6 +99,11 @@ def _run_all(runs: list) -> list[dict]:
             for run in runs:
                 run.stop()
             raise
+        finally:
+            for run in runs:
+                told = {key: run.result.get(key) for key in ("port", "chip", "mac", "stage")}
+                error = run.result.get("error", "")
+                log.add(**told, result=run.result["state"], error=error, esptool=run.said)
 
 
 def _tell(results: list[dict]):

@@ -25,7 +25,9 @@ def send(path, broker, tls_dir, name, server_name, as_json):
 
     May be sent again at any time: a node takes each command once. Example:
 
-    lamppost send city.commands --broker broker.city.example:8883 --tls-dir tls --name vault
+    \b
+    lamppost send city.commands --broker broker.city.example:8883 \\
+        --tls-dir tls --name vault
     """
     from host_tools.city.send import send as give
     from host_tools.collector.broker_address import parse_address

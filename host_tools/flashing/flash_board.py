@@ -14,7 +14,7 @@ from collections.abc import Callable
 from host_tools.errors import ToolError
 from host_tools.flashing import serial_lines
 from host_tools.flashing.esp_image import EspImage
-from host_tools.flashing.esptool_errors import BoardError
+from host_tools.flashing.esptool_errors import AGAIN, BoardError
 from host_tools.flashing.esptool_program import Esptool
 from host_tools.flashing.layout import Layout, is_node, lay_out
 from host_tools.flashing.partition_table import TABLE_AT, TABLE_BYTES
@@ -51,11 +51,13 @@ class Plan:
 
 
 class FlashBoard:
-    """run() does it; show(words, percent) is told how far it is; stop() ends it from elsewhere."""
+    """run() does it; show(words, percent) is told how far it is, and with None for percent what
+    is to stay on the screen; stop() ends it from elsewhere."""
 
     def __init__(self, port: str, plan: Plan, show: Callable = lambda words, percent: None):
         self.port = port
         self.result = {"port": port, "state": "failed", "written": [], "kept": []}
+        self.said = ""  # by esptool, when it failed
         self._plan = plan
         self._show = show
         self._esptool = Esptool(port, SAFE_BAUD, manual=plan.manual)
@@ -72,6 +74,10 @@ class FlashBoard:
             self._run()
         except ToolError as err:
             self.result.update(state="failed", error=err.message, hint=err.hint)
+            self.said = getattr(err, "said", "")
+        except serial_lines.LINE_ERRORS as err:  # of this port: the others go on
+            words = f"{self.port}: the port fails: {err.args[-1] if err.args else 'no reason'}"
+            self.result.update(state="failed", error=words, hint=AGAIN)
         self.result["seconds"] = round(time.monotonic() - begun_s, 1)
         return self.result
 
@@ -79,14 +85,16 @@ class FlashBoard:
         plan = self._plan
         layout = lay_out(plan.image)
         check_port(self.port)
-        self._show("looks at the board", 0)
+        self._at("look", "looks at the board")
         found = probe(self._esptool)
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
+        self._show(f"{found.name}, MAC {found.mac}, flash {found.flash_kib} KiB", None)
         check_board(found, plan.board, self.port)
         if plan.image.flash_bytes > found.flash_kib * 1024:  # its bootloader would not start
             sizes = f"{plan.image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
             hint = "download the image for a smaller flash from micropython.org/download"
             raise ToolError(f"{self.port}: the image is for a flash of {sizes}", hint)
+        self._at("decide", "decides what it becomes")
         parts, is_update = self._decide(found, layout)
         made = self._make(parts, layout)
         if is_update:
@@ -98,9 +106,14 @@ class FlashBoard:
         if not is_update:
             parts = self._bind(found)
             made = self._make(parts, layout)
+        self._at("write", "writes")
         self._write(made)
         self.result["state"] = "written"
         self._listen(parts)
+
+    def _at(self, stage: str, words: str):
+        self.result["stage"] = stage
+        self._show(words, 0)
 
     # decide
 
@@ -169,6 +182,7 @@ class FlashBoard:
         wait_s = test.wait_s() if self._plan.wait_s is None else self._plan.wait_s
         if not wait_s:
             return
+        self._at("self-test", "waits for the node")
         begun_s = time.monotonic()
         first = "press EN (RST) now; " if self._plan.manual else ""
         for line in serial_lines.read_lines(self.port, wait_s, not self._plan.manual):

@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from host_tools.errors import ToolError
 from host_tools.flashing.esptool_errors import AGAIN
 
+try:
+    from termios import error as _TerminalError
+except ImportError:  # Windows has none
+    _TerminalError = OSError
+
+# What a port may raise: pyserial's exceptions are OSErrors, and it lets termios.error through.
+LINE_ERRORS = (OSError, _TerminalError)
 BAUD = 115_200  # of MicroPython's console
 _LOOK_S = 0.2
 _REOPEN_S = 10  # a chip with USB of its own takes its port away while it resets
@@ -35,7 +42,7 @@ def read_lines(port: str, for_s: float, reset: bool) -> Iterator[str]:
                     yield from (line.decode("utf-8", "replace") for line in lines)
                     if not data:
                         yield ""
-            except OSError:  # pyserial's exceptions are that
+            except LINE_ERRORS:
                 lost_s = lost_s or time.monotonic()
                 if time.monotonic() - lost_s > _REOPEN_S:
                     raise ToolError(f"{port}: the board went away", AGAIN) from None
@@ -55,13 +62,16 @@ def _open(port: str, end_s: float):
 
     limit_s = min(time.monotonic() + _REOPEN_S, end_s + 1)
     while True:
-        opened = serial.serial_for_url(port, do_not_open=True)
+        try:
+            opened = serial.serial_for_url(port, do_not_open=True)
+        except ValueError as err:  # an address such as rfc2217:/host
+            raise ToolError(f"{port} is no serial port", "give its name or address") from err
         opened.baudrate, opened.timeout = BAUD, _LOOK_S
         opened.dtr = opened.rts = False  # both let go: EN and IO0 are high
         try:
             opened.open()
             return opened
-        except OSError as err:
+        except LINE_ERRORS as err:
             if time.monotonic() > limit_s:
                 raise ToolError(f"{port}: the port cannot be opened again", AGAIN) from err
             time.sleep(_LOOK_S)

@@ -21,7 +21,9 @@ def serve(folder, listen, factor, passphrase, as_json):
     Who asks shows a certificate of the authority with the OU requester or collector; its CN is the
     name in the log. Example:
 
-    lamppost controller serve office --listen 0.0.0.0:8443 --key-file /media/stick/controller.key
+    \b
+    lamppost controller serve office --listen 0.0.0.0:8443 \\
+        --key-file /media/stick/controller.key
     """
     import asyncio
 

@@ -25,7 +25,9 @@ def broker(path, factor, passphrase, with_issued, output, as_json):
     Write it after each accept and revoke, and restart the broker. The list is good for 400 days;
     an older one shuts everybody out. Example:
 
-    lamppost vault broker city.vault -o /etc/mosquitto/city --key-file /media/usb/city.key
+    \b
+    lamppost vault broker city.vault -o /etc/mosquitto/city \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.broker_files import broker_files
     from host_tools.city.vault_keys import check_kind

@@ -24,8 +24,9 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
     """Make a certificate and its key, which the vault does not keep. Example:
 
-    lamppost vault certificate city.vault collector-1 --role collector --store home -o tls
-    --key-file /media/usb/city.key
+    \b
+    lamppost vault certificate city.vault collector-1 --role collector \\
+        --store home -o tls --key-file /media/usb/city.key
     """
     from host_tools.city.certify import certify
     from host_tools.handover.cards import check_name

@@ -22,7 +22,9 @@ def commands(path, factor, passphrase, output, as_json):
     All that are of use still, also those that were written before: a node takes each once.
     Example:
 
-    lamppost vault commands city.vault -o city.commands --key-file /media/usb/city.key
+    \b
+    lamppost vault commands city.vault -o city.commands \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.mixing import messages
     from host_tools.city.outgoing import write_derived

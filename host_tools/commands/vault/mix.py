@@ -22,7 +22,9 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
     `accept` and `revoke` do it by themselves. Then `lamppost vault update` for each store, and
     `lamppost vault commands`, in this order. Example:
 
-    lamppost vault mix city.vault 0a1b2c3d4e --refused --key-file /media/usb/city.key
+    \b
+    lamppost vault mix city.vault 0a1b2c3d4e --refused \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city import mixing
     from host_tools.city.grant import check_active

@@ -15,7 +15,9 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 def nodes(path, factor, passphrase, state, as_json):
     """List nodes, their tickets, and who may open them. Example:
 
-    lamppost vault nodes city.vault --state issued --key-file /media/usb/city.key
+    \b
+    lamppost vault nodes city.vault --state issued \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.listing import nodes_of
     from host_tools.vault.sealed_file import SealedFile

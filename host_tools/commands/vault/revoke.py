@@ -25,7 +25,9 @@ def revoke(path, kind, name, factor, passphrase, as_json):
     that are not used; the nodes that they have installed go on, with a mix. Of a store or reader:
     a mix for all its nodes. It then says what the broker and the other stores need. Example:
 
-    lamppost vault revoke city.vault technician anna --key-file /media/usb/city.key
+    \b
+    lamppost vault revoke city.vault technician anna \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.revoke import revoke as take_back
     from host_tools.vault.sealed_file import SealedFile
