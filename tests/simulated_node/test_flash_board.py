@@ -36,7 +36,7 @@ from simulator.world.broker_embedded import EmbeddedBroker
 from tests.esp_image_builder import micropython
 from tests.host_tools import prepared_fixture
 from tests.host_tools.prepared_fixture import WIFI, prepare
-from tests.simulated_node.serial_board import RunningBoard, mpremote
+from tests.simulated_node.serial_board import RunningBoard, mpremote, stop_node
 
 MIB = 1024 * 1024
 IMAGE = micropython()
@@ -460,14 +460,16 @@ def test_a_node_starts_and_says_that_all_is_well(tmp_path):
     (tmp_path / "mp.bin").write_bytes(IMAGE)
     broker = EmbeddedBroker(*[tmp_path / name for name in ("ca.pem", "broker.pem", "broker.key")])
     host, port = broker.start()
-    options = ("--rfc2217", 0, "--broker", f"{host}:{port}", "--speed", 5)
+    options = ("--rfc2217", 0, "--flash", tmp_path / "flash.bin")
     try:
-        with RunningBoard(*options) as board:
+        with RunningBoard(*options, "--broker", f"{host}:{port}", "--speed", 5) as board:
             words = command(tmp_path, board.port, kit="air", wait=120)
             done = subprocess.run(words, env=environment(), capture_output=True, text=True)
-            code, listing = mpremote(board.port, "fs", "ls")  # of a node that runs
     finally:
         broker.stop()
+    with RunningBoard(*options, "--speed", 0.1) as board:
+        stop_node(board.port)
+        code, listing = mpremote(board.port, "resume", "fs", "ls")
     (result,) = json.loads(done.stdout)["boards"]
     assert done.returncode == 0 and result["state"] == "done", (result, done.stderr)
     checks = result["self_test"]["checks"]
