@@ -67,6 +67,12 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+def ask_yes(question: str) -> bool:
+    """What a person answers at stdin; ask only when can_ask()."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def ask_hidden(question: str, instead: str) -> str:
     """What a person types at the terminal, unseen, wherever stdin and stdout go. ToolError when
     there is no terminal; instead: what to do then."""

@@ -90,10 +90,7 @@ class FlashBoard:
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
         self._show(f"{found.name}, MAC {found.mac}, flash {found.flash_kib} KiB", None)
         check_board(found, plan.board, self.port)
-        if plan.image.flash_bytes > found.flash_kib * 1024:  # its bootloader would not start
-            sizes = f"{plan.image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
-            hint = "download the image for a smaller flash from micropython.org/download"
-            raise ToolError(f"{self.port}: the image is for a flash of {sizes}", hint)
+        check_size(plan.image, found, self.port)
         self._at("decide", "decides what it becomes")
         parts, is_update = self._decide(found, layout)
         made = self._make(parts, layout)
@@ -146,7 +143,8 @@ class FlashBoard:
     def _make(self, parts: NodeParts, layout: Layout) -> list[Region]:
         plan = self._plan
         self.result.update(node=parts.ticket.node_id, kit=parts.kit["kit"])
-        _check_parts(parts, plan)
+        check_kit(f"kit {parts.kit.get('kit')}", parts.kit, plan.board)
+        check_version(parts.kit, plan.board, plan.image)
         return regions(plan.image, layout, parts, plan.wifi, plan.board)
 
     # write
@@ -197,14 +195,21 @@ class FlashBoard:
         self.result["state"] = "needs you" if test.failed() else "done"
 
 
-def _check_parts(parts: NodeParts, plan: Plan):
-    kit = parts.kit
-    check_kit(f"kit {kit.get('kit')}", kit, plan.board)
-    buses = plan.board["buses"]
+def check_size(image: EspImage, found: FoundBoard, port: str):
+    """ToolError when the image is for a larger flash: its bootloader would not start."""
+    if image.flash_bytes > found.flash_kib * 1024:
+        sizes = f"{image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
+        hint = "download the image for a smaller flash from micropython.org/download"
+        raise ToolError(f"{port}: the image is for a flash of {sizes}", hint)
+
+
+def check_version(kit: dict, board: dict, image: EspImage):
+    """ToolError when the image's MicroPython lacks what a sensor of the kit needs."""
+    buses = board["buses"]
     counts = any(buses[entry["bus"]]["kind"] == "counter" for entry in kit["sensors"])
     needed = _NEEDED_COUNTER if counts else _NEEDED
-    if plan.image.version < needed:
-        names = [".".join(map(str, version)) for version in (plan.image.version, needed)]
+    if image.version < needed:
+        names = [".".join(map(str, version)) for version in (image.version, needed)]
         message = f"the image is MicroPython {names[0]}, and the kit needs {names[1]} or later"
         raise ToolError(message, "download a later one from micropython.org/download")
 

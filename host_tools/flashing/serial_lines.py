@@ -22,18 +22,18 @@ _RESET_S = 0.1
 _LONGEST = 1000  # bytes of a line; noise has no ends of lines
 
 
-def read_lines(port: str, for_s: float, reset: bool) -> Iterator[str]:
-    """Lines as they come, "" when none came for a moment; ends after `for_s` seconds. reset: the
-    board starts anew when the port is open, so that no line is missed. ToolError when the port
+def read_lines(port: str, for_s: float, from_reset: bool) -> Iterator[str]:
+    """Lines as they come, "" when none came for a moment; ends after `for_s` seconds. from_reset:
+    the board starts anew when the port is open, so that no line is missed. ToolError when the port
     goes away and does not come back."""
     end_s = time.monotonic() + for_s
     lost_s, rest = None, b""
     while time.monotonic() < end_s:
-        with contextlib.closing(_open(port, end_s)) as serial:
+        with contextlib.closing(open_line(port, end_s)) as serial:
             try:
-                if reset:
-                    reset = False
-                    _reset(serial)
+                if from_reset:
+                    from_reset = False
+                    reset(serial)
                 while time.monotonic() < end_s:
                     data = serial.read(serial.in_waiting or 1)
                     lost_s = lost_s if not data else None
@@ -50,14 +50,16 @@ def read_lines(port: str, for_s: float, reset: bool) -> Iterator[str]:
                 time.sleep(_LOOK_S)
 
 
-def _reset(serial):
+def reset(serial):
     """EN is low while RTS alone is asserted."""
     serial.rts = True
     time.sleep(_RESET_S)
     serial.rts = False
 
 
-def _open(port: str, end_s: float):
+def open_line(port: str, end_s: float):
+    """The port, of pyserial, open with DTR and RTS let go; end_s: when to give up, of
+    time.monotonic(). ToolError when it cannot be opened."""
     import serial
 
     limit_s = min(time.monotonic() + _REOPEN_S, end_s + 1)
