@@ -27,8 +27,8 @@ try:
 except KeyboardInterrupt:
     pass
 if machine.reset_cause() == machine.PWRON_RESET:
+    micropython.kbd_intr(3)  # before it is told: an answer may come at once
     print("maintenance: Ctrl-C within 3 s")
-    micropython.kbd_intr(3)
     time.sleep_ms(3000)
     micropython.kbd_intr(-1)
 

@@ -100,6 +100,7 @@ def test_a_sensor_that_is_asked_seldom_may_be_waited_for():
     "E (52) boot: No bootable app partitions in the partition table",
     "keys: missing, so it must be provisioned again: seal", "policy: (3, 'signature')",
     "storage: /data is damaged, and made anew", "Traceback (most recent call last):",
+    "main: ImportError: no module named 'node.app'",
 ])  # fmt: skip
 def test_a_node_that_does_not_run_ends_the_wait(line):
     test = after(line)

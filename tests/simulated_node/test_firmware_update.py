@@ -2,13 +2,19 @@
 """`lamppost update --firmware-only` at boards of the simulator, with the unmodified esptool: the
 code is new, and all else on the flash is what it was, wherever the cable comes out."""
 
+import base64
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_tools.cli import run
 from host_tools.errors import ToolError
 from host_tools.flashing.copy_on_flash import find_copy, pack_copy, place_copy
 from host_tools.flashing.esp_image import parse_image
@@ -16,10 +22,23 @@ from host_tools.flashing.firmware_update import FirmwareUpdate, UpdatePlan
 from host_tools.flashing.node_on_flash import read_node
 from host_tools.flashing.partition_table import TABLE_AT
 from host_tools.flashing.regions import code_files
+from host_tools.micropython_path import micropython_path
 from host_tools.provisioning.kit import load_board
 from host_tools.provisioning.node_flash import BLOCK_BYTES, flash_image
+from simulator.world.broker_embedded import EmbeddedBroker
 from tests.esp_image_builder import micropython
-from tests.simulated_node.test_flash_board import LAYOUT, MIB, Bench, CutLine, files_of, part
+from tests.host_tools import prepared_fixture
+from tests.host_tools.prepared_fixture import WIFI
+from tests.simulated_node.serial_board import RunningBoard
+from tests.simulated_node.test_flash_board import (
+    LAYOUT,
+    MIB,
+    Bench,
+    CutLine,
+    Spy,
+    files_of,
+    part,
+)
 
 BOARD = load_board("esp32-devkitc")
 LATER = micropython(version="v1.27.0")
@@ -28,12 +47,18 @@ OLD_CODE = {"boot.py": b"# old\n", "main.py": b"# old\n", "node/app.mpy": b"old"
 
 
 @pytest.fixture(scope="module")
-def old(tmp_path_factory):
-    """(the flash of a node with old code, which has run, its parts)"""
-    made = Bench(tmp_path_factory.mktemp("old"))
+def flashed(tmp_path_factory):
+    """The flash of a new node."""
+    made = Bench(tmp_path_factory.mktemp("flashed"))
     assert made.run(made.plug_in())["state"] == "written"
     made.close()
-    content = bytearray(made.content())
+    return made.content()
+
+
+@pytest.fixture(scope="module")
+def old(flashed):
+    """(the flash of a node with old code, which has run; its configuration)"""
+    content = bytearray(flashed)
     files = {name: data for name, data in all_files(content).items() if name.startswith("lp/")}
     stranger = {"time.py": b"not ours"}
     blocks = LAYOUT.code.size // BLOCK_BYTES
@@ -123,15 +148,17 @@ def blocks(tmp_path_factory, old):
     return line.seen
 
 
-@pytest.mark.parametrize("percent", [0, 4, 10, 30, 60, 90, 99])
-def test_the_next_run_completes_what_a_cable_interrupted(bench, old, blocks, percent):
+@pytest.mark.parametrize(
+    ("percent", "torn"), [((0,), False), ((4,), False), ((40, 20), True), ((99,), True)]
+)
+def test_the_next_run_completes_what_a_cable_interrupted(bench, old, blocks, percent, torn):
     image = parse_image(LATER, "x")
-    cut = update(bench.plug_in(line=CutLine(blocks * percent // 100)), image=image)
-    assert cut["state"] == "failed" and cut["hint"], cut
-    partition = part(bench.content(), LAYOUT.code)
-    assert read_node(partition, BOARD, "x").configuration == old[1], "it can always be read"
-    # Twice, at another place: the copy of before is there, or another is written.
-    update(bench.plug_in(line=CutLine(blocks // 3)), image=image)
+    for one in percent:
+        cut = update(bench.plug_in(line=CutLine(blocks * one // 100)), image=image)
+        assert cut["state"] == "failed" and cut["hint"], cut
+        partition = part(bench.content(), LAYOUT.code)
+        assert read_node(partition, BOARD, "x").configuration == old[1], "it can always be read"
+    assert (find_copy(partition) is not None) == torn
     done = update(bench.plug_in(), image=image)
     assert done["state"] == "written", done
     check_new(bench.content(), old)
@@ -191,6 +218,79 @@ def test_an_image_with_other_partitions_or_too_old_is_refused(bench, old):
     assert "the kit needs 1.25" in update(bench.plug_in(), image=older)["error"]
     assert bench.content() == old[0]
 
+
+# the command
+
+
+def command(state: Path, *words) -> subprocess.CompletedProcess:
+    """state: a folder for what it keeps of its runs."""
+    line = [sys.executable, "-m", "host_tools.cli", "update", "--json", *words]
+    environ = {**os.environ, "XDG_STATE_HOME": str(state)}
+    return subprocess.run(list(map(str, line)), env=environ, capture_output=True, text=True)
+
+
+def test_a_node_runs_the_new_firmware_and_says_that_all_is_well(tmp_path, flashed, old):
+    """Over the network, with reset lines, at a broker with mutual TLS."""
+    try:
+        micropython_path()
+    except ToolError as err:
+        pytest.skip(f"{err}: {err.hint}")
+    authority = prepared_fixture.authority()
+    authority.save(tmp_path, "ca")
+    authority.issue("broker", "broker", ["broker.test"]).save(tmp_path, "broker")
+    broker = EmbeddedBroker(*[tmp_path / name for name in ("ca.pem", "broker.pem", "broker.key")])
+    host, port = broker.start()
+    flash = tmp_path / "flash.bin"
+    vfs = LAYOUT.code
+    flash.write_bytes(flashed[: vfs.at] + part(old[0], vfs) + flashed[vfs.end :])
+    options = ("--rfc2217", 0, "--flash", flash, "--speed", 5, "--broker", f"{host}:{port}")
+    try:
+        with RunningBoard(*options) as board:
+            words = ("--firmware-only", "--board", "esp32-devkitc", "--wait", 120)
+            done = command(tmp_path, "--port", board.port, *words)
+    finally:
+        broker.stop()
+    (result,) = json.loads(done.stdout)["boards"]
+    assert done.returncode == 0 and result["state"] == "done", (result, done.stderr)
+    assert all(check["state"] == "ok" for check in result["self_test"]["checks"].values())
+    assert all_files(flash.read_bytes()) == {**old[1], **code_files(BOARD["native"])}
+
+
+def test_no_key_and_no_password_leaves_the_board(bench, tmp_path, monkeypatch):
+    """Neither on this computer's disk nor in what others see of its processes."""
+    home = tmp_path / "home"
+    home.mkdir()
+    spy = Spy(home)
+    spy.start()
+    monkeypatch.setenv("TMPDIR", str(home))
+    words = ("--firmware-only", "--board", "esp32-devkitc", "--manual", "--wait", 0)
+    done = command(home, "--port", bench.plug_in(), *words)
+    spy.over = True
+    spy.join()
+    assert done.returncode == 0, done.stderr
+    assert spy.looks > 5, "esptool was not looked at"
+    seen = {*spy.seen, done.stdout.encode(), done.stderr.encode()}
+    seen |= {path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    secrets = [WIFI[1].encode(), all_files(bench.content())["lp/node.key.der"][-40:]]
+    for form in (bytes, bytes.hex, base64.b64encode):
+        for secret in secrets:
+            told = form(secret)
+            told = told.encode() if isinstance(told, str) else told
+            assert not any(told in text for text in seen)
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("--board", "esp32-devkitc"), "--firmware-only"),
+    (("--firmware-only", "--board", "esp32-devkitc", "--sha256", "00"), "--firmware FILE"),
+    (("--firmware-only", "--board", "esp32-devkitc", "--port", "a", "--port", "a"), "twice"),
+])  # fmt: skip
+def test_usage(words, message, capsys):
+    assert run(["update", *words]) == 2
+    said = capsys.readouterr()
+    assert message in said.err and said.out == ""
+
+
+# the copy
 
 FILES = st.dictionaries(st.text(min_size=1, max_size=20), st.binary(max_size=6000), max_size=4)
 

@@ -2,13 +2,18 @@
 """A node takes Ctrl-C in the window of a cold boot and at no other time, as unmodified mpremote
 finds it at a board of the simulator."""
 
+import json
+import os
 import re
+import threading
 import time
+import tty
 
 import pytest
 import serial
 
 from host_tools.errors import ToolError
+from host_tools.flashing import maintenance
 from host_tools.micropython_path import micropython_path
 from tests.bench.flash_image import flash_content, write_flash
 from tests.simulated_node.serial_board import (
@@ -16,6 +21,7 @@ from tests.simulated_node.serial_board import (
     made_node,
     mpremote,
     reset,
+    run_program,
     stop_node,
     vfs_of_a_board,
 )
@@ -130,3 +136,57 @@ def test_a_node_whose_code_cannot_be_loaded_is_reached_after_a_reset(board_of, b
         stop_node(board.port)
         code, text = mpremote(board.port, "resume", "fs", "ls", ":node")
         assert code == 0 and "app.mpy" in text, text
+
+
+# lamppost maintain
+
+
+def maintain(port: str) -> tuple[int, str]:
+    return run_program("host_tools.cli", "maintain", "--json", "--port", port)
+
+
+def test_the_command_stops_a_node_at_its_prompt(board_of):
+    with board_of(SLOW) as board:
+        code, text = maintain(board.port)
+        assert code == 0 and json.loads(text.splitlines()[-1]) == {
+            "port": board.port, "node": True,
+        }, text  # fmt: skip
+        assert mpremote(board.port, "resume", "exec", "print(6 * 7)") == (0, "42\n")
+        code, text = maintain(board.port)
+        assert code == 0, text  # again, from the prompt
+
+
+def test_a_board_without_a_node_is_at_its_prompt_anyway(tmp_path, board_of):
+    write_flash(tmp_path / "bare.bin", flash_content(0x1000, 0), 4 * MIB)
+    with RunningBoard("--rfc2217", 0, "--flash", tmp_path / "bare.bin") as board:
+        code, text = maintain(board.port)
+    assert code == 0 and '"node": false' in text, text
+
+
+@pytest.mark.parametrize(("other", "message"), [
+    ({"boot.py": b"print('runs')"}, "has no window for maintenance"),
+    ({"boot.py": b"import time, micropython\nmicropython.kbd_intr(-1)\n"
+                 b"print('maintenance: ')\ntime.sleep_ms(10 ** 6)"}, "does not hear Ctrl-C"),
+])  # fmt: skip
+def test_a_board_that_does_not_stop_is_told(board_of, monkeypatch, other, message):
+    monkeypatch.setattr(maintenance, "_BOOT_S", 6)
+    with board_of(20, other=other) as board, pytest.raises(ToolError, match=message) as caught:
+        maintenance.stop_at_repl(board.port)
+    assert board.port in caught.value.message and caught.value.hint
+
+
+def test_a_board_that_says_nothing_and_a_port_that_goes_are_told(monkeypatch):
+    monkeypatch.setattr(maintenance, "_BOOT_S", 1)
+    monkeypatch.setattr(maintenance, "_PERSON_S", 1)
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    port = os.ttyname(theirs)
+    try:
+        with pytest.raises(ToolError, match=f"{port}: the board says nothing"):
+            maintenance.stop_at_repl(port, manual=True)
+        monkeypatch.setattr(maintenance, "_PERSON_S", 30)
+        threading.Timer(1, os.close, (ours,)).start()
+        with pytest.raises(ToolError, match=f"{port}: the board went away"):
+            maintenance.stop_at_repl(port, manual=True)
+    finally:
+        os.close(theirs)

@@ -102,23 +102,25 @@ def test_a_board_that_was_exchanged_meanwhile_is_left_alone(node, tmp_path):
     assert other.content() == before
 
 
-def command(*words) -> subprocess.CompletedProcess:
+def command(state, *words) -> subprocess.CompletedProcess:
+    """state: a folder for what it keeps of its runs."""
     line = [sys.executable, "-m", "host_tools.cli", "wipe", "--json", "--manual", *words]
     return subprocess.run(
         [str(word) for word in line], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        env={**os.environ, "LAMPPOST_NODES": ""},
+        env={**os.environ, "LAMPPOST_NODES": "", "XDG_STATE_HOME": str(state)},
     )  # fmt: skip
 
 
 def test_the_command_wants_yes_off_a_terminal_and_looks_without(node):
     port, before = node.plug_in(), node.content()
-    refused = command("--port", port)
+    refused = command(node.folder, "--port", port)
     assert refused.returncode == 2 and "--yes" in refused.stderr and node.content() == before
-    looked = command("--port", port, "--dry-run", "--nodes", node.folder / "nodes")
+    looked = command(node.folder, "--port", port, "--dry-run", "--nodes", node.folder / "nodes")
     (result,) = json.loads(looked.stdout)["boards"]
     assert looked.returncode == 0 and result["to_prove"] == PLACES, looked.stderr
     assert result["node"] == "0000000000" and node.content() == before
-    done = command("--port", port, "--port", "/dev/lamppost-has-no-such-port", "--yes")
+    nowhere = "/dev/lamppost-has-no-such-port"
+    done = command(node.folder, "--port", port, "--port", nowhere, "--yes")
     wiped, failed = json.loads(done.stdout)["boards"]
     assert done.returncode == 1 and "no such port" in failed["error"]
     assert wiped["state"] == "wiped" and node.content().count(0xFF) == 4 * MIB
