@@ -26,6 +26,7 @@ def one(findings, what):
 def no_usb(monkeypatch, tmp_path):
     monkeypatch.setattr(PORTS, lambda: [])
     monkeypatch.setattr(doctor, "_USB", tmp_path / "usb")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "usb"
 
 
