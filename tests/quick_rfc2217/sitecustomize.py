@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """For programs that a test starts with this folder in PYTHONPATH: pyserial looks after 2 ms, not
-after 50, whether the other end of RFC 2217 has taken a setting. It is on this computer, and esptool
-makes hundreds of settings. Nothing else is another: how many there are, what they say, in which
-order."""
+after 50, whether the other end of RFC 2217 has taken a setting. That end is on this computer, and
+esptool makes hundreds of settings. Which there are, and their order, stays as it is."""
 
 import time
 
