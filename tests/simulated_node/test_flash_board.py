@@ -86,19 +86,25 @@ class Bench:
     def plug_in(self, *faults: str, line: CutLine | None = None) -> str:
         board = Board(self.chip, self.flash, Silent, Faults.parse(faults))
         board._line = line or board._line
-        board.power_up(download=True)
+        return self.serve(board, download=True)
+
+    def serve(self, board: Board, download: bool = False) -> str:
         server = PtyServer(board)
         port = server.start()
+        board.power_up(download)
         threading.Thread(target=server.serve, args=(lambda text: None,), daemon=True).start()
         self._servers.append(server)
         return port
 
-    def run(self, port: str, **changes) -> dict:
+    def plan(self, **changes) -> Plan:
         plan = Plan(
             load_board("esp32-devkitc"), parse_image(IMAGE, "x"),
             PreparedNodes(self.folder / "nodes"), WIFI, manual=True, wait_s=0,
         )  # fmt: skip
-        plan = dataclasses.replace(plan, **changes)
+        return dataclasses.replace(plan, **changes)
+
+    def run(self, port: str, **changes) -> dict:
+        plan = self.plan(**changes)
         result = FlashBoard(port, plan).run()
         if "another program" in result.get("error", ""):
             # Names of pseudo-terminals are given again at once: another test's esptool, which
