@@ -84,8 +84,8 @@ class FlashBoard:
     def _run(self):
         plan = self._plan
         layout = lay_out(plan.image)
-        check_port(self.port)
         self._at("look", "looks at the board")
+        check_port(self.port)
         found = probe(self._esptool)
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
         self._show(f"{found.name}, MAC {found.mac}, flash {found.flash_kib} KiB", None)

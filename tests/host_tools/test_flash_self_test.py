@@ -56,6 +56,7 @@ def test_nothing_that_is_missing_passes(missing):
     ("bme280: chip id", "bme280", "another part"),
     ("pms5003: <class 'KeyError'>", "pms5003", "KeyError"),
     (f"link: {LinkError('certificate', 'expired')}", "tls", "renew it"),
+    (f"link: {LinkError('certificate', 'future')}", "tls", "SNTP server"),
     (f"link: {LinkError('tls', -10496)}", "tls", "subjectAltName"),
     (f"link: {LinkError('tls', -30592)}", "tls", "city's authority"),
     (f"link: {LinkError('network', 113)}", "tls", "firewall"),

@@ -2,6 +2,7 @@
 """`lamppost sim board` as a process, and other people's programs that speak with it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import serial
 from tests.bench.mqtt import ROOT
 
 WITHIN_S = 120
+QUICK = {"PYTHONPATH": str(ROOT / "tests" / "quick_rfc2217")}  # see there
 
 
 class RunningBoard:
@@ -46,7 +48,7 @@ def run_program(module: str, *words) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", module, *[str(word) for word in words]],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=WITHIN_S, errors="replace",
+        timeout=WITHIN_S, errors="replace", env={**os.environ, **QUICK},
     )  # fmt: skip
     return done.returncode, done.stdout
 
