@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from simulator.world.broker_embedded import EmbeddedBroker
 from tests.esp_image_builder import micropython
 from tests.host_tools import prepared_fixture
 from tests.host_tools.prepared_fixture import WIFI
-from tests.simulated_node.serial_board import RunningBoard
+from tests.simulated_node.serial_board import QUICK, RunningBoard
 from tests.simulated_node.test_flash_board import (
     LAYOUT,
     MIB,
@@ -37,6 +38,7 @@ from tests.simulated_node.test_flash_board import (
     CutLine,
     Spy,
     files_of,
+    impatient,  # noqa: F401
     part,
 )
 
@@ -90,7 +92,11 @@ def all_files(content: bytes) -> dict[str, bytes]:
 
 def update(port: str, **changes) -> dict:
     plan = dataclasses.replace(UpdatePlan(BOARD, manual=True, wait_s=0), **changes)
-    return FirmwareUpdate(port, plan).run()
+    result = FirmwareUpdate(port, plan).run()
+    if "another program" in result.get("error", ""):  # see Bench.run()
+        time.sleep(2)
+        result = FirmwareUpdate(port, plan).run()
+    return result
 
 
 def check_new(content: bytes, old):
@@ -225,7 +231,7 @@ def test_an_image_with_other_partitions_or_too_old_is_refused(bench, old):
 def command(state: Path, *words) -> subprocess.CompletedProcess:
     """state: a folder for what it keeps of its runs."""
     line = [sys.executable, "-m", "host_tools.cli", "update", "--json", *words]
-    environ = {**os.environ, "XDG_STATE_HOME": str(state)}
+    environ = {**os.environ, **QUICK, "XDG_STATE_HOME": str(state)}
     return subprocess.run(list(map(str, line)), env=environ, capture_output=True, text=True)
 
 
@@ -267,7 +273,7 @@ def test_no_key_and_no_password_leaves_the_board(bench, tmp_path, monkeypatch):
     done = command(home, "--port", bench.plug_in(), *words)
     spy.over = True
     spy.join()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     assert spy.looks > 5, "esptool was not looked at"
     seen = {*spy.seen, done.stdout.encode(), done.stderr.encode()}
     seen |= {path.read_bytes() for path in home.rglob("*") if path.is_file()}

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -45,7 +46,9 @@ def node(bench, whole):
 
 def wipe(port: str, **options) -> dict:
     run = WipeBoard(port, WipePlan(manual=True, **options))
-    run.look()
+    if "another program" in run.look().get("error", ""):  # see Bench.run()
+        time.sleep(2)
+        run.look()
     return run.run()
 
 
