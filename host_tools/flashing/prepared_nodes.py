@@ -29,13 +29,16 @@ class PreparedNodes:
             message = f"{self._folder}: there is no such folder"
             raise ToolError(message, "name the folder with the prepared nodes: --nodes DIR")
 
-    def bound_to(self, mac: str) -> NodeParts | None:
-        """The node that this board became here before; None when it did not."""
+    def node_of(self, mac: str) -> str | None:
+        """The id of the node that this board became here before; None when it did not."""
         with self._locked():
-            for node_id, board_mac in self._bound().items():
-                if board_mac == mac:
-                    return read_parts(self._folder / (node_id + SUFFIX))
-        return None
+            bound = self._bound().items()
+        return next((node_id for node_id, board_mac in bound if board_mac == mac), None)
+
+    def bound_to(self, mac: str) -> NodeParts | None:
+        """That node, as it was prepared."""
+        node_id = self.node_of(mac)
+        return None if node_id is None else read_parts(self._folder / (node_id + SUFFIX))
 
     def look(self) -> NodeParts:
         """The node that the next new board would become."""

@@ -27,7 +27,9 @@ def revoke(path, kind, name, factor, passphrase, as_json):
     reader: a mix for all its nodes. A certificate, by the name in it, of whom else than a node:
     all of that name end. It then says what the broker and the other stores need. Example:
 
-    lamppost vault revoke city.vault technician anna --key-file /media/usb/city.key
+    \b
+    lamppost vault revoke city.vault technician anna \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.mixing import far_ahead
     from host_tools.city.revoke import revoke as take_back
