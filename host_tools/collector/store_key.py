@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from host_tools.collector.kept_policy import KeptPolicy
-from host_tools.collector.keyring import Keyring, NodeKeys
+from host_tools.collector.keyring import GrantedKeys, Keyring, NodeKeys
 from host_tools.errors import ToolError
 from host_tools.handover.cards import Office, Store
 from host_tools.handover.grants import Grant, read_grant
@@ -109,15 +109,18 @@ def key_path(keyring: Path) -> Path:
     return keyring.with_name(keyring.name + ".key")
 
 
-def _node_keys(granted: Grant) -> dict[str, NodeKeys]:
+def _node_keys(granted: Grant) -> dict[str, GrantedKeys]:
     known = {
         digest: KeptPolicy(policy.rules, policy.terms)
         for digest, policy in granted.policies().items()
     }
     return {
-        node.node_id: NodeKeys(
-            node.day0, node.epoch, node.seal, node.receipt,
-            [known[digest] for digest in node.policies], node.mixes,
+        node.node_id: GrantedKeys(
+            NodeKeys(
+                node.day0, node.epoch, node.seal, node.receipt,
+                [known[digest] for digest in node.policies], node.mixes,
+            ),
+            node.since,
         )
         for node in granted.nodes
     }  # fmt: skip
