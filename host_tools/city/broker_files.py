@@ -21,8 +21,9 @@ def broker_files(file: SealedFile, now_s: int, with_issued: bool = False) -> dic
     states = ("active", "issued") if with_issued else ("active",)
     nodes = [n for n, state in file.db.execute("SELECT id, state FROM nodes") if state in states]
     query = (
-        "SELECT DISTINCT name, role FROM certificates"
-        " WHERE role IN ('collector', 'vault') AND revoked_s IS NULL AND until_s > ?"
+        "SELECT DISTINCT certificates.name, iif(kind = 'reader', kind, role)"
+        " FROM certificates LEFT JOIN stores ON stores.name = store"
+        " WHERE role IN ('collector', 'reader', 'vault') AND revoked_s IS NULL AND until_s > ?"
     )
     roles = dict(file.db.execute(query, (now_s,)))
     authority = authority_of(file)

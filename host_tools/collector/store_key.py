@@ -5,6 +5,7 @@ keyring, for its owner only. And what is granted, on its way from the vault into
 
 import contextlib
 import dataclasses
+import hmac
 import json
 import os
 import stat
@@ -21,6 +22,7 @@ from host_tools.private_file import write_private
 from host_tools.vault.file_lock import turn
 
 _FORMAT = "lp1 store key"
+_TAG_DIGITS = 32
 
 
 @dataclasses.dataclass(frozen=True, repr=False)  # no key in a log or a traceback
@@ -75,6 +77,15 @@ def read_store_key(keyring: Path) -> StoreKey:
     if found is None:
         raise ToolError(f"{path} is not a store's key", "bring it back from a backup")
     return found
+
+
+def share_tag(keyring: Path) -> str:
+    """What this store's workers put behind the name of their group, so that nobody else can join
+    it; "" of a keyring without a store's key. ToolError when that cannot be read."""
+    if not key_path(keyring).exists():
+        return ""
+    secret = read_store_key(keyring).secret
+    return "-" + hmac.digest(secret, b"lp1 share", "sha256").hex()[:_TAG_DIGITS]
 
 
 def take_grant(keyring: Path, grant: Path) -> Taken:

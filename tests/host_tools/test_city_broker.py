@@ -144,6 +144,28 @@ def test_what_the_rules_refuse_is_not_sent(city, broker):
     assert "the broker's rules do not let us write to it" in err
 
 
+def test_a_reader_writes_to_no_node(city, broker):
+    """Nor with a certificate that an earlier version gave the role of a collector."""
+    make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls"
+    city.ok(*make, "roads-3", "--role", "reader", "--store", "roads")
+    city.ok(*make, "roads-4", "--role", "reader", "--store", "roads")
+    with city.open() as file, file.change("as an older version", {}):
+        file.db.execute("UPDATE certificates SET role = 'collector' WHERE name = 'roads-4'")
+    node, address = city.parts[0].ticket.node_id, broker()
+    clients = [Client(city, address, name, "lp/+/up") for name in ("roads-3", "roads-4")]
+    clients += [Client(city, address, "collector-1", "lp/+/up")]
+    clients += [Client(city, address, node, f"lp/{node}/down")]
+    try:
+        for client, said in zip(clients, (b"no", b"nor this", b"receipt"), strict=False):
+            client.say(f"lp/{node}/down", said)
+        assert clients[3].heard.get(timeout=10).payload == b"receipt"
+        clients[3].say(f"lp/{node}/up", b"sealed")
+        assert {client.heard.get(timeout=10).payload for client in clients[:3]} == {b"sealed"}
+    finally:
+        for client in clients:
+            client.end()
+
+
 def test_what_waits_for_a_node_outlasts_the_broker(city, broker):
     address, node = broker(), city.parts[0].ticket.node_id
     topic = f"lp/{node}/down"
@@ -236,7 +258,7 @@ def test_who_is_revoked_is_shut_out(city, broker):
 def test_certificates_of_others_than_nodes_are_revoked_by_name(city, broker):
     make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls"
     for name, store in (("roads-1", "roads"), ("roads-2", "roads")):
-        city.ok(*make, name, "--role", "collector", "--store", store)
+        city.ok(*make, name, "--role", "reader", "--store", store)
     city.ok(*make, "sender-2", "--role", "vault")
     with city.open() as file, file.change("as an older version", {}):
         file.db.execute("UPDATE certificates SET store = NULL WHERE name = 'roads-1'")
@@ -291,7 +313,10 @@ def test_names_of_certificates(city):
     for role in ("broker", "controller"):
         assert "--host is for a broker" in refused(*words, "b2", "--role", role, code=2)
     err = refused(*words, "c2", "--role", "collector", code=2)
-    assert "--store is for a collector, which needs one" in err
+    assert "--store is for a collector or reader, which needs one" in err
+    assert "needs one" in refused(*words, "r2", "--role", "reader", code=2)
+    err = refused(*words, "r2", "--role", "collector", "--store", "roads")
+    assert "roads is a reader, and sends no receipts" in err and "--role reader" in err
     assert "--store is for a collector" in refused(*words, "s2", "--role", "vault", "--store",
                                                    "home", code=2)  # fmt: skip
     assert "no store or reader eve" in refused(*words, "c2", "--role", "collector", "--store",
