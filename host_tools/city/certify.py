@@ -34,7 +34,9 @@ def certify(file: SealedFile, name: str, role: str, hosts, store: str | None,
     authority = authority_of(file)
     file.check_new(Path(folder) / f"{name}.key")  # written last: with it the pair is whole
     identity = authority.issue(name, role, hosts)
-    with file.change("certify", {"name": name, "role": role}):
+    detail = {"name": name, "role": role, "serial": f"{identity.certificate.serial_number:x}"}
+    detail |= {"store": store, "hosts": list(hosts)}
+    with file.change("certify", detail):
         note_certificate(file, identity, name, role, store)
     try:
         root = Path(folder) / "ca.pem"

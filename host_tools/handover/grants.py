@@ -73,8 +73,7 @@ class Grant:
 def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[int, Grant]:
     """(serial, what is granted). ToolError when it is altered, another's, or not whole."""
     data = document.read(path)
-    fields = document.decode(document.split(data), document.GRANT, 4, str(path))
-    document.check_signature(data, office, str(path), "your office")
+    fields = document.decode_signed(data, office, document.GRANT, 4, str(path), "your office")
     name, serial, _, box = fields
     if name != store:
         raise ToolError(f"{path} is for {name}, and this is {store}", "take your own file")
