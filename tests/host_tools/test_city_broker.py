@@ -8,6 +8,7 @@ import queue
 import shutil
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -15,7 +16,9 @@ import pytest
 from cryptography import x509
 from paho.mqtt.enums import CallbackAPIVersion
 
+from host_tools import console
 from host_tools.collector.tls_probe import mutual_tls
+from host_tools.handover import command_file
 from host_tools.provisioning.certificates import Authority
 from simulator.world.broker_rules import mosquitto_acl
 from tests.host_tools.city_broker import city_broker, write_files
@@ -129,6 +132,31 @@ def test_what_the_broker_keeps_for_nobody_is_not_sent(city, broker):
     assert code == 1 and told["sent"] == 1 and list(told["not_kept"]) == nodes[1:]
     Client(city, address, nodes[1], f"lp/{nodes[1]}/down").end()
     assert send(city, address)[0] == 0
+
+
+def test_each_node_gets_its_commands_in_order_and_none_behind_a_lost_one(
+    city, broker, monkeypatch
+):
+    """A node refuses for good what comes behind a higher number."""
+    address, path = broker(), city.folder / "many.commands"
+    nodes = [parts.ticket.node_id for parts in city.parts]
+    wanted = [b"%d" % number for number in range(200)]
+    path.write_bytes(command_file.encode([(n, one) for one in wanted for n in nodes]))
+    tried, publish = [], mqtt.Client.publish
+
+    def noted(client, topic, *args, **options):
+        tried.append(topic.split("/")[1])
+        return publish(client, topic, *args, **options)
+
+    monkeypatch.setattr(mqtt.Client, "publish", noted)
+    client = Client(city, address, nodes[0], f"lp/{nodes[0]}/down")
+    where = ("--broker", f"localhost:{address[1]}", "--tls-dir", city.folder / "tls")
+    code, out, _ = lamppost("send", path, *where, "--name", "sender", "--json")
+    told = json.loads(out)
+    assert code == 1 and told["sent"] == 200 and list(told["not_kept"]) == nodes[1:]
+    assert tried.count(nodes[1]) == 1  # and not the later ones, for which it may be there
+    assert [client.heard.get(timeout=10).payload for _ in wanted] == wanted
+    client.end()
 
 
 def test_what_the_rules_refuse_is_not_sent(city, broker):
@@ -253,6 +281,35 @@ def test_who_is_revoked_is_shut_out(city, broker):
     crl = x509.load_pem_x509_crl((city.folder / "broker" / "crl.pem").read_bytes())
     numbers.append(crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
     assert numbers[1] > numbers[0]
+
+
+def test_a_clock_that_is_ahead_takes_nothing_from_the_list(city, tmp_path, monkeypatch):
+    """Certificates seem to have ended then; and a list from the future shuts everybody out."""
+    real_s = time.time()
+    city.vault("certificate", "s9", "--role", "vault", "-o", tmp_path)
+    city.vault("revoke", "certificate", "s9")
+
+    def listed(*more, days=0):
+        monkeypatch.setattr(time, "time", lambda: real_s + days * 86_400)
+        city.vault("broker", "-o", tmp_path, *more)
+        crl = x509.load_pem_x509_crl((tmp_path / "crl.pem").read_bytes())
+        assert crl.last_update_utc.timestamp() <= real_s + 60
+        assert crl.next_update_utc.timestamp() > real_s + 399 * 86_400
+        return {one.serial_number for one in crl}
+
+    revoked = listed()
+    assert revoked and listed(days=399) == revoked
+    words = "vault", "broker", city.path, *city.opening(), "-o", tmp_path
+    monkeypatch.setattr(time, "time", lambda: real_s + 401 * 86_400)
+    before = (tmp_path / "crl.pem").read_bytes()
+    err = refused(*words, code=2)
+    assert "was last changed on" in err and "--yes" in err
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr(console, "ask_yes", lambda question: False)
+    assert lamppost(*words)[0] == 1 and (tmp_path / "crl.pem").read_bytes() == before
+    ten_years = 3650
+    assert listed("--yes", days=401) == listed("--yes", days=ten_years + 360) == revoked
+    assert listed("--yes", days=ten_years + 370) == set()
 
 
 def test_certificates_of_others_than_nodes_are_revoked_by_name(city, broker):
