@@ -30,6 +30,8 @@ VERBS = {
     "send": "Give the broker the commands that a vault has written.",
     "flash": "Turn a bare board into a node: firmware, keys, self-test.",
     "doctor": "Say what would keep flashing from working, and how to mend it.",
+    "verify": "Wait for the first opened record of a node, and show it.",
+    "label": "Draw a node's sticker: its id, its claim code, a QR code to the notice.",
     "completion": "Write what makes a shell complete `lamppost`.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }

@@ -7,6 +7,7 @@ laptop opens nothing any more.
 """
 
 import dataclasses
+import itertools
 
 from host_tools.city import grant, mixing, roots
 from host_tools.city.people import HOME, home_of, store_of, technician_of
@@ -18,6 +19,7 @@ from host_tools.times import short
 from host_tools.vault.sealed_file import SealedFile
 
 _CLOCK_S = 86_400  # by so much a laptop's clock may differ
+_LOGGED = 20  # of what is refused, the first: a technician may sign any number
 _SET_CLOCK = "the laptop's clock was wrong when it was used"
 
 
@@ -60,7 +62,9 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
             fresh.append(use)
     fresh = [use for use in fresh if use.id.hex() not in refused]
     nodes = [use.node_id for use in fresh]
-    detail = {"technician": technician.name, "nodes": nodes, "refused": refused}
+    first = dict(itertools.islice(refused.items(), _LOGGED))
+    detail = {"technician": technician.name, "nodes": nodes, "refused": first}
+    detail |= {"refused_count": len(refused)}
     with file.change("accept", detail):
         _activate(file, fresh)
         roots.queue_masks(file, nodes, now_s)

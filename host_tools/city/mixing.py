@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import cbor2
 
+from host_tools.city import policies
 from host_tools.collector.keyring import NodeKeys
 from host_tools.errors import ToolError
 from host_tools.provisioning.command import seal_command
@@ -110,6 +111,15 @@ def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *
     file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)
 
 
+def withdraw(file: SealedFile, node_id: str, verb: str):
+    """Within a change: what was queued of this verb is of no use any more."""
+    query = "SELECT number, fields FROM commands WHERE node = ?"
+    for number, fields in file.db.execute(query, (node_id,)).fetchall():
+        if cbor2.loads(fields)[0] == verb:
+            query = "UPDATE commands SET until_s = 0 WHERE node = ? AND number = ?"
+            file.db.execute(query, (node_id, number))
+
+
 def _fields(verb: str, *arguments) -> bytes:
     return cbor2.dumps([verb, *arguments], canonical=True)
 
@@ -139,14 +149,21 @@ def queued(file: SealedFile, now_s: int) -> list[Queued]:
 
 def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
     """[(node, sealed command)] of all that are queued and not held. A node takes each once, so
-    they may be sent again."""
+    they may be sent again. A policy has no number: it comes as its parts, behind the trees that it
+    needs."""
     sealed = []
     for one in queued(file, now_s):
         if not one.is_held:
-            key = ticket_of(file, one.node_id).command
-            command = seal_command(key, one.node_id, one.number, one.verb, *one.arguments)
-            sealed.append((one.node_id, command))
+            found = _sealed(file, one.node_id, one.number, one.verb, one.arguments)
+            sealed += [(one.node_id, message) for message in found]
     return sealed
+
+
+def _sealed(file: SealedFile, node_id: str, number: int, verb: str, arguments: list):
+    key = ticket_of(file, node_id).command
+    if verb == "policy":
+        return policies.parts(file, node_id, key, *arguments)
+    return [seal_command(key, node_id, number, verb, *arguments)]
 
 
 def mixes_of(file: SealedFile, node_id: str) -> dict[int, bytes]:

@@ -13,6 +13,7 @@ technician can").
 import dataclasses
 
 from host_tools.city import mixing
+from host_tools.city.grant import stores_of
 from host_tools.city.people import store_of, technician_of
 from host_tools.city.vault_keys import check_kind
 from host_tools.errors import ToolError
@@ -73,6 +74,8 @@ def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s
         query = "UPDATE tickets SET state = 'revoked' WHERE node = ? AND state = 'issued'"
         db.executemany(query, [(n,) for n in nodes])
         count = sum(_end_certificates(db, "name", node_id, now_s) for node_id in nodes)
+        query = "UPDATE rotations SET content = NULL WHERE node = ?"
+        db.executemany(query, [(n,) for n in nodes])
         if kind == "technician":
             db.execute("UPDATE technicians SET state = 'revoked' WHERE name = ?", (name,))
         if kind in ("store", "reader"):
@@ -82,22 +85,12 @@ def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s
             count += _end_certificates(db, "name", name, now_s)
         mixes = mixing.mix(file, mixed, now_s)
     days = {node_id: one.day for node_id, one in mixes.items()}
-    return Revoked(nodes, mixed, days, _stores_of(db, [*nodes, *mixed]), count)
+    return Revoked(nodes, mixed, days, stores_of(file, [*nodes, *mixed]), count)
 
 
 def _end_certificates(db, column: str, name: str, now_s: int) -> int:
     query = f"UPDATE certificates SET revoked_s = ? WHERE {column} = ? AND revoked_s IS NULL"
     return db.execute(query, (now_s, name)).rowcount
-
-
-def _stores_of(db, nodes: list[str]) -> list[str]:
-    """Which stores that count have keys of these nodes."""
-    query = (
-        "SELECT DISTINCT store, node FROM grants JOIN stores ON stores.name = store"
-        " WHERE state = 'active'"
-    )
-    wanted = set(nodes)
-    return sorted({store for store, node in db.execute(query) if node in wanted})
 
 
 def _check_certificate(file: SealedFile, name: str):

@@ -15,14 +15,14 @@ _RESET_S = 0.1
 _LONGEST = 1000  # bytes of a line; noise has no ends of lines
 
 
-def read_lines(port: str, for_s: float, reset: bool) -> Iterator[str]:
+def read_lines(port: str, for_s: float, reset: bool, is_running: bool = False) -> Iterator[str]:
     """Lines as they come, "" when none came for a moment; ends after `for_s` seconds. reset: the
-    board starts anew when the port is open, so that no line is missed. ToolError when the port
-    goes away and does not come back."""
+    board starts anew when the port is open, so that no line is missed. is_running: it is not
+    disturbed. ToolError when the port goes away and does not come back."""
     end_s = time.monotonic() + for_s
     lost_s, rest = None, b""
     while time.monotonic() < end_s:
-        with contextlib.closing(_open(port, end_s)) as serial:
+        with contextlib.closing(_open(port, end_s, is_running)) as serial:
             try:
                 if reset:
                     reset = False
@@ -50,14 +50,16 @@ def _reset(serial):
     serial.rts = False
 
 
-def _open(port: str, end_s: float):
+def _open(port: str, end_s: float, is_running: bool):
+    """A system asserts both lines as it opens a port, which resets nothing. pyserial lets DTR go
+    first: with RTS alone EN is low for a moment, so of a board that runs both stay."""
     import serial
 
     limit_s = min(time.monotonic() + _REOPEN_S, end_s + 1)
     while True:
         opened = serial.serial_for_url(port, do_not_open=True)
         opened.baudrate, opened.timeout = BAUD, _LOOK_S
-        opened.dtr = opened.rts = False  # both let go: EN and IO0 are high
+        opened.dtr = opened.rts = is_running  # both or none: EN and IO0 are high
         try:
             opened.open()
             return opened

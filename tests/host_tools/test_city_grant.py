@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.collector.keyring import Keyring, NodeKeys
 from host_tools.collector.store import Store
-from host_tools.collector.store_key import read_store_key
+from host_tools.collector.store_key import read_store_key, take_grant
 from host_tools.errors import ToolError
+from host_tools.handover import document, sealed_box
 from host_tools.handover.grants import read_grant
 from tests.host_tools import reference_sealer as ref
 from tests.host_tools.city_place import City, published, refused
@@ -144,6 +146,45 @@ def test_another_stores_file_and_an_altered_one(city):
     path.write_bytes(data[:-1])
     refused("keyring", "take", city.roads, path)
     assert city.roads.exists() == before
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.binary(max_size=40),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["node", "pair", "rows", "pairs", "revoked"]), st.integers(0, 6), ANY)
+def test_a_grant_of_another_form_is_refused(made, where, index, value):
+    """Though the office itself sealed and signed it: ToolError, or a keyring that can be read."""
+    policy, key = published()
+    node = ["0123456789", 20_000, 0, bytes(32), b"", {}, [policy.policy().digest]]
+    pair = [policy.encode(), key]
+    content = [[node], [pair], []]
+    if where == "node":
+        node[index] = value
+    elif where == "pair":
+        pair[index % 2] = value
+    else:
+        content[["rows", "pairs", "revoked"].index(where)] = value
+    with made.open(read_only=True) as file:
+        query = "SELECT secret FROM keys WHERE name = 'office'"
+        (secret,) = file.db.execute(query).fetchone()
+    info = cbor2.dumps([document.GRANT, "roads", 1 << 40], canonical=True)
+    own = read_store_key(made.roads)
+    box = sealed_box.seal(cbor2.dumps(content, canonical=True), own.card().box, info)
+    path, ring = made.folder / "form.grant", made.folder / "form.json"
+    path.write_bytes(document.sign(secret, document.GRANT, "roads", 1 << 40, 0, box))
+    shutil.copy(made.folder / "roads.json.key", made.folder / "form.json.key")
+    ring.unlink(missing_ok=True)
+    try:
+        take_grant(ring, path)
+    except ToolError:
+        return
+    for node_id in Keyring(ring).node_ids():
+        assert Keyring(ring).node(node_id).policies is not None
 
 
 def test_a_store_with_another_key_opens_nothing(city):

@@ -26,7 +26,7 @@ def commands(path, factor, passphrase, output, as_json):
 
     lamppost vault commands city.vault -o city.commands --key-file /media/usb/city.key
     """
-    from host_tools.city import mixing
+    from host_tools.city import mixing, rotate
     from host_tools.city.outgoing import write_derived
     from host_tools.city.vault_keys import check_kind
     from host_tools.handover import command_file
@@ -39,7 +39,7 @@ def commands(path, factor, passphrase, output, as_json):
         check_kind(file)
         file.check_clock()
         queued = mixing.queued(file, now_s)
-        found = mixing.messages(file, now_s)
+        found = mixing.messages(file, now_s) + rotate.messages(file)
         far = mixing.far_ahead(file, {one.node_id for one in queued}, now_s)
     going = [one.until_s for one in queued if one.verb == "mix" and not one.is_held]
     write_derived(output, command_file.encode(found, min(going, default=None)))

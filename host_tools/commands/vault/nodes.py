@@ -33,12 +33,20 @@ def nodes(path, factor, passphrase, state, as_json):
     from host_tools.times import short
 
     table = Table(box=None, pad_edge=False)
-    for name in ("node", "kit", "state", "technician", "ticket", "expires", "stores", "mixes"):
+    for name in ("node", "kit", "state", "technician", "ticket", "expires", "policy", "stores",
+                 "mixes", "claimed", "post"):  # fmt: skip
         table.add_column(name, overflow="fold")
     for row in rows:
         expires = short(row["expires_s"]) if row["state"] == "issued" else ""
         stores = " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items())
         mixes = " ".join(f"{one['epoch']}:{one['day']}" for one in row["mixes"][-_SHOWN:])
         table.add_row(row["node"], row["kit"], row["state"], row["technician"], row["ticket"],
-                      expires, stores, mixes)  # fmt: skip
+                      expires, str(row["policy"] or ""), stores, mixes, _claimed(row),
+                      row["post"] or "")  # fmt: skip
     console.result(table)
+
+
+def _claimed(row: dict) -> str:
+    from host_tools.times import short
+
+    return f"{row['claimed_by']} {short(row['claimed_s'])}" if row["claimed_by"] else ""
