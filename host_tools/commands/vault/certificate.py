@@ -28,8 +28,9 @@ _ROLES = click.Choice(["broker", "collector", "vault", "controller", "requester"
 def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
     """Make a certificate and its key, which the vault does not keep. Example:
 
-    lamppost vault certificate city.vault collector-1 --role collector --store home -o tls
-    --key-file /media/usb/city.key
+    \b
+    lamppost vault certificate city.vault collector-1 --role collector \\
+        --store home -o tls --key-file /media/usb/city.key
     """
     from host_tools.city.certify import SERVERS, certify
     from host_tools.handover.cards import check_name

@@ -18,7 +18,9 @@ def clock(path, factor, passphrase, as_json):
     only when that entry's time was wrong, say so by this. Then look for mixes that lie far ahead
     (lamppost vault nodes). Example:
 
-    lamppost vault clock city.vault --key-file /media/usb/city.key
+    \b
+    lamppost vault clock city.vault \\
+        --key-file /media/usb/city.key
     """
     from host_tools.times import iso, short
     from host_tools.vault.sealed_file import SealedFile

@@ -20,7 +20,9 @@ def mask(path, nodes, factor, passphrase, as_json):
     `accept` queues them for 30 days. A node keeps the trees that it has. Then `lamppost vault
     commands`. Example:
 
-    lamppost vault mask city.vault 0a1b2c3d4e --key-file /media/usb/city.key
+    \b
+    lamppost vault mask city.vault 0a1b2c3d4e \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.roots import send_masks_again
     from host_tools.vault.sealed_file import SealedFile
