@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from host_tools.errors import ToolError
 from host_tools.flashing import serial_lines
-from host_tools.flashing.esptool_errors import AGAIN, BOOT, NO_DATA
+from host_tools.flashing.esptool_errors import AGAIN, NO_DATA
 from host_tools.flashing.ports import check_port
 
 _WINDOW, _PROMPT, _CTRL_C = b"maintenance: ", b">>> ", b"\x03"
@@ -57,7 +57,10 @@ def _wait_for_prompt(port: str, line, limit_s: float, show: Callable) -> bool:
         hint = "check the wire or adapter from TX to the board's RX"
     elif heard:
         message = "the board does not stop: what runs on it has no window for maintenance"
-        hint = f"write it anew: {BOOT.partition(',')[0]}, press EN, then `lamppost flash`"
+        hint = (
+            "give --manual and press EN: a chip that is its own USB port has a window after that "
+            "alone; else write it anew: hold BOOT, press EN, then `lamppost flash`"
+        )
     else:
         message = "the board says nothing after a reset"
         hint = f"give --manual and press EN yourself; else {NO_DATA}"
