@@ -38,6 +38,12 @@ def newest(db: sqlite3.Connection) -> tuple[int, bytes]:
     return (0, START) if row is None else row
 
 
+def newest_s(db: sqlite3.Connection) -> int:
+    """When the newest entry was written, in Unix seconds; 0 when there is none."""
+    row = db.execute("SELECT time_s FROM log ORDER BY number DESC LIMIT 1").fetchone()
+    return 0 if row is None else row[0]
+
+
 def entries(db: sqlite3.Connection) -> Iterator[tuple[int, int, str, dict, bytes]]:
     """(number, time_s, verb, detail, hash) of each entry, oldest first."""
     for number, time_s, verb, text, digest in db.execute("SELECT * FROM log ORDER BY number"):

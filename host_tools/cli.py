@@ -33,6 +33,8 @@ VERBS = {
     "maintain": "Stop a node at MicroPython's prompt.",
     "wipe": "Erase a board that leaves service, and prove it.",
     "doctor": "Say what would keep flashing from working, and how to mend it.",
+    "verify": "Wait for the first opened record of a node, and show it.",
+    "label": "Draw a node's sticker: its id, its claim code, a QR code to the notice.",
     "completion": "Write what makes a shell complete `lamppost`.",
     "sim": "Play a scenario of faults, and say what was lost, repeated, refused.",
 }

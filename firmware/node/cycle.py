@@ -20,6 +20,7 @@ _SAFE_MS = 3_600_000
 _UNKEPT_MAX = 12  # writes that failed in a row: an hour of windows of 5 min
 _RECONNECT_MIN_MS = 1000
 _RECONNECT_MAX_MS = 300_000
+_NEW = -1  # as link/identity.py has it
 
 
 class Node:
@@ -42,6 +43,8 @@ class Node:
         self.boots = parts["boots"]
         self.renewal = parts["renewal"]
         self._random_below = parts["random_below"]
+        self._identity = parts["identity"]
+        self._certificate = 0  # the serial of that under which the latest receipt came
         self._safe = self.boots.is_safe()
         self._safe_until_ms = self.clock.uptime_ms() + _SAFE_MS
         self._offset_ms = 0  # from uptime to the time that sensors and windows are told
@@ -239,7 +242,7 @@ class Node:
         boots = self.boots
         return (boots.power, boots.watchdog, boots.other, boots.unreached, boots.formats,
                 self._stale, self._faults(), self._unsealed, self.clock.steps,
-                self.renewal.refused, self.keys.mix_refused)  # fmt: skip
+                self.renewal.refused, self.keys.mix_refused, self._certificate)  # fmt: skip
 
     def _faults(self) -> int:
         return sum([sensor.faults for sensor in self.sensors])
@@ -306,8 +309,11 @@ class Node:
             self.link.poll(0)
             self.publisher.step(now_ms)
             self.link.tick()
+            if self.link.turn == _NEW:
+                raise LinkError("a new certificate")
             if self.publisher.receipts != self._receipts:  # only a receipt shows that all is well
                 self._receipts = self.publisher.receipts
+                self._certificate = self.link.serial
                 self._backoff_ms = _RECONNECT_MIN_MS
                 self.boots.reached()
         except (LinkError, OutboxError, OSError) as err:
@@ -316,6 +322,11 @@ class Node:
     def _drop(self, err):
         say("link", err)
         self.link.close()
+        if self.link.turn is not None:  # there is another certificate
+            try:
+                self._identity("identity", err)
+            except (LinkError, OSError, MemoryError) as problem:
+                say("certificate", problem)
         # Full jitter, so that a district that lost its broker does not come back as a herd.
         self._connect_at_ms = self.clock.uptime_ms() + self._random_below(self._backoff_ms)
         self._backoff_ms = min(2 * self._backoff_ms, _RECONNECT_MAX_MS)

@@ -7,6 +7,7 @@ laptop opens nothing any more.
 """
 
 import dataclasses
+import itertools
 
 from host_tools.city import grant, mixing, roots
 from host_tools.city.people import HOME, home_of, store_of, technician_of
@@ -18,16 +19,18 @@ from host_tools.times import short
 from host_tools.vault.sealed_file import SealedFile
 
 _CLOCK_S = 86_400  # by so much a laptop's clock may differ
+_LOGGED = 20  # of what is refused, the first: a technician may sign any number
 _SET_CLOCK = "the laptop's clock was wrong when it was used"
 
 
 @dataclasses.dataclass(frozen=True)
 class Accepted:
-    """nodes: active from now on; known: were accepted before; refused: {ticket's id in hex: why};
-    keys: the home store's file."""
+    """nodes: active from now on; days: {such a node: the UTC day of its mix}; known: were accepted
+    before; refused: {ticket's id in hex: why}; keys: the home store's file."""
 
     technician: str
     nodes: list[str]
+    days: dict[str, str]
     known: list[str]
     refused: dict[str, str]
     store: str
@@ -59,14 +62,17 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
             fresh.append(use)
     fresh = [use for use in fresh if use.id.hex() not in refused]
     nodes = [use.node_id for use in fresh]
-    detail = {"technician": technician.name, "nodes": nodes, "refused": refused}
+    first = dict(itertools.islice(refused.items(), _LOGGED))
+    detail = {"technician": technician.name, "nodes": nodes, "refused": first}
+    detail |= {"refused_count": len(refused)}
     with file.change("accept", detail):
         _activate(file, fresh)
         roots.queue_masks(file, nodes, now_s)
-        mixing.mix(file, nodes, now_s)
+        mixes = mixing.mix(file, nodes, now_s)
         grant.add_rows(file, dict.fromkeys(nodes, 0), store)
         keys = grant.keys_file(file, store, nodes or _last(file, technician.name), now_s)
-    return Accepted(technician.name, nodes, known, refused, store, keys)
+    days = {node_id: one.day for node_id, one in mixes.items()}
+    return Accepted(technician.name, nodes, days, known, refused, store, keys)
 
 
 def _why_not(file: SealedFile, use: Use, technician: str, now_s: int) -> str | None:

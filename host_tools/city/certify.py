@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Certificates for broker, collectors, and who sends commands."""
+"""Certificates for all but nodes: broker, collectors, who sends commands, controllers, and who
+asks those for sums."""
 
 from pathlib import Path
 
@@ -10,17 +11,23 @@ from host_tools.provisioning.ticket import is_node_id
 from host_tools.public_file import write_public
 from host_tools.vault.sealed_file import SealedFile
 
+SERVERS = ("broker", "controller")  # whose certificates name hosts
+
 
 def certify(file: SealedFile, name: str, role: str, hosts, store: str | None,
             folder: Path) -> list[Path]:  # fmt: skip
     """Writes DIR/ca.pem, DIR/NAME.pem and DIR/NAME.key and returns their paths. The vault notes
-    the certificate first, so that it can be revoked. ToolError when the name is another role's,
-    or its files are there."""
+    the certificate first, so that it can be revoked. store: whose collector it is, which it ends
+    with. ToolError when the name is another role's, its files are there, or a collector is
+    nobody's."""
     if is_node_id(name):
         raise ToolError(f"{name} could be a node's id", "give another name")
     query = "SELECT 1 FROM certificates WHERE name = ? AND role <> ?"
     if file.db.execute(query, (name, role)).fetchone():
         raise ToolError(f"{name} has another role already", "give another name")
+    if (role == "collector") != (store is not None):
+        what = "whose it is" if store is None else "no store"
+        raise ToolError(f"{name} is a {role}, and needs {what}", "give --store of a collector", 2)
     if store is not None:
         store_of(file, store)
     authority = authority_of(file)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from host_tools.city import mixing
 from host_tools.city.people import HOME, store_of
-from host_tools.city.vault_keys import office_secret, place_of
+from host_tools.city.vault_keys import office_secret
 from host_tools.errors import ToolError
 from host_tools.handover.grants import Grant, GrantedNode
 from host_tools.vault.sealed_file import SealedFile
@@ -52,6 +52,16 @@ def keys_file(file: SealedFile, store: str, seals_of: Iterable[str], now_s: int)
     return _file(file, card, kind, seals_of, now_s)
 
 
+def stores_of(file: SealedFile, node_ids: Iterable[str]) -> list[str]:
+    """Which stores that count have keys of any of these nodes."""
+    query = (
+        "SELECT DISTINCT store, node FROM grants JOIN stores ON stores.name = store"
+        " WHERE state = 'active'"
+    )
+    wanted = set(node_ids)
+    return sorted({store for store, node in file.db.execute(query) if node in wanted})
+
+
 def epochs_from(file: SealedFile, node_ids: Iterable[str], from_s: int) -> dict[str, int]:
     """{node: its epoch at that time}, 0 when it was not there yet."""
     return {n: max(0, from_s // _DAY_S - check_active(file, n)) for n in node_ids}
@@ -87,12 +97,11 @@ def _file(file: SealedFile, card, kind: str, seals_of: Iterable[str], now_s: int
         if state == "active"
     ]
     wanted = {digest for node in nodes for digest in node.policies}
-    published = db.execute("SELECT digest, published FROM policies ORDER BY digest")
+    published = db.execute("SELECT digest, published, key FROM policies ORDER BY digest, key")
     granted = Grant(
         tuple(nodes),
-        tuple(data for digest, data in published if digest in wanted),
+        tuple(pair for digest, *pair in published if digest in wanted),
         tuple(node_id for node_id, _, _, state in rows if state == "revoked"),
-        place_of(file)[2],
     )
     return granted.signed(card.name, card.box, serial, now_s, office_secret(file))
 
@@ -102,6 +111,6 @@ def _granted(file, node_id: str, day0: int, epoch: int, kind: str, with_seal: bo
     seal = mixing.seal_at(file, node_id, epoch) if with_seal else b""
     receipt = ticket.receipt if kind == HOME else b""
     mixes = {e: a for e, a in mixing.mixes_of(file, node_id).items() if e > epoch}
-    query = "SELECT policy FROM tickets WHERE node = ?"
+    query = "SELECT policy FROM node_policies WHERE node = ?"
     policies = [digest for (digest,) in file.db.execute(query, (node_id,))]
     return GrantedNode(node_id, day0, epoch, seal, receipt, mixes, policies)

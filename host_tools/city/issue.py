@@ -8,7 +8,7 @@ ticket.
 import os
 from pathlib import Path
 
-from host_tools.city import outgoing
+from host_tools.city import outgoing, policies
 from host_tools.city.people import technician_of
 from host_tools.city.vault_keys import (
     authority_of,
@@ -26,7 +26,6 @@ from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
 from host_tools.vault.sealed_file import SealedFile
 
 DAY_S = 86_400
-MOST = 500
 _MOST_DAYS = 400
 
 
@@ -69,10 +68,7 @@ class _Maker:
         self._authority = authority_of(file)
         self._place = place_of(file)
         self._signed = policy.signed()
-        rules = policy.policy()
-        self._digest = rules.digest
-        query = "INSERT OR IGNORE INTO policies VALUES (?, ?)"
-        file.db.execute(query, (rules.digest, policy.encode()))
+        self._digest = policies.note(file, policy, self._place[2])
 
     def ticket(self, to) -> SealedTicket:
         node_id, root, db = self._new_id(), new_root(), self._file.db
@@ -87,8 +83,8 @@ class _Maker:
         ticket = SealedTicket(os.urandom(ID_BYTES), node_id, self._kit.name, now_s, expires_s)
         row = node_id, root, now_s // DAY_S, self._kit.name, "issued"
         db.execute("INSERT INTO nodes VALUES (?, ?, ?, ?, ?)", row)
-        row = ticket.id, node_id, to.name, self._digest, now_s, expires_s, "issued"
-        db.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", row)
+        row = ticket.id, node_id, to.name, self._digest, policy_key, now_s, expires_s, "issued"
+        db.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", row)
         note_certificate(self._file, identity, node_id, "node")
         return ticket.sealed(parts, to.name, to.box)
 

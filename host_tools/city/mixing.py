@@ -2,57 +2,104 @@
 """Mixes: 32 random bytes that a command brings a node, and that the stores get which are to go on
 reading it. Who has the node's seal and not them opens nothing from the mix's epoch on.
 
-DESIGN.md, "Keys". A node that is at that epoch already refuses, so it lies ahead.
+DESIGN.md, "Keys". A node that is at that epoch already refuses, so it lies ahead: in the first
+free epoch from the day after tomorrow on that still leaves a whole day for the command to come. A
+node takes mixes in any order of their epochs, and no second one into the same.
 """
 
 import collections
+import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import cbor2
 
+from host_tools.city import policies
 from host_tools.collector.keyring import NodeKeys
+from host_tools.errors import ToolError
 from host_tools.provisioning.command import seal_command
 from host_tools.provisioning.ticket import Ticket, make_ticket
+from host_tools.times import iso
 from host_tools.vault.sealed_file import SealedFile
 
 DAY_S = 86_400
+FAR_DAYS = 30  # what lies further ahead was queued by a wrong clock
 _AHEAD_DAYS = 2  # a whole day, at least, for the command to come
 _MOST_WAITING = 4  # firmware/node/device/mixes.py
 
 
-def mix(
-    file: SealedFile, node_ids: Iterable[str], now_s: int, after: Mapping[str, int] | None = None
-):
-    """Within a change: queues a mix for each of these nodes. after: {node: an epoch that it must
-    not go into}, since a node takes no second one there."""
+@dataclasses.dataclass(frozen=True)
+class Mix:
+    """epoch: from which on it is in the node's seals; day: the UTC day (2026-03-01) that is it."""
+
+    epoch: int
+    day: str
+
+
+@dataclasses.dataclass(frozen=True, repr=False)  # what it brings may be a key
+class Queued:
+    """A command that may still be of use. is_held: it goes out with a later file, as more mixes
+    are before it than a node lets wait."""
+
+    node_id: str
+    number: int
+    verb: str
+    arguments: list
+    until_s: int
+    is_held: bool
+
+
+def mix(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, Mix]:
+    """Within a change: queues a mix for each of these nodes; {node: its mix}."""
+    made = {}
     for node_id in node_ids:
         _, day0 = _root_day0(file, node_id)
-        query = "SELECT max(epoch) FROM mixes WHERE node = ?"
-        last = file.db.execute(query, (node_id,)).fetchone()[0] or 0
-        last = max(last, (after or {}).get(node_id) or 0)
-        epoch, a = max(now_s // DAY_S - day0 + _AHEAD_DAYS, last + 1), os.urandom(32)
+        epoch, a = _free_epoch(file, node_id, now_s // DAY_S - day0), os.urandom(32)
         file.db.execute("INSERT INTO mixes VALUES (?, ?, ?)", (node_id, epoch, a))
         queue(file, node_id, now_s, (day0 + epoch) * DAY_S, "mix", epoch, a)
+        made[node_id] = _mix(day0, epoch)
+    return made
 
 
-def drop_newest(file: SealedFile, node_id: str) -> int | None:
-    """Within a change: forgets the newest mix, which the node has refused since it came too late,
-    and its command; returns its epoch, or None when there is none."""
-    query = "SELECT max(epoch) FROM mixes WHERE node = ?"
-    epoch = file.db.execute(query, (node_id,)).fetchone()[0]
-    file.db.execute("DELETE FROM mixes WHERE node = ? AND epoch = ?", (node_id, epoch))
-    query = "UPDATE commands SET until_s = 0 WHERE node = ? AND number ="
-    query += " (SELECT max(number) FROM commands WHERE node = ?)"
-    file.db.execute(query, (node_id, node_id))
+def _free_epoch(file: SealedFile, node_id: str, today: int) -> int:
+    """One for which no mix was ever meant, also none that is forgotten, and for whose command
+    those that wait for later ones leave room in the node."""
+    commands = _commands_of(file, node_id)
+    meant = {arguments[0] for verb, *arguments in commands if verb == "mix"}
+    waiting = mixes_of(file, node_id)
+    epoch = today + _AHEAD_DAYS
+    while epoch in meant or sum(one > epoch for one in waiting) >= _MOST_WAITING:
+        epoch += 1
     return epoch
 
 
-def has_ahead(file: SealedFile, node_id: str, now_s: int) -> bool:
-    """Whether a mix is to come for the node."""
+def drop(file: SealedFile, node_id: str, epoch: int):
+    """Within a change: forgets the mix of an epoch, which the node has refused, and its command.
+    ToolError when there is none."""
+    a = mixes_of(file, node_id).get(epoch)
+    if a is None:
+        message = f"node {node_id} has no mix for epoch {epoch}"
+        raise ToolError(message, "see `lamppost vault nodes` for those that it has")
+    file.db.execute("DELETE FROM mixes WHERE node = ? AND epoch = ?", (node_id, epoch))
+    query = "UPDATE commands SET until_s = 0 WHERE node = ? AND fields = ?"
+    file.db.execute(query, (node_id, _fields("mix", epoch, a)))
+
+
+def days_of(file: SealedFile, node_id: str) -> list[Mix]:
+    """The mixes of a node, by epoch."""
     _, day0 = _root_day0(file, node_id)
-    query = "SELECT 1 FROM mixes WHERE node = ? AND epoch > ?"
-    return file.db.execute(query, (node_id, now_s // DAY_S - day0)).fetchone() is not None
+    return [_mix(day0, epoch) for epoch in mixes_of(file, node_id)]
+
+
+def far_ahead(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, list[Mix]]:
+    """{node: those of its mixes that lie so far ahead that a clock must have been wrong}"""
+    last = iso(now_s + FAR_DAYS * DAY_S)[:10]
+    found = {n: [one for one in days_of(file, n) if one.day > last] for n in node_ids}
+    return {node_id: mixes for node_id, mixes in found.items() if mixes}
+
+
+def _mix(day0: int, epoch: int) -> Mix:
+    return Mix(epoch, iso((day0 + epoch) * DAY_S)[:10])
 
 
 def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *arguments):
@@ -60,27 +107,63 @@ def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *
     the vault was restored from a backup; of no use from `until_s` on."""
     query = "SELECT max(number) FROM commands WHERE node = ?"
     number = max(now_s, 1 + (file.db.execute(query, (node_id,)).fetchone()[0] or 0))
-    fields = cbor2.dumps([verb, *arguments], canonical=True)
-    row = node_id, number, fields, until_s
+    row = node_id, number, _fields(verb, *arguments), until_s
     file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)
 
 
-def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
-    """[(node, sealed command)] of all that may still be of use, each node's by rising number. A
-    node takes each once, so they may be sent again. Mixes beyond what a node lets wait come when
+def withdraw(file: SealedFile, node_id: str, verb: str):
+    """Within a change: what was queued of this verb is of no use any more."""
+    query = "SELECT number, fields FROM commands WHERE node = ?"
+    for number, fields in file.db.execute(query, (node_id,)).fetchall():
+        if cbor2.loads(fields)[0] == verb:
+            query = "UPDATE commands SET until_s = 0 WHERE node = ? AND number = ?"
+            file.db.execute(query, (node_id, number))
+
+
+def _fields(verb: str, *arguments) -> bytes:
+    return cbor2.dumps([verb, *arguments], canonical=True)
+
+
+def _commands_of(file: SealedFile, node_id: str) -> list[list]:
+    """[[verb, argument, …]] of all that were ever queued for a node."""
+    query = "SELECT fields FROM commands WHERE node = ?"
+    return [cbor2.loads(fields) for (fields,) in file.db.execute(query, (node_id,))]
+
+
+def queued(file: SealedFile, now_s: int) -> list[Queued]:
+    """All commands that may still be of use, each node's by rising number. A mix whose epoch has
+    begun is none: the node would refuse it. Mixes beyond what a node lets wait are held until
     earlier ones have passed, and with them what was queued behind them."""
     query = (
-        "SELECT node, number, fields FROM commands JOIN nodes ON nodes.id = node"
+        "SELECT node, number, fields, until_s FROM commands JOIN nodes ON nodes.id = node"
         " WHERE until_s > ? AND state = 'active' ORDER BY node, number"
     )
-    sealed, waiting = [], collections.Counter()
-    for node_id, number, fields in file.db.execute(query, (now_s,)).fetchall():
-        command = cbor2.loads(fields)
-        waiting[node_id] += command[0] == "mix"
-        if waiting[node_id] <= _MOST_WAITING:
-            key = ticket_of(file, node_id).command
-            sealed.append((node_id, seal_command(key, node_id, number, *command)))
+    found, waiting = [], collections.Counter()
+    for node_id, number, fields, until_s in file.db.execute(query, (now_s,)).fetchall():
+        verb, *arguments = cbor2.loads(fields)
+        waiting[node_id] += verb == "mix"
+        is_held = waiting[node_id] > _MOST_WAITING
+        found.append(Queued(node_id, number, verb, arguments, until_s, is_held))
+    return found
+
+
+def messages(file: SealedFile, now_s: int) -> list[tuple[str, bytes]]:
+    """[(node, sealed command)] of all that are queued and not held. A node takes each once, so
+    they may be sent again. A policy has no number: it comes as its parts, behind the trees that it
+    needs."""
+    sealed = []
+    for one in queued(file, now_s):
+        if not one.is_held:
+            found = _sealed(file, one.node_id, one.number, one.verb, one.arguments)
+            sealed += [(one.node_id, message) for message in found]
     return sealed
+
+
+def _sealed(file: SealedFile, node_id: str, number: int, verb: str, arguments: list):
+    key = ticket_of(file, node_id).command
+    if verb == "policy":
+        return policies.parts(file, node_id, key, *arguments)
+    return [seal_command(key, node_id, number, verb, *arguments)]
 
 
 def mixes_of(file: SealedFile, node_id: str) -> dict[int, bytes]:

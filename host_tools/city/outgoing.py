@@ -26,8 +26,9 @@ def write_once(file: SealedFile, target: Path, verb: str, detail: dict, make: Ca
     asked = json.dumps([verb, detail], sort_keys=True)
     data = _left(file, target, asked)
     is_again = data is not None
-    if not is_again:
+    if not (is_again and _holds(target, data)):  # that of a run which was cut off behind it
         SealedFile.check_new(target)
+    if not is_again:
         with file.change(verb, {**detail, "file": target.name}):
             data = make()
             row = asked, str(target), data
@@ -46,6 +47,13 @@ def write_derived(target: Path, data: bytes):
     except OSError as err:
         hint = "see that its folder can be written, and run the same command again"
         raise ToolError(f"{target}: {err.strerror}", hint) from err
+
+
+def _holds(target: Path, data: bytes) -> bool:
+    try:
+        return target.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _left(file: SealedFile, target: Path, asked: str) -> bytes | None:

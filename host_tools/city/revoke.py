@@ -1,41 +1,53 @@
 # SPDX-License-Identifier: MIT
-"""Takes back what was given: a node, a ticket, a technician, a store or reader.
+"""Takes back what was given: a node, a ticket, a technician, a store or reader, a certificate.
 
 Certificates go on the list for the broker. Who had seals of nodes that go on loses them by a mix
 (mixing.py), for which the stores that remain get a file each.
+
+A technician's nodes each get a mix, also where one lies ahead: their tickets have the nodes'
+certificates and keys of commands, so who has them could have been the node at the broker and read
+that one, and can read this one, too, until the certificate is on the list (README.md, "What a
+technician can").
 """
 
 import dataclasses
 
 from host_tools.city import mixing
+from host_tools.city.grant import stores_of
 from host_tools.city.people import store_of, technician_of
 from host_tools.city.vault_keys import check_kind
 from host_tools.errors import ToolError
 from host_tools.handover.tickets import ID_BYTES
 from host_tools.vault.sealed_file import SealedFile
 
-KINDS = ("node", "ticket", "technician", "store", "reader")
+KINDS = ("node", "ticket", "technician", "store", "reader", "certificate")
 
 
 @dataclasses.dataclass(frozen=True)
 class Revoked:
-    """nodes: that count no more; mixed: that go on, with a mix; stores: that need a new file;
-    certificates: how many are on the list now that were not."""
+    """nodes: that count no more; mixed: that go on, with a mix; days: {such a node: the UTC day
+    from which on it is in}; stores: that need a new file; certificates: how many are on the list
+    now that were not."""
 
     nodes: list[str]
     mixed: list[str]
+    days: dict[str, str]
     stores: list[str]
     certificates: int
 
 
 def revoke(file: SealedFile, kind: str, name: str, now_s: int) -> Revoked:
-    """name: a node's, a ticket's (its id in hex), a technician's, a store's. ToolError when there
-    is none, or it is revoked already."""
+    """name: a node's, a ticket's (its id in hex), a technician's, a store's, that of certificates
+    for others than nodes, which all end. ToolError when there is none, or it is revoked
+    already."""
     check_kind(file)
     if kind == "node":
         return _end(file, kind, name, [_node(file, name)], [], now_s)
     if kind == "ticket":
         return _end(file, kind, name, [_ticket(file, name)], [], now_s)
+    if kind == "certificate":
+        _check_certificate(file, name)
+        return _end(file, kind, name, [], [], now_s)
     if kind == "technician":
         technician_of(file, name)
         query = "SELECT node FROM tickets WHERE technician = ? AND state = 'issued'"
@@ -46,8 +58,6 @@ def revoke(file: SealedFile, kind: str, name: str, now_s: int) -> Revoked:
             raise ToolError(f"{name} is no {kind}", "see `lamppost vault nodes`")
         unused, query = [], _ACTIVE.format("grants", "store")
     installed = [node for (node,) in file.db.execute(query, (name,))]
-    if kind == "technician":  # who does not get what is to be mixed in already
-        installed = [node for node in installed if not mixing.has_ahead(file, node, now_s)]
     return _end(file, kind, name, unused, installed, now_s)
 
 
@@ -64,13 +74,18 @@ def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s
         query = "UPDATE tickets SET state = 'revoked' WHERE node = ? AND state = 'issued'"
         db.executemany(query, [(n,) for n in nodes])
         count = sum(_end_certificates(db, "name", node_id, now_s) for node_id in nodes)
+        query = "UPDATE rotations SET content = NULL WHERE node = ?"
+        db.executemany(query, [(n,) for n in nodes])
         if kind == "technician":
             db.execute("UPDATE technicians SET state = 'revoked' WHERE name = ?", (name,))
         if kind in ("store", "reader"):
             db.execute("UPDATE stores SET state = 'revoked' WHERE name = ?", (name,))
             count += _end_certificates(db, "store", name, now_s)
-        mixing.mix(file, mixed, now_s)
-    return Revoked(nodes, mixed, _stores_of(db, [*nodes, *mixed]), count)
+        if kind == "certificate":
+            count += _end_certificates(db, "name", name, now_s)
+        mixes = mixing.mix(file, mixed, now_s)
+    days = {node_id: one.day for node_id, one in mixes.items()}
+    return Revoked(nodes, mixed, days, stores_of(file, [*nodes, *mixed]), count)
 
 
 def _end_certificates(db, column: str, name: str, now_s: int) -> int:
@@ -78,14 +93,15 @@ def _end_certificates(db, column: str, name: str, now_s: int) -> int:
     return db.execute(query, (now_s, name)).rowcount
 
 
-def _stores_of(db, nodes: list[str]) -> list[str]:
-    """Which stores that count have keys of these nodes."""
-    query = (
-        "SELECT DISTINCT store, node FROM grants JOIN stores ON stores.name = store"
-        " WHERE state = 'active'"
-    )
-    wanted = set(nodes)
-    return sorted({store for store, node in db.execute(query) if node in wanted})
+def _check_certificate(file: SealedFile, name: str):
+    query = "SELECT role, revoked_s FROM certificates WHERE name = ?"
+    rows = file.db.execute(query, (name,)).fetchall()
+    if any(role == "node" for role, _ in rows):
+        raise ToolError(f"{name} is a node's", f"lamppost vault revoke {file.path} node {name}")
+    if all(revoked_s is not None for _, revoked_s in rows):
+        what = "is revoked" if rows else "was not given out by this vault"
+        hint = "give the name that stands in it (CN), as at `lamppost vault certificate`"
+        raise ToolError(f"certificate {name} {what}", hint)
 
 
 def _node(file: SealedFile, node_id: str) -> str:

@@ -10,15 +10,17 @@ by a recording of its traffic, or in the node's place."""
 from collections.abc import Iterable
 from pathlib import Path
 
-from host_tools.city import mixing
+from host_tools.city import mixing, policies
+from host_tools.city.grant import check_active
 from host_tools.city.vault_keys import check_kind, office_secret
 from host_tools.errors import ToolError
-from host_tools.policy.signed import read_published
 from host_tools.provisioning.controller_key import ControllerKey
 from host_tools.provisioning.mask_roots import NodeRoots, roots_of, write_roots
 from host_tools.provisioning.ticket import make_ticket, mask_root
 from host_tools.vault.sealed_file import SealedFile
 from node.policy.rules import Policy
+
+MASK_DAYS = 30  # so long is the command of a tree repeated
 
 
 def hand_out_roots(file: SealedFile, controller: ControllerKey, target: Path) -> int:
@@ -39,19 +41,45 @@ def hand_out_roots(file: SealedFile, controller: ControllerKey, target: Path) ->
     return len(nodes)
 
 
-def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int):
-    """Within a change: a command for each masked stream of each of these nodes, of use until its
-    policy ends."""
+def queue_masks(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, int]:
+    """Within a change: a command for each stream that the newest policy of each of these nodes
+    masks; {node: how many}."""
+    count = {}
     for node_id in node_ids:
-        query = (
-            "SELECT root, published FROM nodes JOIN tickets ON node = nodes.id"
-            " JOIN policies ON digest = policy WHERE nodes.id = ?"
-        )
-        root, published = file.db.execute(query, (node_id,)).fetchone()
-        policy = read_published(published).policy()
-        for stream in masked_streams(policy):
-            tree = mask_root(root, node_id, stream)
-            mixing.queue(file, node_id, now_s, policy.until_s, "mask", stream, tree)
+        policy = policies.policies_of(file, node_id)[-1]
+        streams = masked_streams(policy)
+        queue_trees(file, node_id, streams, now_s, policy.until_s)
+        count[node_id] = len(streams)
+    return count
+
+
+def queue_trees(file: SealedFile, node_id: str, streams: Iterable[int], now_s: int, until_s: int):
+    """Within a change: a command for each of these streams of a node. Of use until its policy
+    ends, and for MASK_DAYS at most: the vault does not hear that a node has its trees, and as long
+    as it repeats them, who is the node at the broker gets them."""
+    query = "SELECT root FROM nodes WHERE id = ?"
+    (root,) = file.db.execute(query, (node_id,)).fetchone()
+    until_s = min(until_s, now_s + MASK_DAYS * mixing.DAY_S)
+    for stream in streams:
+        tree = mask_root(root, node_id, stream)
+        mixing.queue(file, node_id, now_s, until_s, "mask", stream, tree)
+
+
+def send_masks_again(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, int]:
+    """For nodes that have lost a tree, or had no command within MASK_DAYS: {node: how many
+    commands}. A node refuses one for a stream whose tree it has. ToolError when one of the nodes
+    does not count, or masks nothing."""
+    check_kind(file)
+    node_ids = sorted(set(node_ids))
+    for node_id in node_ids:
+        check_active(file, node_id)
+    with file.change("mask", {"nodes": node_ids}):
+        count = queue_masks(file, node_ids, now_s)
+        nothing = next((node_id for node_id in node_ids if not count[node_id]), None)
+        if nothing:
+            message = f"node {nothing} masks nothing under the policy that it has"
+            raise ToolError(message, "leave it out")
+    return count
 
 
 def masked_streams(policy: Policy) -> list[int]:
@@ -60,16 +88,11 @@ def masked_streams(policy: Policy) -> list[int]:
 
 
 def _nodes(file: SealedFile) -> list[NodeRoots]:
-    query = "SELECT digest, published FROM policies"
-    policies = {digest: read_published(data).policy() for digest, data in file.db.execute(query)}
-    query = (
-        "SELECT nodes.id, root, day0, policy FROM nodes JOIN tickets ON node = nodes.id"
-        " WHERE nodes.state = 'active' ORDER BY nodes.id"
-    )
+    query = "SELECT id, root, day0 FROM nodes WHERE state = 'active' ORDER BY id"
     found = []
-    for node_id, root, day0, digest in file.db.execute(query):
-        masked = masked_streams(policies[digest])
+    for node_id, root, day0 in file.db.execute(query).fetchall():
+        had = policies.policies_of(file, node_id)
+        masked = sorted({stream for policy in had for stream in masked_streams(policy)})
         if masked:
-            ticket = make_ticket(root, node_id, day0, masked)
-            found.append(roots_of(ticket, policies[digest]))
+            found.append(roots_of(make_ticket(root, node_id, day0, masked), had[-1]))
     return found

@@ -14,7 +14,7 @@ from host_tools.handover.cards import Office
 from host_tools.provisioning.certificates import Authority, Identity
 from host_tools.vault.sealed_file import SealedFile
 
-_FORMAT = "lp1 city vault 2"
+_FORMAT = "lp1 city vault 3"
 _SET_UP = "set the city up first: lamppost vault setup"
 
 

@@ -68,7 +68,7 @@ _EVENTS = {
     "policy ends": (
         "version {0}, last day {1}",
         "After that day the node tells nothing until it has the next policy. Sign one with a"
-        " higher version, add it to the keyring, and send it to the node.",
+        " higher version: `lamppost vault policy` brings it to stores and nodes.",
     ),
     "epoch forgotten": (
         "{*}",

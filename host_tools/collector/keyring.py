@@ -10,7 +10,6 @@ a lock beside it keeps their changes apart.
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import stat
@@ -20,9 +19,10 @@ from pathlib import Path
 from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.errors import ToolError
 from host_tools.policy.signed import check_signature
-from host_tools.private_file import write_private
+from host_tools.private_file import remove_leftovers, write_private
 from host_tools.provisioning.seal_chain import EPOCH_MAX, MIX_BYTES, seal_at
 from host_tools.provisioning.ticket import Ticket
+from host_tools.vault.file_lock import turn
 
 
 @dataclasses.dataclass(repr=False)  # no key in a log or a traceback
@@ -58,6 +58,7 @@ class Keyring:
 
     def __init__(self, path: Path):
         self.path = Path(path)
+        remove_leftovers(self.path)
         self._seen = None
         self.is_changed = False  # by somebody else, and refresh() has not said so yet
         self._nodes: dict[str, NodeKeys] = {}
@@ -161,15 +162,10 @@ class Keyring:
     @contextlib.contextmanager
     def _changing(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(self.path.name + ".lock")
-        lock = os.open(beside, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with turn(self.path):
             self.read_again()
             yield
             self._write()
-        finally:
-            os.close(lock)
 
     def _state(self):
         try:

@@ -18,6 +18,7 @@ from host_tools.errors import ToolError
 from host_tools.handover.cards import Office, Store
 from host_tools.handover.grants import Grant, read_grant
 from host_tools.private_file import write_private
+from host_tools.vault.file_lock import turn
 
 _FORMAT = "lp1 store key"
 
@@ -78,7 +79,16 @@ def read_store_key(keyring: Path) -> StoreKey:
 
 def take_grant(keyring: Path, grant: Path) -> Taken:
     """Takes a file of granted keys into the keyring. ToolError when it is altered, another
-    store's, or older than one that was taken before."""
+    store's, or older than one that was taken before, also at the same time by another process."""
+    if not key_path(keyring).exists():
+        read_store_key(keyring)  # says so, and leaves no lock beside
+    with turn(key_path(keyring)):
+        return _take(keyring, grant)
+
+
+def _take(keyring: Path, grant: Path) -> Taken:
+    """Within the turn of the store's key: what it says is newest, and what is in the keyring, may
+    not part."""
     key = read_store_key(keyring)
     serial, granted = read_grant(grant, key.office.sign, key.name, key.secret)
     if serial < key.serial:

@@ -36,7 +36,7 @@ class Values:
         rows = []
         for stream, record in kept:
             if stream.bins is None:
-                rows += _rows(node_id, stream, record, policy)
+                rows += rows_of(node_id, stream, record, policy)
             elif record[3] is not None:
                 troubles.add(_EVENTS[self._add_masked(node_id, stream, record, policy)])
         if rows and self._has_any(rows):
@@ -69,7 +69,7 @@ _EVENTS = {
 }
 
 
-def _rows(node_id: str, stream: Stream, record: list, policy: int):
+def rows_of(node_id: str, stream: Stream, record: list, policy: int | None):
     """One row per value, in the quantity's scale, as in table `value`."""
     number, slot, *steps = record
     unit, scale, _, _ = QUANTITIES[stream.quantity]

@@ -9,6 +9,7 @@ import rich_click as click
 from host_tools import console
 from host_tools.commands.board_runs import check_chip, ports_option, run_all
 from host_tools.commands.node_source import node_source, node_source_options
+from host_tools.commands.verify_source import verify_flashed_options
 from host_tools.errors import ToolError
 
 GOOD = ("done", "written", "dry run")
@@ -36,24 +37,27 @@ _path = click.Path(path_type=Path)
               help="Make a node of what is a node already: its keys and data go.")  # fmt: skip
 @click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), metavar="SECONDS",
               help="Limit for the self-test; 0: none. Default: as the kit needs.")  # fmt: skip
+@verify_flashed_options
 @click.option("--dry-run", is_flag=True, help="Look and check all, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def flash(
     board_name, kit, ports, firmware, sha256, wifi_file, as_json, baud, manual, anew, wait_s,
-    dry_run, **source,
+    dry_run, first_records, **source,
 ):  # fmt: skip
     """Turn bare boards into nodes: MicroPython, firmware, keys, then the node's own self-test.
 
     Cable out, battery empty? Run the same command again: it goes on where it stopped. A board that
     is a node already gets what is new, and keeps its keys and its data. Exit code 0: every board
-    is a node whose sensors, Wi-Fi, time and TLS work.
+    is a node whose sensors, Wi-Fi, time and TLS work; with --verify, of each of which a record was
+    opened.
 
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
         --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
     lamppost flash --board esp32-devkitc --ticket anna-1.tickets \\
         --technician anna.technician --key-file /media/usb/anna.key \\
-        --firmware ESP32_GENERIC-v1.26.1.bin
+        --firmware ESP32_GENERIC-v1.26.1.bin \\
+        --verify --broker broker.city.example:8883 --tls-dir tls --name anna-2
     """
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.flash_board import FlashBoard, Plan
@@ -69,18 +73,22 @@ def flash(
         check_chip(image, str(firmware), board)
         ports = ports or (choose_port(),)
         wifi = log.secrets = wifi_credentials(wifi_file)
-        with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
-            plan = Plan(board, image, nodes, wifi, **options)
-            with console.progress(not as_json) as show:
-                runs = [FlashBoard(port, plan, partial(show, port)) for port in ports]
-                results = run_all(runs, log)
+        with first_records(as_json) as records:
+            with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
+                plan = Plan(board, image, records.watched(nodes), wifi, **options)
+                with console.progress(not as_json) as show:
+                    runs = [FlashBoard(port, plan, partial(show, port)) for port in ports]
+                    results = run_all(runs, log)
+            records.wait_for(results)
     if as_json:
         told = {"version": ".".join(map(str, image.version)), "sha256": image.sha256}
         console.result_json({"boards": results, "image": told, "log": str(log.path)})
     else:
         tell(results)
         console.result(f"SHA-256 of {firmware}: {image.sha256}")
-    return 0 if all(result["state"] in GOOD for result in results) else 1
+        records.show()
+    good = all(result["state"] in GOOD for result in results)
+    return 0 if good and records.are_opened() else 1
 
 
 def tell(results: list[dict]):

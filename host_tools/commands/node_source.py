@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Where `lamppost flash` takes nodes from: a folder of prepared ones, or tickets."""
+"""Where `lamppost flash`, `verify` and `label` take nodes from: a folder of prepared ones, or
+tickets."""
 
 import contextlib
 from pathlib import Path
@@ -34,7 +35,8 @@ def node_source_options(command):
 @contextlib.contextmanager
 def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, key_file,
                 use_token, passphrase_file):  # fmt: skip
-    """Gives what has bound_to(mac), look() and take(mac). UsageError when it is not named."""
+    """Gives what has bound_to(mac), look(), take(mac) and of_node(id). UsageError when it is not
+    named."""
     if (tickets is None) != (technician is None) or (tickets is None and folder is None):
         raise click.UsageError("give --nodes DIR, or --ticket FILE with --technician FILE")
     if tickets is None:

@@ -49,6 +49,7 @@ def sum(path, token_path, request_path, key_path, form, url, tls_dir, name, **qu
     lamppost sum --request R --token T --controller-key controller.public
     """
     from host_tools.collector.read_store import open_to_read
+    from host_tools.provisioning.controller_key import read_key
     from host_tools.state_folder import store_written_last
 
     _check_ways(url, request_path, token_path, key_path, question)
@@ -57,15 +58,15 @@ def sum(path, token_path, request_path, key_path, form, url, tls_dir, name, **qu
         if token_path is not None:
             request, signed = _read_request(request_path), _read(token_path, "token")
             reader, left_out = _reader(db, path, request.stream, None), []
-            _show(path, reader, request, signed, _key(key_path), left_out, form)
+            _show(path, reader, request, signed, read_key(key_path).verifier(), left_out, form)
             return
         reader, plan = _planned(db, path, question)
         if url is None:
             _write_request(path, request_path, plan, form)
             return
-        key = _key(key_path)  # before a token costs anything
-        signed = _ask(url, plan, tls_dir, name)
-        _show(path, reader, plan.request, signed, key, plan.left_out, form)
+        key = read_key(key_path)  # before a token costs anything
+        signed = _ask(url, key, plan, tls_dir, name)
+        _show(path, reader, plan.request, signed, key.verifier(), plan.left_out, form)
 
 
 def _check_ways(url, request_path, token_path, key_path, question: dict):
@@ -171,14 +172,8 @@ def _read_request(path: Path):
         raise
 
 
-def _key(path: Path):
-    from host_tools.provisioning.controller_key import read_key
-
-    return read_key(path).verifier()
-
-
-def _ask(url: str, plan, tls_dir: Path | None, name: str | None) -> bytes:
-    from host_tools.controller.ask import Tls, ask
+def _ask(url: str, key, plan, tls_dir: Path | None, name: str | None) -> bytes:
+    from host_tools.controller.ask import Tls, ask, check_key
     from host_tools.policy.figures import count
     from host_tools.provisioning.certificate_files import certificate_files
 
@@ -189,7 +184,9 @@ def _ask(url: str, plan, tls_dir: Path | None, name: str | None) -> bytes:
     nodes = count(len(plan.request.nodes), "node")
     left = f"; left out: {count(len(plan.left_out), 'node')}" if plan.left_out else ""
     console.note(f"asking {url} for the sum of {nodes}{left}")
-    return ask(url, plan.request, Tls(*files))
+    tls = Tls(*files)
+    check_key(url, key, tls)  # a token of another would be charged, and of no use
+    return ask(url, plan.request, tls)
 
 
 def _write_request(store: Path, path: Path, plan, form: str | None):

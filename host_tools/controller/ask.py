@@ -10,6 +10,7 @@ from pathlib import Path
 
 from host_tools.controller.documents import Request
 from host_tools.errors import ToolError
+from host_tools.provisioning.controller_key import ControllerKey
 
 _CONNECT_S = 15
 _ANSWER_S = 900  # a month of quarters of an hour of 10,000 nodes takes minutes
@@ -19,7 +20,7 @@ _ANSWER_MAX = 8 << 20  # bytes
 @dataclasses.dataclass(frozen=True)
 class Tls:
     """Files, PEM: the authority that both sides trust, and the certificate and key of who asks
-    (role requester or collector)."""
+    (role requester)."""
 
     authority: Path
     certificate: Path
@@ -41,6 +42,15 @@ def get(url: str, path: str, tls: Tls) -> bytes:
     if status == 200:
         return body
     raise _refused(url, status, body)
+
+
+def check_key(url: str, key: ControllerKey, tls: Tls):
+    """ToolError unless the controller has this key: before it is asked for what costs."""
+    shown = get(url, "/key", tls)
+    if shown != key.encode():
+        message = f"{url} is not the controller {key.name} of this key ({key.fingerprint()})"
+        hint = "nothing was asked for; look at the address, or get its controller.public again"
+        raise ToolError(message, hint)
 
 
 def _exchange(url: str, method: str, path: str, body, tls: Tls) -> tuple[int, bytes]:

@@ -5,8 +5,10 @@ POST /sum   a request (CBOR); 200: the signed token; 403: {"rule", "message", "h
 GET  /key   the public key (controller_key.py)
 GET  /log   what was asked for, answered and refused, as JSON (log_report.py)
 
-Who asks is the CN of the certificate, and its OU must be one of ROLES. A token leaves at a whole
-number of seconds after its request came, so that the time that noise took tells nothing of it.
+Who asks is the CN of the certificate, and its OU must be ROLE: not a collector's, which lies on
+every machine that stores. It must not be on the list of revocations.py, if there is one. A token
+leaves at a whole number of seconds after its request came, so that the time that noise took tells
+nothing of it.
 """
 
 import asyncio
@@ -24,11 +26,12 @@ from cryptography.x509.oid import NameOID
 
 from host_tools.controller import ledger, log_report
 from host_tools.controller.controller import Controller
+from host_tools.controller.revocations import Revocations
 from host_tools.controller.rules import Refusal
 from host_tools.errors import ToolError
 from host_tools.provisioning.controller_key import is_name
 
-ROLES = ("requester", "collector")
+ROLE = "requester"
 REQUEST_MAX = 1 << 20  # bytes; the largest request has about a quarter of it
 _CBOR = "application/cbor"
 _BODY_S = 60  # in which a request must have come
@@ -37,14 +40,17 @@ _CONTROLLER = web.AppKey("controller", Controller)
 _LEDGER = web.AppKey("ledger", Path)
 _TURNS = web.AppKey("turns", asyncio.Semaphore)
 _TROUBLE = web.AppKey("trouble", Callable)
+_REVOKED = web.AppKey("revoked", Revocations)
 _OWN_TROUBLE = {"rule": "", "message": "something is wrong here", "hint": "tell its office"}
 
 
-def make_app(controller: Controller, path: Path, trouble) -> web.Application:
-    """path: the controller's ledger; trouble: called with a ToolError that is for its office."""
+def make_app(controller: Controller, path: Path, trouble,
+             revoked: Revocations | None = None) -> web.Application:  # fmt: skip
+    """path: the controller's ledger; trouble: called with a ToolError that is for its office;
+    revoked: without it, every certificate counts until it ends."""
     app = web.Application(client_max_size=REQUEST_MAX, middlewares=[_known_people])
     app[_CONTROLLER], app[_LEDGER], app[_TROUBLE] = controller, path, trouble
-    app[_TURNS] = asyncio.Semaphore(_AT_ONCE)
+    app[_TURNS], app[_REVOKED] = asyncio.Semaphore(_AT_ONCE), revoked
     app.add_routes([web.post("/sum", _sum), web.get("/key", _key), web.get("/log", _log)])
     return app
 
@@ -94,12 +100,16 @@ def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes):
 
 @web.middleware
 async def _known_people(request: web.Request, handler):
-    """Lets only the roles in; a broken rule and every other refusal is answered in JSON."""
+    """Lets only the role in, and nobody who is revoked; a broken rule and every other refusal is
+    answered in JSON."""
     try:
         name, role = _who(request)
-        if role not in ROLES:
-            message = f"{name} has the role {role}, and {' or '.join(ROLES)} is needed"
+        if role != ROLE:
+            message = f"{name} has the role {role}, and {ROLE} is needed"
             raise Refusal("role", message, "show a certificate for who asks for sums")
+        if _is_revoked(request):
+            message = f"the certificate of {name} is revoked"
+            raise Refusal("revoked", message, "show one that counts, from who gives them")
         return await handler(request)
     except Refusal as err:
         told = {"rule": err.rule, "message": err.message, "hint": err.hint}
@@ -118,6 +128,13 @@ def _who(request: web.Request) -> tuple[str, str]:
     if len(names) != 1 or len(roles) != 1 or not is_name(names[0]):
         raise Refusal("role", "the certificate has no name and role", "show another one")
     return names[0], roles[0]
+
+
+def _is_revoked(request: web.Request) -> bool:
+    revoked = request.app[_REVOKED]
+    if revoked is None:
+        return False
+    return revoked.is_revoked(request.transport.get_extra_info("ssl_object").getpeercert(True))
 
 
 async def _sum(request: web.Request) -> web.Response:
@@ -155,10 +172,11 @@ async def _log(request: web.Request) -> web.Response:
     return web.json_response(report.as_object())
 
 
-async def serve(controller: Controller, path: Path, context, host: str, port: int, ready, trouble):
-    """Serves until it is cancelled. ready: called with the port, once it listens; trouble: see
-    make_app. ToolError when it cannot."""
-    runner = web.AppRunner(make_app(controller, path, trouble), access_log=None)
+async def serve(controller: Controller, path: Path, context, host: str, port: int, ready, trouble,
+                revoked: Revocations | None = None):  # fmt: skip
+    """Serves until it is cancelled. ready: called with the port, once it listens; trouble and
+    revoked: see make_app. ToolError when it cannot."""
+    runner = web.AppRunner(make_app(controller, path, trouble, revoked), access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, ssl_context=context)

@@ -55,6 +55,17 @@ class PreparedNodes:
             write_private(self._folder / _BOUND, data.encode())
             return parts
 
+    def of_node(self, node_id: str) -> NodeParts:
+        """The node with this id, whether it is a board already or not. ToolError when it is not
+        here."""
+        path = self._folder / (node_id + SUFFIX)
+        if not path.is_file():
+            hint = "name the folder that it was flashed from: --nodes DIR"
+            raise ToolError(f"{self._folder} has no node {node_id}", hint)
+        parts = read_parts(path)
+        _check_name(path, parts)
+        return parts
+
     def _free(self, bound: dict) -> NodeParts:
         paths = sorted(self._folder.glob("*" + SUFFIX))
         others = set()
@@ -62,10 +73,7 @@ class PreparedNodes:
             if path.stem in bound:
                 continue
             parts = read_parts(path)
-            node_id = parts.ticket.node_id
-            if node_id != path.stem:
-                message = f"{path} holds the node {node_id}: it was renamed or copied"
-                raise ToolError(message, f"name it {node_id}{SUFFIX}, or remove a copy")
+            _check_name(path, parts)
             kit = parts.kit["kit"]
             if self._kit in (None, kit):
                 return parts
@@ -102,3 +110,10 @@ class PreparedNodes:
             with lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
+
+
+def _check_name(path: Path, parts: NodeParts):
+    node_id = parts.ticket.node_id
+    if node_id != path.stem:
+        message = f"{path} holds the node {node_id}: it was renamed or copied"
+        raise ToolError(message, f"name it {node_id}{SUFFIX}, or remove a copy")

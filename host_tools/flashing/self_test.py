@@ -11,7 +11,7 @@ import re
 
 WAITING, GOOD, BAD = "waiting", "ok", "failed"
 _LINE = re.compile(r"([a-z0-9_]+): (.*)")
-_ONCE = ("wifi", "time", "tls")
+ONCE = ("wifi", "time", "tls")
 _ONLINE = re.compile(r"status .*\bonline=1\b.*")
 _HOPELESS = re.compile(r"storage: |policy: (?!version )|keys: missing")
 _WARM_UP_S, _LONGEST_S = 90, 300
@@ -70,7 +70,7 @@ class SelfTest:
         for entry in kit["sensors"]:
             known_s = self._interval_s.get(entry["part"], 0)
             self._interval_s[entry["part"]] = max(known_s, entry["interval_s"])
-        self.states = dict.fromkeys((*self._parts, *_ONCE), (WAITING, ""))
+        self.states = dict.fromkeys((*self._parts, *ONCE), (WAITING, ""))
         self.dead = ""  # why it does not run at all
 
     def wait_s(self) -> int:
@@ -89,7 +89,7 @@ class SelfTest:
             if told:
                 self.dead = words or f"its firmware gives up: {told[1]}"
         if _ONLINE.fullmatch(line):
-            for name in _ONCE:
+            for name in ONCE:
                 self.states[name] = (GOOD, "")
         told = _LINE.fullmatch(line)
         if told:
@@ -125,7 +125,7 @@ class SelfTest:
     def close(self, waited_s: float):
         """No more lines come: says what was waited for in vain, or may still come."""
         for name, (state, _) in self.states.items():
-            if state == WAITING and name not in _ONCE and waited_s >= self._due_s(name):
+            if state == WAITING and name not in ONCE and waited_s >= self._due_s(name):
                 self.states[name] = (BAD, "it says nothing: check its supply and its wires")
             elif state == WAITING:
                 self.states[name] = (WAITING, self._missing(name))
@@ -133,7 +133,7 @@ class SelfTest:
     def _missing(self, name: str) -> str:
         if name == "wifi":
             return "it said nothing of Wi-Fi: does it run? press EN (RST)"
-        if self.states["wifi"][0] != GOOD and name in _ONCE:
+        if self.states["wifi"][0] != GOOD and name in ONCE:
             return "comes after Wi-Fi"
         if name == "time":
             return "no time: can the SNTP server be reached (UDP 123)?"
@@ -147,7 +147,7 @@ class SelfTest:
         if self.dead:
             return True
         return any(
-            state == BAD or (state == WAITING and name in _ONCE)
+            state == BAD or (state == WAITING and name in ONCE)
             for name, (state, _) in self.states.items()
         )
 

@@ -22,14 +22,16 @@ _RESET_S = 0.1
 _LONGEST = 1000  # bytes of a line; noise has no ends of lines
 
 
-def read_lines(port: str, for_s: float, from_reset: bool) -> Iterator[str]:
+def read_lines(
+    port: str, for_s: float, from_reset: bool, is_running: bool = False
+) -> Iterator[str]:
     """Lines as they come, "" when none came for a moment; ends after `for_s` seconds. from_reset:
-    the board starts anew when the port is open, so that no line is missed. ToolError when the port
-    goes away and does not come back."""
+    the board starts anew when the port is open, so that no line is missed. is_running: it is not
+    disturbed. ToolError when the port goes away and does not come back."""
     end_s = time.monotonic() + for_s
     lost_s, rest = None, b""
     while time.monotonic() < end_s:
-        with contextlib.closing(open_line(port, end_s)) as serial:
+        with contextlib.closing(open_line(port, end_s, is_running)) as serial:
             try:
                 if from_reset:
                     from_reset = False
@@ -57,9 +59,10 @@ def reset(serial):
     serial.rts = False
 
 
-def open_line(port: str, end_s: float):
+def open_line(port: str, end_s: float, is_running: bool = False):
     """The port, of pyserial, open with DTR and RTS let go; end_s: when to give up, of
-    time.monotonic(). ToolError when it cannot be opened."""
+    time.monotonic(). is_running: with both asserted, as a system opens a port, since pyserial lets
+    DTR go first, and with RTS alone EN is low for a moment. ToolError when it cannot be opened."""
     import serial
 
     limit_s = min(time.monotonic() + _REOPEN_S, end_s + 1)
@@ -69,7 +72,7 @@ def open_line(port: str, end_s: float):
         except ValueError as err:  # an address such as rfc2217:/host
             raise ToolError(f"{port} is no serial port", "give its name or address") from err
         opened.baudrate, opened.timeout = BAUD, _LOOK_S
-        opened.dtr = opened.rts = False  # both let go: EN and IO0 are high
+        opened.dtr = opened.rts = is_running  # both or none: EN and IO0 are high
         try:
             opened.open()
             return opened

@@ -3,8 +3,8 @@
 
 ["lp1 grant", store's name, serial, made_s, box] ‖ the office's signature
 box: CBOR [[[node, day0, epoch, seal, receipt, {epoch: mix}, [policy digest, …]], …],
-           [published policy, …], [revoked node, …], policy key], by HPKE, info = CBOR of label,
-           name and serial
+           [[published policy, key that signed it], …], [revoked node, …]], by HPKE,
+           info = CBOR of label, name and serial
 
 `seal` is that of `epoch`, or empty when the store has it already; `receipt` is empty for a
 reader. `serial` rises: a store takes no file that is older than the last.
@@ -41,25 +41,29 @@ class GrantedNode:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Grant:
-    """published: of all policies that are named; revoked: nodes that count no more."""
+    """published: (policy, the key that signed it) of all that are named, as a city may have had
+    more than one key; revoked: nodes that count no more."""
 
     nodes: tuple[GrantedNode, ...]
-    published: tuple[bytes, ...]
+    published: tuple[tuple[bytes, bytes], ...]
     revoked: tuple[str, ...]
-    policy_key: bytes
 
     def signed(self, store: str, public: bytes, serial: int, made_s: int, secret: bytes) -> bytes:
         """The file, sealed to the store's key and signed with the office's."""
         rows = [list(dataclasses.astuple(node)) for node in self.nodes]
-        content = [rows, list(self.published), list(self.revoked), self.policy_key]
+        content = [rows, [list(one) for one in self.published], list(self.revoked)]
         plain = cbor2.dumps(content, canonical=True)
         box = sealed_box.seal(plain, public, _info(store, serial))
         return document.sign(secret, document.GRANT, store, serial, made_s, box)
 
     def policies(self) -> dict[bytes, PublishedPolicy]:
-        """{digest: policy}; ToolError unless each is whole and signed by the city's key."""
-        found = [read_published(one, "a policy", self.policy_key) for one in self.published]
-        return {one.policy().digest: one for one in found}
+        """{digest: policy}; ToolError unless each is whole and signed by its key, and all that
+        are named are there."""
+        found = [read_published(policy, "a policy", key) for policy, key in self.published]
+        held = {one.policy().digest: one for one in found}
+        if not all(digest in held for node in self.nodes for digest in node.policies):
+            raise ToolError("the grant names a policy that is not in it", _AGAIN)
+        return held
 
 
 def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[int, Grant]:
@@ -72,24 +76,44 @@ def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[in
         raise ToolError(f"{path} is for {name}, and this is {store}", "take your own file")
     plain = sealed_box.unseal(box, secret, _info(store, serial))
     grant = None
-    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError):
-        rows, published, revoked, policy_key = cbor2.loads(plain)
+    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError, RecursionError):
+        rows, published, revoked = cbor2.loads(plain)
         nodes = tuple(GrantedNode(*row) for row in rows)
-        grant = Grant(nodes, tuple(published), tuple(revoked), policy_key)
-    if grant is None or type(serial) is not int or not all(map(_is_whole, grant.nodes)):
+        grant = Grant(nodes, tuple(map(tuple, published)), tuple(revoked))
+    if grant is None or type(serial) is not int or not _are_whole(grant):
         message = f"{path} does not open: it is sealed to another key than this store's"
         raise ToolError(message, _AGAIN) from None
     return serial, grant
 
 
-def _is_whole(node: GrantedNode) -> bool:
-    keys = [node.seal, node.receipt, *node.mixes.values()]
+def _are_whole(grant: Grant) -> bool:
+    pairs = [[type(part) for part in pair] for pair in grant.published]
     return (
-        is_node_id(node.node_id)
-        and type(node.day0) is int
-        and type(node.epoch) is int
-        and all(type(key) is bytes and len(key) in (0, 32) for key in keys)
+        all(map(_is_whole, grant.nodes))
+        and all(pair == [bytes, bytes] for pair in pairs)
+        and all(type(one) is str for one in grant.revoked)
     )
+
+
+def _is_whole(node: GrantedNode) -> bool:
+    return (
+        type(node.node_id) is str
+        and is_node_id(node.node_id)
+        and type(node.mixes) is dict
+        and all(map(_is_day, (node.day0, node.epoch, *node.mixes)))
+        and all(_is_key(key) or key == b"" for key in (node.seal, node.receipt))
+        and all(map(_is_key, node.mixes.values()))
+        and type(node.policies) is list
+        and all(type(digest) is bytes for digest in node.policies)
+    )
+
+
+def _is_day(value) -> bool:
+    return type(value) is int and 0 <= value < 1 << 20
+
+
+def _is_key(value) -> bool:
+    return type(value) is bytes and len(value) == 32
 
 
 def _info(store: str, serial: int) -> bytes:

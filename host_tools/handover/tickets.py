@@ -10,17 +10,22 @@ with the technician's name. What a thief of the file sees: names, kits, times.
 
 import contextlib
 import dataclasses
+import re
 from pathlib import Path
 
 import cbor2
 
 from host_tools.errors import ToolError
 from host_tools.handover import document, sealed_box
-from host_tools.provisioning.node_parts import NodeParts, decode_parts
+from host_tools.handover.cards import is_name
+from host_tools.provisioning.checked import NAME
+from host_tools.provisioning.node_parts import MOST_BYTES, NodeParts, decode_parts
 from host_tools.provisioning.ticket import is_node_id
 
 SUFFIX = ".tickets"
 ID_BYTES = 16
+MOST = 500  # in one file
+_END_S = 1 << 33
 _AGAIN = "ask the office for another ticket"
 
 
@@ -77,8 +82,11 @@ def read_tickets(path: Path, office: bytes) -> TicketFile:
     tickets = None
     with contextlib.suppress(TypeError):
         tickets = tuple(SealedTicket(*row) for row in rows)
-    if key != office or tickets is None or not all(_is_whole(ticket) for ticket in tickets):
+    is_whole = key == office and is_name(technician) and type(public) is bytes
+    if not is_whole or tickets is None or not all(map(_is_whole, tickets)):
         raise ToolError(f"{path} is not as this version of Lamppost reads it", _AGAIN)
+    if len(tickets) > MOST:
+        raise ToolError(f"{path} holds more than {MOST} tickets", _AGAIN)
     return TicketFile(key, technician, public, tickets)
 
 
@@ -89,6 +97,9 @@ def _is_whole(ticket: SealedTicket) -> bool:
         all(type(one) is bytes for one in blobs)
         and all(type(one) is str for one in texts)
         and all(type(one) is int for one in numbers)
+        and all(0 <= one < _END_S for one in numbers)
         and len(ticket.id) == ID_BYTES
+        and len(ticket.box) <= MOST_BYTES + sealed_box.MORE_BYTES
         and is_node_id(ticket.node_id)
+        and re.fullmatch(NAME, ticket.kit) is not None
     )

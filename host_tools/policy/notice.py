@@ -31,9 +31,8 @@ def notice(
     """The page, in these languages of the policy, by default in all. url: where the page will be;
     it goes into the QR code. ToolError for a language or an address that cannot be used."""
     pages = [words(policy, terms, kit, language) for language in languages or terms.languages]
-    if url and (len(url) > _URL_MAX or not _HTTPS.fullmatch(url)):
-        mend = f"take one with https://, of at most {_URL_MAX} plain characters"
-        raise ToolError(f"{url!r} is not an address for a QR code", mend)
+    if url:
+        check_url(url)
     style = "\n" + _COMMENT.sub("", (_FOLDER / "notice.css").read_text("utf-8")).strip() + "\n"
     return _template().render(
         pages=pages,
@@ -42,6 +41,13 @@ def notice(
         style=Markup(style),
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
+
+
+def check_url(url: str):
+    """ToolError for an address that does not go into a QR code, or is no https://."""
+    if len(url) > _URL_MAX or not _HTTPS.fullmatch(url):
+        mend = f"take one with https://, of at most {_URL_MAX} plain characters"
+        raise ToolError(f"{url!r} is not an address for a QR code", mend)
 
 
 def _template() -> jinja2.Template:

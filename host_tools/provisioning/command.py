@@ -2,8 +2,8 @@
 """Seals a command of the vault for one node, [number, verb, argument, …].
 
 A node notes the number before it acts, and refuses what is not higher than the last: a command
-works once. Numbers are given by the vault, which alone holds the key. A policy comes in parts that
-have no number: each states a fact, and may come again.
+works once. Numbers are given by the vault, which alone holds the key. A policy and a certificate
+come in parts that have no number: each states a fact, and may come again.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from node.pipeline import envelope
 
 NUMBER_END = 1 << 32
 _PART_BYTES = 320  # a node takes packets of 512 bytes
+CERTIFICATE_BYTES = 1394  # with its key: firmware/node/link/identity.py
 
 
 def seal_command(key: bytes, node_id: str, number: int, verb: str, *arguments) -> bytes:
@@ -61,8 +62,20 @@ def mix(key: bytes, node_id: str, number: int, epoch: int, a: bytes) -> bytes:
 def policy_parts(key: bytes, node_id: str, signed: bytes) -> list[bytes]:
     """The messages that bring a node a signed policy (rules and signature), in their order. All of
     them may be sent again at any time: the node passes over what it has."""
-    tag = hashlib.sha256(signed).digest()[:8]
+    return _parts(key, node_id, ["policy"], signed)
+
+
+def certificate_parts(key: bytes, node_id: str, serial: int, content: bytes) -> list[bytes]:
+    """The messages that bring a node a new certificate; content: CBOR [certificate, its private
+    key], both DER. serial: above that of each one before, or the node passes over it."""
+    if not 0 < serial < NUMBER_END or len(content) > CERTIFICATE_BYTES:
+        raise ValueError("not the serial of a certificate to come, or too long for a node")
+    return _parts(key, node_id, ["certificate", serial], content)
+
+
+def _parts(key: bytes, node_id: str, begin: list, content: bytes) -> list[bytes]:
+    head = [0, *begin, hashlib.sha256(content).digest()[:8], len(content)]
     return [
-        _sealed(key, node_id, [0, "policy", tag, len(signed), at, signed[at : at + _PART_BYTES]])
-        for at in range(0, len(signed), _PART_BYTES)
+        _sealed(key, node_id, [*head, at, content[at : at + _PART_BYTES]])
+        for at in range(0, len(content), _PART_BYTES)
     ]

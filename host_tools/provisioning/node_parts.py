@@ -9,6 +9,7 @@ policy key]. It holds keys: who has the file has the node.
 import contextlib
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import cbor2
@@ -19,11 +20,15 @@ from host_tools.errors import ToolError
 from host_tools.policy.signed import check_signature, rules_of
 from host_tools.private_file import write_private
 from host_tools.provisioning.certificates import Identity
-from host_tools.provisioning.kit import node_kit
+from host_tools.provisioning.kit import check_kit, node_kit
 from host_tools.provisioning.ticket import Ticket, is_node_id
+from node.crypto import lms
 
 LABEL = "lp1 node parts"
 SUFFIX = ".parts"
+MOST_BYTES = 1 << 16
+_HOST = re.compile("[!-~]{1,253}")
+_NOT_WHOLE = cbor2.CBORError, ValueError, TypeError, AttributeError, RecursionError
 _AGAIN = "get it again from who prepared the node"
 
 
@@ -80,14 +85,17 @@ class NodeParts:
 
 
 def decode_parts(data: bytes, name: str) -> NodeParts:
-    """The parts in these bytes, which messages call `name`. ToolError when they are not whole."""
+    """The parts in these bytes, which messages call `name`. ToolError when they are not whole, or
+    their kit is not sound; whether it fits a board is for who has one."""
     parts = None
-    with contextlib.suppress(cbor2.CBORError, ValueError, TypeError, AttributeError):
-        parts = _decoded(cbor2.loads(data))
-        if parts is not None and parts.encode() != data:
-            parts = None
+    if len(data) <= MOST_BYTES:
+        with contextlib.suppress(*_NOT_WHOLE):
+            parts = _decoded(cbor2.loads(data))
+            if parts is not None and parts.encode() != data:
+                parts = None
     if parts is None:
         raise ToolError(f"{name} is not a prepared node, or not whole", _AGAIN) from None
+    check_kit(name, parts.kit)
     return parts
 
 
@@ -95,15 +103,14 @@ def _decoded(fields) -> NodeParts | None:
     label, node_id, day0, keys, masks, chain, place, floor_s, kit, policy, policy_key = fields
     certificate, key, ca_der = chain
     host, port, sntp = place
-    texts = (node_id, host, sntp, kit)
-    numbers = (day0, port, floor_s)
-    blobs = (*keys, *masks.values(), policy, policy_key)
-    whole = label == LABEL and is_node_id(node_id) and 0 < port < 65_536
-    whole = whole and all(type(text) is str for text in texts)
-    whole = whole and all(type(number) is int and number >= 0 for number in numbers)
-    whole = whole and all(type(blob) is bytes for blob in blobs)
-    whole = whole and [len(blob) for blob in keys] == [32] * 3
-    whole = whole and all(len(root) == 16 for root in masks.values())
+    numbers = (day0, 1 << 20), (port, 1 << 16), (floor_s, 1 << 33)
+    whole = label == LABEL and is_node_id(node_id) and port != 0
+    whole = whole and all(_is_below(number, end) for number, end in numbers)
+    whole = whole and all(_is_host(text) for text in (host, sntp)) and type(kit) is str
+    whole = whole and len(keys) == 3 and all(_is_blob(key, 32) for key in keys)
+    whole = whole and all(_is_below(stream, 256) and stream for stream in masks)
+    whole = whole and all(_is_blob(root, 16) for root in masks.values())
+    whole = whole and type(policy) is bytes and _is_blob(policy_key, lms.PUBLIC_KEY_LENGTH)
     if not whole:
         return None
     identity = Identity(
@@ -116,6 +123,18 @@ def _decoded(fields) -> NodeParts | None:
     return NodeParts(
         ticket, identity, ca_der, (host, port), sntp, floor_s, json.loads(kit), policy, policy_key
     )
+
+
+def _is_host(text) -> bool:
+    return type(text) is str and _HOST.fullmatch(text) is not None
+
+
+def _is_blob(value, length: int) -> bool:
+    return type(value) is bytes and len(value) == length
+
+
+def _is_below(number, end: int) -> bool:
+    return type(number) is int and 0 <= number < end
 
 
 def write_parts(folder: Path, parts: NodeParts) -> Path:

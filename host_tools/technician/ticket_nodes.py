@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Nodes from a file of tickets, for `lamppost flash`: each ticket makes one board a node.
+"""Nodes from a file of tickets: each ticket makes one board a node (`lamppost flash`).
 
 A ticket is noted as used, durably, before anything is written to the board. The same board gets
 its own ticket again, after a cable fault: the technician's sealed file knows it by a keyed hash of
@@ -67,6 +67,16 @@ class TicketNodes:
                 query = "INSERT INTO used VALUES (?, ?, ?, ?, ?)"
                 self._file.db.execute(query, (*row, self._board(mac)))
             return parts
+
+    def of_node(self, node_id: str) -> NodeParts:
+        """The node with this id, whether its ticket is used or not. ToolError when none of these
+        tickets is its."""
+        with self._lock:
+            for ticket in self._tickets.tickets:
+                if ticket.node_id == node_id:
+                    return self._open(ticket)
+        message = f"{self._path} has no ticket of node {node_id}"
+        raise ToolError(message, "give the file with the ticket by which it was flashed")
 
     def _free(self) -> SealedTicket:
         used, left = self._used(), collections.Counter()

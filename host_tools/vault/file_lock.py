@@ -2,6 +2,7 @@
 """A lock beside a file, for its one writer: the file itself is replaced, and a lock on it would go
 with it."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -13,8 +14,7 @@ def take_lock(path: Path) -> int:
     """Locks PATH.lock until what is returned is closed (os.close), or the process ends. ToolError
     when another has it."""
     try:
-        name = path.with_name(path.name + ".lock")
-        lock = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock = _open(path)
     except OSError as err:
         hint = "see that the folder is there and yours, on a disk of this machine"
         raise ToolError(f"{path}: {err.strerror}", hint) from err
@@ -25,3 +25,19 @@ def take_lock(path: Path) -> int:
         hint = "let the other command end, or stop it"
         raise ToolError(f"{path} is open in another process", hint) from err
     return lock
+
+
+@contextlib.contextmanager
+def turn(path: Path):
+    """Within it PATH.lock is locked; who comes meanwhile waits. OSError."""
+    lock = _open(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _open(path: Path) -> int:
+    name = path.with_name(path.name + ".lock")
+    return os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

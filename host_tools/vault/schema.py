@@ -5,7 +5,7 @@ import sqlite3
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', 'lp1 city vault 2');
+INSERT INTO meta VALUES ('schema', 'lp1 city vault 3');
 CREATE TABLE nodes (
     id TEXT PRIMARY KEY CHECK (length(id) = 10),
     root BLOB NOT NULL CHECK (length(root) = 32),
@@ -26,19 +26,36 @@ CREATE TABLE technicians (
     sign BLOB NOT NULL CHECK (length(sign) = 32),  -- Ed25519, of receipts
     state TEXT NOT NULL CHECK (state IN ('active', 'revoked'))
 ) WITHOUT ROWID;
-CREATE TABLE policies (digest BLOB PRIMARY KEY, published BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE policies (
+    digest BLOB NOT NULL,  -- of the rules, which more than one key may have signed
+    key BLOB NOT NULL CHECK (length(key) = 60),  -- that signed them: LMS, as nodes know it
+    published BLOB NOT NULL,
+    PRIMARY KEY (digest, key)
+) WITHOUT ROWID;
 CREATE TABLE tickets (
     id BLOB PRIMARY KEY CHECK (length(id) = 16),
     node TEXT NOT NULL UNIQUE REFERENCES nodes,
     technician TEXT NOT NULL REFERENCES technicians,
-    policy BLOB NOT NULL REFERENCES policies,
+    policy BLOB NOT NULL,
+    policy_key BLOB NOT NULL,  -- that the node knows, for all its life
     issued_s INTEGER NOT NULL,
     expires_s INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('issued', 'used', 'revoked')),
     used_s INTEGER,
     use BLOB,
-    accepted INTEGER  -- the log entry by which it was
+    accepted INTEGER,  -- the log entry by which it was
+    FOREIGN KEY (policy, policy_key) REFERENCES policies (digest, key)
 ) WITHOUT ROWID;
+CREATE TABLE sent_policies (  -- to nodes, after that of their ticket
+    node TEXT NOT NULL REFERENCES nodes,
+    policy BLOB NOT NULL,
+    policy_key BLOB NOT NULL,
+    PRIMARY KEY (node, policy),
+    FOREIGN KEY (policy, policy_key) REFERENCES policies (digest, key)
+) WITHOUT ROWID;
+CREATE VIEW node_policies AS  -- no node has one twice; UNION would be built for each search
+    SELECT node, policy, policy_key FROM tickets
+    UNION ALL SELECT node, policy, policy_key FROM sent_policies;
 CREATE TABLE certificates (
     serial TEXT PRIMARY KEY,  -- hex: it has up to 160 bits
     name TEXT NOT NULL,
@@ -46,6 +63,13 @@ CREATE TABLE certificates (
     store TEXT REFERENCES stores,  -- whose collector it is, if it is one's
     until_s INTEGER NOT NULL,
     revoked_s INTEGER
+) WITHOUT ROWID;
+CREATE TABLE rotations (
+    node TEXT NOT NULL REFERENCES nodes,
+    serial INTEGER NOT NULL CHECK (serial > 0),  -- as the node tells it; its ticket's has 0
+    certificate TEXT NOT NULL REFERENCES certificates,
+    content BLOB,  -- CBOR [certificate, its key] until the node is known to have it
+    PRIMARY KEY (node, serial)
 ) WITHOUT ROWID;
 CREATE TABLE stores (
     name TEXT PRIMARY KEY,
@@ -79,6 +103,15 @@ CREATE TABLE outgoing (  -- files that are not known to be written
     data BLOB NOT NULL
 ) WITHOUT ROWID;
 """
+CLAIMS = """
+CREATE TABLE IF NOT EXISTS claims (  -- who put a node up
+    node TEXT PRIMARY KEY REFERENCES nodes,
+    technician TEXT NOT NULL REFERENCES technicians,
+    post TEXT NOT NULL,  -- as they call it, or ''
+    claimed_s INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+SCHEMA += CLAIMS  # and, as it came later, made where a vault of this version lacks it
 
 
 def inventory(db: sqlite3.Connection) -> dict[str, int]:

@@ -24,11 +24,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from host_tools import chained_log
 from host_tools.errors import ToolError
-from host_tools.private_file import write_private
+from host_tools.private_file import remove_leftovers, write_private
+from host_tools.times import short
 from host_tools.vault import layout, slots
 from host_tools.vault.file_lock import take_lock
 from host_tools.vault.slots import KEY_SIZE, NONCE_SIZE, Slot
 
+_CLOCK_S = 600  # by so much two machines' clocks may differ
 _DOES_NOT_OPEN = (
     "check passphrase and second factor (`lamppost vault status` lists what is enrolled); "
     "else bring back a backup"
@@ -83,6 +85,7 @@ class SealedFile:
         with file._closed_on_error():
             if not read_only:
                 file._lock = take_lock(file.path)
+                remove_leftovers(file.path)
             data = read_sealed(file.path)
             if not data.startswith(layout.MAGIC):
                 raise ToolError(f"{path} is not a vault, or damaged", "give the vault's file")
@@ -109,7 +112,34 @@ class SealedFile:
     def change(self, verb: str, detail: dict):
         """What is done to `db` within it is written with an entry in the log, durably, or not at
         all: an exception leaves database and file as they were. detail: what JSON can carry, and
-        no secret."""
+        no secret. ToolError as check_clock()."""
+        self.check_clock()
+        with self._changed(verb, detail):
+            yield
+
+    def check_clock(self):
+        """ToolError when this machine's clock is before the newest entry of the log: one of both
+        was written by a wrong clock, and numbers and days that follow from it would be wrong."""
+        now_s, newest_s = int(time.time()), chained_log.newest_s(self.db)
+        if now_s < newest_s - _CLOCK_S:
+            message = f"{self.path} was last changed on {short(newest_s)} UTC, and this machine's"
+            message += f" clock says {short(now_s)}"
+            hint = f"set the clock; if that time was wrong: lamppost vault clock {self.path}"
+            raise ToolError(message, hint)
+
+    def correct_clock(self) -> int:
+        """Goes on from this machine's clock, by an entry of its own, when the newest was written
+        by a clock that was ahead; returns that one's time. ToolError when it is not."""
+        newest_s = chained_log.newest_s(self.db)
+        if newest_s <= time.time():
+            message = f"{self.path} was last changed on {short(newest_s)} UTC, which is past"
+            raise ToolError(message, "there is nothing to correct: go on as usual")
+        with self._changed("clock", {"newest_s": newest_s}):
+            pass
+        return newest_s
+
+    @contextlib.contextmanager
+    def _changed(self, verb: str, detail: dict):
         if self._lock is None:
             raise ToolError(f"{self.path} is open for reading only", "open it for writing")
         if self._is_changing:

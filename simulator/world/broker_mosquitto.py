@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from host_tools.errors import ToolError
-from simulator.world.broker_rules import host_name, mosquitto_acl
+from simulator.world.broker_rules import MOSQUITTO_SETTINGS, host_name, mosquitto_acl
 
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _START_WITHIN_S = 10
@@ -22,16 +22,8 @@ listener {port} 127.0.0.1
 cafile {ca}
 certfile {certificate}
 keyfile {key}
-tls_version tlsv1.2
-require_certificate true
-use_identity_as_username true
-use_username_as_clientid true
-allow_anonymous false
 acl_file {folder}/mosquitto.acl
-set_tcp_nodelay true
-max_inflight_messages 0
-max_queued_messages {queue_limit}
-retain_available false
+{settings}max_queued_messages {queue_limit}
 persistence false
 log_dest stderr
 log_type error
@@ -40,7 +32,7 @@ log_type notice
 log_type information
 """
 
-# Its tls_version is the lowest that it takes; the highest can only be said to OpenSSL.
+# The highest version of TLS can only be said to OpenSSL.
 _OPENSSL_CONFIG = """\
 openssl_conf = main
 [main]
@@ -134,8 +126,9 @@ class MosquittoBroker:
 
     def _launch(self, program: str, port: int):
         config = _CONFIG.format(
-            port=port, folder=self._folder, queue_limit=self._queue_limit, **self._files
-        )
+            port=port, folder=self._folder, queue_limit=self._queue_limit,
+            settings=MOSQUITTO_SETTINGS, **self._files,
+        )  # fmt: skip
         if os.name == "posix" and os.geteuid() == 0:
             config += f"user {getpass.getuser()}\n"  # else it becomes one who may not read keys
         (self._folder / "mosquitto.conf").write_text(config)

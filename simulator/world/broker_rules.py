@@ -18,6 +18,17 @@ _TOPICS = {
     "collector": (("lp/+/down",), ("lp/+/up", "lp/{}/down")),
     "vault": (("lp/+/down",), ()),
 }
+# What any mosquitto of ours is told beside its paths. Its tls_version is the lowest that it takes.
+MOSQUITTO_SETTINGS = """\
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+allow_anonymous false
+set_tcp_nodelay true
+max_inflight_messages 0
+retain_available false
+"""
 _NODE_ID = re.compile("[0-9a-hjkmnp-tv-z]{10}")  # Crockford base32, lower case
 _OTHER_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

@@ -62,6 +62,7 @@ class _Link:
     def __init__(self, broker, clock):
         self._broker, self._clock = broker, clock
         self.connected = False
+        self.serial, self.turn = 0, None
         self.since_ms = 0
 
     def connect(self):
@@ -122,6 +123,7 @@ def _node(broker, clock, random_below) -> Node:
         renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
         quantities=list(HEALTH),
         random_below=random_below,
+        identity=None,  # there is one certificate
     )
 
 

@@ -4,6 +4,7 @@ have summed up: nodes whose records are masked by a few lines of this file, not 
 """
 
 import atexit
+import datetime
 import functools
 import os
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import cbor2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
@@ -28,10 +31,12 @@ from host_tools.policy.terms import StreamTerms, Terms
 from host_tools.provisioning.controller_key import new_sealing_secret
 from host_tools.provisioning.mask_roots import NodeRoots, roots_of, write_roots
 from host_tools.provisioning.ticket import make_ticket, new_node_id, new_root
+from host_tools.public_file import write_public
 from host_tools.vault.factors import KeyFile, make_key_file
 from node.policy.rules import Policy
 
 DAY = 86_400
+DAY_SPAN = datetime.timedelta(days=1)
 DAY0 = 20_500
 START = DAY0 * DAY
 WINDOW = 900
@@ -143,6 +148,26 @@ class VaultedOffice:
         path = self.made / "street.roots"
         write_roots(path, nodes, self.public, self.vault)
         return folder.add(self.path, *self.factors, path)
+
+
+def write_crl(path: Path, authority, revoked: list[Path], until=DAY_SPAN, critical=None):
+    """An authority's list of these certificates in the place of `path`. until: when it is too old,
+    from now on; critical: an extension."""
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.certificate.subject)
+        .last_update(now - 2 * DAY_SPAN)
+        .next_update(now + until)
+    )
+    if critical is not None:
+        builder = builder.add_extension(critical, True)
+    for one in revoked:
+        certificate = x509.load_pem_x509_certificate(one.read_bytes())
+        entry = x509.RevokedCertificateBuilder(certificate.serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(now).build())
+    crl = builder.sign(authority.key, hashes.SHA256())
+    write_public(path, crl.public_bytes(serialization.Encoding.PEM))
 
 
 def ask_for(nodes, policies, *spans, stream=STREAM, purpose=PURPOSE) -> Request:

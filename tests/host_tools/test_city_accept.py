@@ -10,9 +10,11 @@ import pytest
 
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.store_key import read_store_key
+from host_tools.errors import ToolError
+from host_tools.handover import document
 from host_tools.handover.command_file import read_commands
 from host_tools.handover.grants import read_grant
-from host_tools.handover.receipts import decode_receipts
+from host_tools.handover.receipts import MOST, decode_receipts, read_receipts
 from host_tools.technician import technician_file
 from host_tools.vault.sealed_file import SealedFile
 from node.pipeline import envelope
@@ -147,6 +149,55 @@ def test_a_ticket_that_nobody_knows(city):
     code, told, _ = accept(city)
     assert code == 1 and told["nodes"] == city.installed
     assert told["refused"] == {bytes(16).hex(): "this vault has not issued it"}
+
+
+def sign(city, uses):
+    """anna signs receipts of these uses."""
+    receipts = decode_receipts(city.receipts.read_bytes(), "it")
+    with SealedFile.open(city.anna, PASSPHRASE, city.key, read_only=True) as file:
+        more = dataclasses.replace(receipts, uses=(*receipts.uses, *uses))
+        secret = technician_file.key(file, "receipts")[0]
+    head = more.office, more.technician, more.made_s
+    rows = [list(dataclasses.astuple(use)) for use in more.uses]
+    city.receipts.write_bytes(document.sign(secret, document.RECEIPTS, *head, rows))
+
+
+def unknown(city, count):
+    use = decode_receipts(city.receipts.read_bytes(), "it").uses[0]
+    ids = [number.to_bytes(16, "big") for number in range(count)]
+    return [dataclasses.replace(use, id=id_) for id_ in ids]
+
+
+def test_many_that_are_refused_are_counted(city):
+    """Whoever signs thousands fills neither the vault's log nor the screen."""
+    sign(city, unknown(city, 3000))
+    code, told, err = accept(city)
+    assert code == 1 and told["nodes"] == city.installed
+    assert told["refused_count"] == 3000 and len(told["refused"]) == 20
+    assert err.count("error: ticket") == 20 and "and 2980 more: 3000 in all" in err
+    with city.open(read_only=True) as file:
+        query = "SELECT detail FROM log WHERE verb = 'accept'"
+        detail = json.loads(file.db.execute(query).fetchone()[0])
+    assert detail["refused_count"] == 3000 and len(detail["refused"]) == 20
+
+
+@pytest.mark.parametrize("count", [10_000, 100_000])
+def test_more_than_anybody_installs(city, count):
+    before = city.path.read_bytes()
+    sign(city, unknown(city, count))
+    words = ("vault", "accept", city.path, city.receipts, *city.opening(), "-o", city.keys)
+    assert "holds more than 10,000 receipts" in refused(*words)
+    assert city.path.read_bytes() == before and not city.keys.exists()
+
+
+def test_a_technicians_file_does_not_write_more_than_the_office_takes(city):
+    receipts = decode_receipts(city.receipts.read_bytes(), "it")
+    uses = tuple(unknown(city, MOST + 1))
+    with pytest.raises(ToolError, match="10,001 receipts, of 10,000 at most"):
+        dataclasses.replace(receipts, uses=uses).signed(bytes(32))
+    data = dataclasses.replace(receipts, uses=uses[:MOST]).signed(bytes(32))
+    city.receipts.write_bytes(data)
+    assert len(decode_receipts(read_receipts(city.receipts), "it").uses) == MOST
 
 
 def test_one_that_is_refused_does_not_stop_the_others(city):

@@ -2,12 +2,12 @@
 """What a vault gives its broker, at a real mosquitto: who is let in, who is revoked; commands come
 to their node."""
 
-import os
+import contextlib
+import json
 import queue
+import shutil
 import socket
 import ssl
-import subprocess
-import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -16,28 +16,13 @@ from cryptography import x509
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.tls_probe import mutual_tls
-from simulator.world.broker_mosquitto import mosquitto_path
+from host_tools.provisioning.certificates import Authority
 from simulator.world.broker_rules import mosquitto_acl
-from tests.host_tools.city_place import City, refused
+from tests.host_tools.city_broker import city_broker, write_files
+from tests.host_tools.city_place import City, lamppost, refused
 from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
-CONFIG = """\
-listener {port} 127.0.0.1
-cafile {folder}/broker/ca.pem
-crlfile {folder}/broker/crl.pem
-certfile {folder}/tls/broker.pem
-keyfile {folder}/tls/broker.key
-tls_version tlsv1.2
-require_certificate true
-use_identity_as_username true
-use_username_as_clientid true
-allow_anonymous false
-acl_file {folder}/broker/acl
-max_inflight_messages 0
-log_dest stderr
-{user}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -47,50 +32,27 @@ def city(tmp_path_factory):
     city.parts = city.install(*BOARDS)
     city.take_back()
     city.vault("certificate", "broker", "--role", "broker", "--host", "localhost", "-o",
-               city.folder / "tls")  # fmt: skip
+               city.folder / "broker")  # fmt: skip
     city.vault("certificate", "sender", "--role", "vault", "-o", city.folder / "tls")
     city.vault("certificate", "collector-1", "--role", "collector", "--store", "home", "-o",
                city.folder / "tls")  # fmt: skip
     for parts in city.parts:
         parts.identity.save(city.folder / "tls", parts.ticket.node_id)
-    city.vault("broker", "-o", city.folder / "broker")
     return city
 
 
 @pytest.fixture
 def broker(city):
-    """Starts a mosquitto with the files of the moment: (host, port)."""
-    if mosquitto_path() is None:
-        pytest.skip("mosquitto is not installed")
-    running = []
+    """Starts a mosquitto in the place of the last: (host, port). The first of a test knows no
+    session; those that follow have what the one before has kept."""
+    shutil.rmtree(city.folder / "state", ignore_errors=True)
+    with contextlib.ExitStack() as stack:
 
-    def start() -> tuple[str, int]:
-        for process in running:
-            process.terminate()
-            process.wait(5)
-        running.clear()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        user = f"user {os.environ.get('USER', 'root')}" if os.geteuid() == 0 else ""
-        path = city.folder / "mosquitto.conf"
-        path.write_text(CONFIG.format(port=port, folder=city.folder, user=user))
-        log = (city.folder / "mosquitto.log").open("wb")
-        running.append(subprocess.Popen([mosquitto_path(), "-c", path], stderr=log))
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return "127.0.0.1", port
-            except OSError:
-                assert time.monotonic() < deadline
-                assert running[0].poll() is None, (city.folder / "mosquitto.log").read_text()
-                time.sleep(0.05)
+        def start(change=lambda: None) -> tuple[str, int]:
+            stack.close()
+            return stack.enter_context(city_broker(city, change))
 
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(5)
+        yield start
 
 
 class Client:
@@ -110,8 +72,9 @@ class Client:
         self._client.loop_start()
         self._ready.get(timeout=10)
 
-    def say(self, topic, payload):
-        self._client.publish(topic, payload, 1).wait_for_publish(10)
+    def say(self, topic, *payloads):
+        for said in [self._client.publish(topic, payload, 1) for payload in payloads]:
+            said.wait_for_publish(10)
 
     def end(self):
         self._client.disconnect()
@@ -145,6 +108,93 @@ def test_nodes_that_are_active_are_let_in_and_told(city, broker):
             client.end()
 
 
+def send(city, address, *more) -> tuple[int, dict, str]:
+    path = city.folder / "b.commands"
+    city.vault("commands", "-o", path)
+    where = ("--broker", f"localhost:{address[1]}", "--tls-dir", city.folder / "tls")
+    code, out, err = lamppost("send", path, *where, "--name", "sender", *more)
+    return code, json.loads(out) if more else {}, err
+
+
+def test_what_the_broker_keeps_for_nobody_is_not_sent(city, broker):
+    """It drops what is for a node without a session, and says so in MQTT 5 alone."""
+    address = broker()
+    nodes = [parts.ticket.node_id for parts in city.parts]
+    code, told, err = send(city, address, "--json")
+    assert code == 1 and told["sent"] == 0 and sorted(told["not_kept"]) == sorted(nodes)
+    assert f"node {nodes[0]}: the broker keeps nothing for it: it was never connected" in err
+    assert "hint: have it connect" in err and "then send the file again" in err
+    Client(city, address, nodes[0], f"lp/{nodes[0]}/down").end()  # a session stays
+    code, told, _ = send(city, address, "--json")
+    assert code == 1 and told["sent"] == 1 and list(told["not_kept"]) == nodes[1:]
+    Client(city, address, nodes[1], f"lp/{nodes[1]}/down").end()
+    assert send(city, address)[0] == 0
+
+
+def test_what_the_rules_refuse_is_not_sent(city, broker):
+    def forget_the_sender():
+        acl = city.folder / "broker" / "acl"
+        before = acl.read_text()
+        acl.write_text(before.replace("user sender", "user another"))
+        assert acl.read_text() != before
+
+    address = broker(forget_the_sender)
+    code, told, err = send(city, address, "--json")
+    assert code == 1 and told["sent"] == 0 and told["not_kept_count"] == 2
+    assert "the broker's rules do not let us write to it" in err
+
+
+def test_what_waits_for_a_node_outlasts_the_broker(city, broker):
+    address, node = broker(), city.parts[0].ticket.node_id
+    topic = f"lp/{node}/down"
+    Client(city, address, node, topic).end()
+    sender = Client(city, address, "collector-1", "lp/+/up")
+    wanted = [b"%d" % number for number in range(1500)]  # by itself it keeps 1,000
+    sender.say(topic, *wanted)
+    sender.end()
+    client = Client(city, broker(), node, topic)
+    try:
+        assert [client.heard.get(timeout=10).payload for _ in wanted] == wanted
+    finally:
+        client.end()
+
+
+def test_nobody_is_let_in_without_a_certificate_of_the_city(city, broker):
+    address = broker()
+    stranger = Authority.create()
+    stranger.issue(city.parts[0].ticket.node_id, "node").save(city.folder / "tls", "stranger")
+    assert "unknown ca" in handshake(city, address, "stranger")
+    context = ssl.create_default_context(cafile=city.folder / "tls" / "ca.pem")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError), socket.create_connection(address, 5) as plain:
+        context.wrap_socket(plain, server_hostname="localhost").recv(1)
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--at", "relative"), ("--at", "/etc/x\nallow_anonymous true"), ("--state", ""),
+    ("--name", "../broker"), ("--user", "root\nallow_anonymous true"),
+])  # fmt: skip
+def test_what_mosquitto_would_read_as_something_else(city, tmp_path, option, value):
+    words = ("vault", "broker", city.path, *city.opening(), "-o", tmp_path / "x")
+    refused(*words, option, value, code=2)
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_place_on_the_brokers_machine(city, tmp_path):
+    city.vault("broker", "-o", tmp_path, "--at", "/etc/mosquitto/city", "--name", "b1")
+    lines = (tmp_path / "mosquitto.conf").read_text().splitlines()
+    for line in ("listener 8883", "keyfile /etc/mosquitto/city/b1.key",
+                 "crlfile /etc/mosquitto/city/crl.pem", "acl_file /etc/mosquitto/city/acl",
+                 "persistence_location /var/lib/mosquitto/"):  # fmt: skip
+        assert line in lines
+    told = city.vault("broker", "-o", tmp_path)  # as after each accept and revoke
+    assert sorted(told["files"]) == ["acl", "ca.pem", "crl.pem"]
+    assert (tmp_path / "mosquitto.conf").read_text().splitlines() == lines
+    city.vault("broker", "-o", tmp_path, "--state", "/srv")
+    assert "listener 8883" in (tmp_path / "mosquitto.conf").read_text()
+    assert f"certfile {tmp_path}/broker.pem" in (tmp_path / "mosquitto.conf").read_text()
+
+
 def handshake(city, address, name) -> str | None:
     """Why the broker refuses a certificate; None when it does not."""
     tls = city.folder / "tls"
@@ -165,7 +215,6 @@ def test_who_is_revoked_is_shut_out(city, broker):
     assert handshake(city, broker(), node) is None
     city.vault("revoke", "node", node)
     city.vault("revoke", "store", "home")
-    city.vault("broker", "-o", city.folder / "broker")
     address = broker()
     assert "revoked" in handshake(city, address, node)
     assert "revoked" in handshake(city, address, "collector-1")
@@ -178,10 +227,45 @@ def test_who_is_revoked_is_shut_out(city, broker):
     assert crl.is_signature_valid(ca.public_key()) and len(list(crl)) == 2
     numbers = [crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number]
     city.vault("mix", other)
-    city.vault("broker", "-o", city.folder / "broker")
+    write_files(city)
     crl = x509.load_pem_x509_crl((city.folder / "broker" / "crl.pem").read_bytes())
     numbers.append(crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
     assert numbers[1] > numbers[0]
+
+
+def test_certificates_of_others_than_nodes_are_revoked_by_name(city, broker):
+    make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls"
+    for name, store in (("roads-1", "roads"), ("roads-2", "roads")):
+        city.ok(*make, name, "--role", "collector", "--store", store)
+    city.ok(*make, "sender-2", "--role", "vault")
+    with city.open() as file, file.change("as an older version", {}):
+        file.db.execute("UPDATE certificates SET store = NULL WHERE name = 'roads-1'")
+    city.vault("broker", "-o", city.folder / "broker")
+    address = broker()
+    for name in ("roads-1", "roads-2", "sender", "sender-2"):
+        assert handshake(city, address, name) is None
+    for name in ("roads-1", "sender"):
+        told = city.vault("revoke", "certificate", name)
+        assert (told["certificates"], told["nodes"], told["mixed"]) == (1, [], [])
+    city.vault("broker", "-o", city.folder / "broker")
+    address = broker()
+    for name in ("roads-1", "sender"):
+        assert "revoked" in handshake(city, address, name)
+    assert handshake(city, address, "roads-2") is handshake(city, address, "sender-2") is None
+    acl = (city.folder / "broker" / "acl").read_text()
+    assert "roads-2" in acl and "roads-1" not in acl and "user sender\n" not in acl
+    revoke = "vault", "revoke", city.path, "certificate", *city.opening()
+    node = city.parts[1].ticket.node_id
+    for name, said in (("sender", "sender is revoked"), ("eve", "was not given out by this vault"),
+                       (node, f"{node} is a node's")):  # fmt: skip
+        assert said in refused(*revoke, name)
+
+
+def test_both_certificates_of_a_name_end(city):
+    make = "vault", "certificate", city.path, *city.opening(), "--role", "requester", "office"
+    city.ok(*make, "-o", city.folder / "first")
+    city.ok(*make, "-o", city.folder / "second")
+    assert city.vault("revoke", "certificate", "office")["certificates"] == 2
 
 
 def test_nodes_whose_tickets_are_out(city):
@@ -201,9 +285,15 @@ def test_the_list_names_nodes_only():
 
 def test_names_of_certificates(city):
     words = ("vault", "certificate", city.path, *city.opening(), "-o", city.folder / "x")
-    assert "could be a node's id" in refused(*words, "0123456789", "--role", "collector")
-    assert "another role" in refused(*words, "sender", "--role", "collector")
-    assert "--host is for a broker" in refused(*words, "b2", "--role", "broker", code=2)
+    collector = "--role", "collector", "--store", "home"
+    assert "could be a node's id" in refused(*words, "0123456789", *collector)
+    assert "another role" in refused(*words, "sender", *collector)
+    for role in ("broker", "controller"):
+        assert "--host is for a broker" in refused(*words, "b2", "--role", role, code=2)
+    err = refused(*words, "c2", "--role", "collector", code=2)
+    assert "--store is for a collector, which needs one" in err
+    assert "--store is for a collector" in refused(*words, "s2", "--role", "vault", "--store",
+                                                   "home", code=2)  # fmt: skip
     assert "no store or reader eve" in refused(*words, "c2", "--role", "collector", "--store",
                                                "eve")  # fmt: skip
     assert not Path(city.folder / "x").exists()

@@ -3,15 +3,21 @@
 is whole, nothing is half issued, and the same command mends what is missing."""
 
 import shutil
+from collections import Counter
 
+import cbor2
 import pytest
 
 from host_tools import chained_log
+from host_tools.city import mixing
 from host_tools.collector.keyring import Keyring
 from host_tools.handover.cards import read_technician
+from host_tools.handover.claim_code import claim_code
 from host_tools.handover.tickets import read_tickets
+from host_tools.provisioning.ticket import make_ticket
 from host_tools.technician import technician_file
 from host_tools.vault.sealed_file import SealedFile
+from tests.host_tools import test_city_policies
 from tests.host_tools.city_place import City, lamppost
 from tests.host_tools.dying_signer import died_at
 from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
@@ -74,12 +80,15 @@ def look(city) -> dict:
         states = dict(one("SELECT state, count(*) FROM nodes GROUP BY state"))
         tickets = one("SELECT count(*) FROM tickets").fetchone()[0]
         certificates = one("SELECT count(*) FROM certificates WHERE role = 'node'").fetchone()[0]
-        assert sum(states.values()) == tickets == certificates
-        mixes, commands = (one(f"SELECT count(*) FROM {t}").fetchone()[0]
-                           for t in ("mixes", "commands"))  # fmt: skip
-        assert mixes == commands
-        outgoing = one("SELECT count(*) FROM outgoing").fetchone()[0]
-        return {**states, "mixes": mixes, "outgoing": outgoing}
+        rotations = one("SELECT count(*) FROM rotations").fetchone()[0]
+        assert sum(states.values()) == tickets == certificates - rotations
+        wanted = one("SELECT fields FROM commands WHERE until_s > 0")
+        verbs = Counter(cbor2.loads(row[0])[0] for row in wanted)
+        mixes, sent, outgoing = (one(f"SELECT count(*) FROM {t}").fetchone()[0]
+                                 for t in ("mixes", "sent_policies", "outgoing"))  # fmt: skip
+        assert (verbs["mix"], verbs["policy"]) == (mixes, sent)
+        more = {verb: verbs[verb] for verb in ("policy", "resend") if verbs[verb]}
+        return {**states, "mixes": mixes, "outgoing": outgoing, **more}
 
 
 def command(city, *words) -> int:
@@ -124,6 +133,26 @@ def test_issue_goes_on_under_another_name(empty, tmp_path):
     city.install(BOARDS[0])
 
 
+def test_issue_that_goes_on_writes_over_no_other_file(empty, tmp_path):
+    """Not at another name, nor at its own, where somebody else has put one meanwhile."""
+    city = copy_of(empty, tmp_path / "city")
+    gone = city.folder / "usb"
+    words = ("vault", "issue", city.path, "--kit", "air", "--policy", city.folder / "air.policy",
+             "--to", "anna", *city.opening(), "-o")  # fmt: skip
+    assert lamppost(*words, gone / "a.tickets")[0] == 1
+    gone.mkdir()
+    for target in (city.tickets, gone / "a.tickets"):
+        target.write_bytes(b"bob's")
+        code, _, err = lamppost(*words, target)
+        assert code == 1 and "is there already" in err
+        assert target.read_bytes() == b"bob's"
+        assert look(city)["outgoing"] == 1
+    target.unlink()
+    assert lamppost(*words, target)[0] == 0
+    assert look(city) == {"issued": 1, "mixes": 0, "outgoing": 0}
+    city.install(BOARDS[0], tickets=target)
+
+
 def test_accept(installed, tmp_path):
     def work(city):
         return command(city, "vault", "accept", city.path, city.receipts, "-o", city.keys)
@@ -152,8 +181,36 @@ def test_grant(active, tmp_path):
         assert taken["new"] == nodes
 
 
+def test_policy_and_resend(active, tmp_path):
+    """All nodes or none; run again, a policy goes to nobody twice."""
+    nodes = [node for node, row in active.nodes().items() if row["state"] == "active"]
+    policy = test_city_policies.write(active, "2.policy", **test_city_policies.version(2))
+
+    def send(city):
+        words = ("--all", "--policy", city.folder / "2.policy")
+        return command(city, "vault", "policy", city.path, *words)
+
+    def ask(city):
+        words = (nodes[0], "--log", "01020304", "--from", 7)
+        return command(city, "vault", "resend", city.path, *words)
+
+    for work, name, whole in ((send, "policy", 2), (ask, "resend", 1)):
+        found = set()
+        for city, told in each_death(active, tmp_path, work):
+            found.add(told.get(name, 0))
+            if name == "policy" or name not in told:
+                assert work(city) == 0
+            assert look(city)[name] == whole
+            if name == "policy":
+                city.vault("update", "--to", "home", "-o", city.keys)
+                city.ok("keyring", "take", city.home, city.keys)
+                versions = [one.digest for one in Keyring(city.home).node(nodes[0]).policies]
+                assert policy.digest in versions
+        assert found == {0, whole}
+
+
 @pytest.mark.parametrize(
-    "kind, name, mixes", [("technician", "anna", 2), ("store", "home", 4), ("node", None, 2)]
+    "kind, name, mixes", [("technician", "anna", 4), ("store", "home", 4), ("node", None, 2)]
 )
 def test_revoke(active, tmp_path, kind, name, mixes):
     nodes = [node for node, row in active.nodes().items() if row["state"] == "active"]
@@ -171,6 +228,76 @@ def test_revoke(active, tmp_path, kind, name, mixes):
         assert told["mixes"] == (mixes if is_done else 2)
         assert work(city) == (1 if is_done else 0)  # a second time there is nothing to revoke
     assert found == {False, True}
+
+
+def test_mix_in_the_place_of_one_that_was_refused(active, tmp_path):
+    node = next(node for node, row in active.nodes().items() if row["state"] == "active")
+    found = set()
+
+    def work(city):
+        return command(city, "vault", "mix", city.path, node, "--refused", 2)
+
+    for city, told in each_death(active, tmp_path, work):
+        with city.open() as file:
+            epochs = tuple(mixing.mixes_of(file, node))
+        found.add(epochs)
+        assert told["mixes"] == 2
+        assert work(city) == (0 if epochs == (2,) else 1)  # it is forgotten already
+    assert found == {(2,), (3,)}
+
+
+def test_claim(empty, tmp_path):
+    city = copy_of(empty, tmp_path / "made")
+    city.issue(1)
+    with city.open() as file:
+        ((node, root, day0),) = file.db.execute("SELECT id, root, day0 FROM nodes")
+        with file.change("older", {}):
+            file.db.execute("DROP TABLE claims")  # a vault of before has none
+    code = claim_code(make_ticket(root, node, day0).command, node)
+    found = set()
+
+    def work(city, *words):
+        words = node, code, "--by", "anna", "--post", "lamp 1041", *words
+        return command(city, "vault", "claim", city.path, *words)
+
+    for left, _ in each_death(city, tmp_path, work):
+        post = left.nodes()[node]["post"]
+        found.add(post)
+        assert work(left) == (0 if post is None else 1)  # it says by whom, and wants --again
+        assert work(left, "--again") == 0
+        assert left.nodes()[node]["post"] == "lamp 1041"
+    assert found == {None, "lamp 1041"}
+
+
+def test_rotate_and_done(active, tmp_path):
+    nodes = [node for node, row in active.nodes().items() if row["state"] == "active"]
+    before = look(active)["mixes"]
+
+    def work(city):
+        return command(city, "vault", "rotate", city.path, *nodes)
+
+    def finish(city):
+        return command(city, "vault", "rotate", city.path, *nodes, "--done")
+
+    found = set()
+    for city, told in each_death(active, tmp_path / "rotate", work):
+        serials = city.vault("rotate")["certificates"]  # under way
+        found.add(len(serials))
+        assert told["mixes"] == before + len(serials)
+        assert work(city) == (1 if serials else 0)  # a second one has to wait
+        assert sorted(city.vault("rotate")["certificates"]) == nodes
+    assert found == {0, 2}
+    under_way = copy_of(active, tmp_path / "under way")
+    assert work(under_way) == 0
+    found = set()
+    for city, _ in each_death(under_way, tmp_path / "done", finish):
+        serials = city.vault("rotate")["certificates"]
+        with city.open() as file:
+            query = "SELECT count(*) FROM certificates WHERE revoked_s IS NOT NULL"
+            revoked = file.db.execute(query).fetchone()[0]
+        found.add((len(serials), revoked))
+        assert finish(city) == (0 if serials else 1)
+    assert found == {(2, 0), (0, 2)}
 
 
 def test_technician_add_and_setup(empty, tmp_path):

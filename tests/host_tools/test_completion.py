@@ -30,6 +30,9 @@ def test_the_shell_takes_it(shell, check, tmp_path):
         ("lamppost vault technician a", "add"),
         ("lamppost vault issue --exp", "--expires"),
         ("lamppost flash --tick", "--ticket"),
+        ("lamppost verify --key", "--keyring"),
+        ("lamppost lab", "label"),
+        ("lamppost vault cl", "claim"),
         ("lamppost completion z", "zsh"),
     ],
 )

@@ -22,6 +22,7 @@ from controller_fixture import (
     publish,
     signer,
     terms,
+    write_crl,
 )
 
 from host_tools import cli
@@ -297,8 +298,10 @@ def test_serve_in_a_process(run, office, secret_file, tmp_path):
     assert run("serve")[0] == 1  # and none was taken
     assert run("certificate", "--tls-dir", tls, "--cn", "controller")[0] == 0
     (tls / "controller.key").unlink()
-    line = [sys.executable, "-m", "host_tools.cli", "controller", "serve", office.path,
-            "--listen", "127.0.0.1:0", "--key-file", office.factor.path]  # fmt: skip
+    crl = tmp_path / "crl.pem"
+    write_crl(crl, authority, [])
+    line = [sys.executable, "-m", "host_tools.cli", "controller", "serve", office.path, "--crl",
+            crl, "--listen", "127.0.0.1:0", "--key-file", office.factor.path]  # fmt: skip
     environment = {**os.environ, "LAMPPOST_PASSPHRASE_FILE": str(secret_file)}
     served = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
     try:
@@ -308,6 +311,9 @@ def test_serve_in_a_process(run, office, secret_file, tmp_path):
         asked = request_of(office, (0, 4))
         signed = ask(f"https://127.0.0.1:{port}", asked, Tls(*names))
         assert Token.verify(signed, office.public.verifier(), asked).population == 6
+        write_crl(crl, authority, [names[1]])
+        with pytest.raises(ToolError, match="energy-office is revoked"):
+            ask(f"https://127.0.0.1:{port}", asked, Tls(*names))
         assert PASSPHRASE.encode() not in Path(f"/proc/{served.pid}/cmdline").read_bytes()
     finally:
         served.send_signal(signal.SIGTERM)

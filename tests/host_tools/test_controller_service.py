@@ -22,12 +22,12 @@ from host_tools.provisioning.controller_key import decode
 class Running:
     """A controller that serves on a free port of this machine, until close()."""
 
-    def __init__(self, office: Office, context):
+    def __init__(self, office: Office, context, revoked=None):
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self.trouble = []
         work = serve(office.open(), office.ledger.path, context, "127.0.0.1", 0, self._listens,
-                     self.trouble.append)  # fmt: skip
+                     self.trouble.append, revoked)  # fmt: skip
         self._task = self._loop.create_task(work)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -116,10 +116,10 @@ def test_a_refusal_names_its_rule_and_is_in_the_log(running, office, city):
 def test_the_name_in_the_log_is_that_of_the_certificate(running, office, city):
     policy = office.allow()
     nodes = office.nodes(5, policy)
-    city.issue("collector-1", "collector")
-    ask(running.url, ask_for(nodes, [policy], (0, 4)), city.tls("collector-1"))
+    city.issue("transport-office", "requester")
+    ask(running.url, ask_for(nodes, [policy], (0, 4)), city.tls("transport-office"))
     told = json.loads(get(running.url, "/log", city.tls()))
-    assert told["entries"][-1]["by"] == "collector-1"
+    assert told["entries"][-1]["by"] == "transport-office"
 
 
 def test_a_name_that_would_steer_a_terminal_is_nobodys(running, office, city):
@@ -128,7 +128,7 @@ def test_a_name_that_would_steer_a_terminal_is_nobodys(running, office, city):
         get(running.url, "/key", city.tls("steers"))
 
 
-@pytest.mark.parametrize("role", ["node", "vault", "broker", "controller"])
+@pytest.mark.parametrize("role", ["node", "vault", "broker", "controller", "collector"])
 def test_another_role_is_refused_everywhere(running, office, city, role):
     policy = office.allow()
     nodes = office.nodes(5, policy)

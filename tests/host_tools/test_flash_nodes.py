@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Prepared nodes: their file, their folder, and the Wi-Fi that they are given."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -14,7 +15,13 @@ from hypothesis import strategies as st
 from host_tools.errors import ToolError
 from host_tools.flashing.prepared_nodes import PreparedNodes
 from host_tools.flashing.wifi_credentials import PASSWORD, SSID, wifi_credentials
-from host_tools.provisioning.node_parts import decode_parts, read_parts, write_parts
+from host_tools.provisioning.kit import check_kit
+from host_tools.provisioning.node_parts import (
+    MOST_BYTES,
+    decode_parts,
+    read_parts,
+    write_parts,
+)
 from tests.host_tools.prepared_fixture import make_parts, prepare
 
 MACS = [f"02:00:00:00:00:0{n}" for n in range(4)]
@@ -59,6 +66,72 @@ def test_a_field_of_another_kind_is_refused(index, value):
     if type(value) is not type(was) or isinstance(was, list):
         with pytest.raises(ToolError):
             decode_parts(data, "x")
+
+
+STREAM, NOT_A_STREAM = 1, (0, -1, 256, 1 << 70, True, "1", b"1")
+
+
+@pytest.mark.parametrize("stream", NOT_A_STREAM)
+def test_a_mask_of_what_is_no_stream_is_refused(stream):
+    fields = cbor2.loads(ENCODED)
+    fields[MASKS] = {STREAM: bytes(16)}
+    assert decode_parts(cbor2.dumps(fields, canonical=True), "x").ticket.masks == fields[MASKS]
+    fields[MASKS] = {stream: bytes(16)}
+    with pytest.raises(ToolError, match="not a prepared node"):
+        decode_parts(cbor2.dumps(fields, canonical=True), "x")
+
+
+MASKS, PLACE, KIT = 4, 6, 8
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=9), inner,
+                                                                max_size=2),
+    max_leaves=6,
+)  # fmt: skip
+
+
+def with_kit(kit) -> bytes:
+    fields = cbor2.loads(ENCODED)
+    fields[KIT] = kit if isinstance(kit, str) else json.dumps(kit)
+    return cbor2.dumps(fields, canonical=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["all", "kit", "title", "policy", "outbox_kib", "sensors", "sensor"]), JSON)
+def test_a_kit_that_is_not_sound_is_refused(place, value):
+    kit = json.loads(cbor2.loads(ENCODED)[KIT])
+    if place == "all":
+        kit = value
+    elif place == "sensor":
+        kit["sensors"][0] = value
+    else:
+        kit[place] = value
+    with contextlib.suppress(ToolError):  # and never with another error
+        parts = decode_parts(with_kit(kit), "x")
+        check_kit("x", parts.kit)
+        assert place in ("title", "policy", "kit", "outbox_kib")
+
+
+@pytest.mark.parametrize("kit", ["[" * 20_000 + "]" * 20_000, "1" * 5000, '{"kit": NaN}', "[]"])
+def test_a_kit_that_is_no_table_is_refused(kit):
+    with pytest.raises(ToolError):
+        decode_parts(with_kit(kit), "x")
+
+
+@pytest.mark.parametrize("place", [
+    ["a" * 254, 8883, "time"], ["", 8883, "time"], ["a b", 8883, "time"], ["a\n", 8883, "time"],
+    ["a", 65_536, "time"], ["a", 0, "time"], ["a", 8883, "\x1b[2J"],
+])  # fmt: skip
+def test_a_place_that_is_none_is_refused(place):
+    fields = cbor2.loads(ENCODED)
+    fields[PLACE] = place
+    with pytest.raises(ToolError, match="not a prepared node"):
+        decode_parts(cbor2.dumps(fields, canonical=True), "x")
+
+
+def test_parts_without_end_are_refused():
+    with pytest.raises(ToolError, match="not a prepared node"):
+        decode_parts(with_kit(" " * MOST_BYTES + "{}"), "x")
 
 
 @given(st.binary(max_size=60))

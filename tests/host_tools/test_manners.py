@@ -29,6 +29,10 @@ FAILING = {
     ("boards", "check"): "--board nowhere",
     ("policy", "attack"): "nowhere",
     ("policy", "keygen"): "/dev/null/signer",
+    ("verify",): "0a1b2c3d4e --store nowhere",
+    ("label",): "0a1b2c3d4e -o a.pdf --notice-url https://city.example --nodes nowhere",
+    ("vault", "policy"): "nowhere --all --policy nowhere --key-file nowhere",
+    ("vault", "resend"): "nowhere --from-store nowhere --key-file nowhere",
     ("vault", "certificate"): "nowhere c-1 --role collector --store home -o tls "
                               "--key-file nowhere",
     ("sim",): "nowhere",

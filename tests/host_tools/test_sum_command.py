@@ -313,6 +313,9 @@ def test_stores_without_masked_streams(lamppost, tmp_path):
 class Counter(http.server.BaseHTTPRequestHandler):
     """Answers as a controller's service does: tokens for stream 7, refusals for others."""
 
+    def do_GET(self):
+        self._answer(200 if self.path == "/key" else 404, self.server.key)
+
     def do_POST(self):
         request = Request.decode(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, request, self.connection.getpeercert()))
@@ -321,6 +324,9 @@ class Counter(http.server.BaseHTTPRequestHandler):
         else:
             refusal = {"rule": "budget", "message": "the day is spent", "hint": "ask less"}
             status, body = 403, json.dumps(refusal).encode()
+        self._answer(status, body)
+
+    def _answer(self, status, body):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -331,7 +337,7 @@ class Counter(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def office(tmp_path):
+def office(tmp_path, key_file):
     """(its server, its URL, the folder of certificates)"""
     tls = tmp_path / "tls"
     tls.mkdir()
@@ -343,7 +349,7 @@ def office(tmp_path):
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(tls / "office.pem", tls / "office.key")
     server = http.server.HTTPServer(("127.0.0.1", 0), Counter)
-    server.asked, server.signs = [], KEY
+    server.asked, server.signs, server.key = [], KEY, key_file.read_bytes()
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -378,6 +384,19 @@ def test_nobody_is_asked_when_the_answer_could_not_be_used(lamppost, office, tmp
     few = "--nodes", LATE
     refused(lamppost(*asked(), *few, *way, key_file), 1, "covered by 0 nodes")
     refused(lamppost(*asked(), *way[:-3], "--name", "x", way[-1], key_file), 1, "x.pem")
+    assert server.asked == []
+
+
+def test_a_controller_of_another_key_is_not_asked_for_what_costs(lamppost, office, tmp_path):
+    server, url, tls = office
+    for signing in (KEY, Ed25519PrivateKey.generate()):  # one that would even check its tokens
+        key = ControllerKey("office", signing.public_key().public_bytes_raw(),
+                            sealing_public(new_sealing_secret()))  # fmt: skip
+        other = tmp_path / "other.public"
+        other.write_bytes(key.encode())
+        result = lamppost(*asked(), "--controller", url, "--tls-dir", tls, "--name", "energy",
+                          "--controller-key", other)  # fmt: skip
+        refused(result, 1, f"{url} is not the controller office", key.fingerprint(), "nothing was")
     assert server.asked == []
 
 

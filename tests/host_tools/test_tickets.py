@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Tickets: what is in one, that it works once, and what is refused, with each reason."""
 
+import dataclasses
 import shutil
 import time
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from host_tools.errors import ToolError
 from host_tools.handover import document
 from host_tools.handover.receipts import decode_receipts
-from host_tools.handover.tickets import read_tickets
+from host_tools.handover.tickets import SealedTicket, read_tickets
 from host_tools.technician import technician_file
 from host_tools.technician.ticket_nodes import TicketNodes
+from host_tools.times import short
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.city_place import City, lamppost, refused
 from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
@@ -166,6 +171,75 @@ def test_a_box_that_was_moved_to_another_ticket(city):
         assert "does not open" in why_not(city, MAC, tickets=changed)
     with SealedFile.open(city.anna, PASSPHRASE, city.key) as technician:
         assert technician_file.uses(technician) == []  # none of it was used up
+
+
+ROW = [bytes(16), "0123456789", "air", 1_771_200_000, 1_773_800_000, bytes(80)]
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.binary(max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.integers(), inner, max_size=3),
+)
+
+
+def signed_rows(city, rows, technician="anna", public=bytes(32)):
+    """A file that the office itself signed, with these rows."""
+    with city.open(read_only=True) as vault:
+        query = "SELECT secret, public FROM keys WHERE name = 'office'"
+        secret, office = vault.db.execute(query).fetchone()
+    path = city.folder / "rows.tickets"
+    path.write_bytes(document.sign(secret, document.TICKETS, office, technician, public, rows))
+    return path, office
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 5), ANY, st.integers(0, 20))
+def test_a_ticket_of_another_form_is_refused(made, index, value, more):
+    """Whoever signed it: a laptop shows what is in it, and stops at nothing but ToolError."""
+    row = list(ROW)
+    row[index] = value
+    path, office = signed_rows(made, [row] * more)
+    try:
+        file = read_tickets(path, office)
+    except ToolError:
+        return
+    for ticket in file.tickets:
+        assert ticket.kit.isprintable() and short(ticket.issued_s) and short(ticket.expires_s)
+        with pytest.raises(ToolError, match="does not open"):
+            ticket.open("anna", bytes(range(32)))
+
+
+@pytest.mark.parametrize("index, value", [
+    (2, "air\x1b[2J"), (2, ""), (2, "a" * 65), (3, -1), (4, 1 << 40), (4, True),
+    (5, bytes(1 << 17)),
+])  # fmt: skip
+def test_a_ticket_out_of_bounds_is_refused(made, index, value):
+    assert read_tickets(*signed_rows(made, [ROW])).tickets
+    row = list(ROW)
+    row[index] = value
+    with pytest.raises(ToolError, match="not as this version"):
+        read_tickets(*signed_rows(made, [row]))
+
+
+def test_more_tickets_than_are_issued_at_once_are_refused(made):
+    assert len(read_tickets(*signed_rows(made, [ROW] * 500)).tickets) == 500
+    with pytest.raises(ToolError, match="more than 500"):
+        read_tickets(*signed_rows(made, [ROW] * 501))
+    for changes in ({"technician": "a\nb"}, {"public": "key"}):
+        with pytest.raises(ToolError):
+            read_tickets(*signed_rows(made, [ROW], **changes))
+
+
+def test_a_ticket_whose_kit_is_not_sound_does_not_open(city):
+    """Though the office sealed and signed it."""
+    for kit in ([], {}, {"kit": "air"}, {"kit": "air", "outbox_kib": 64, "sensors": [7]}):
+        (parts,) = city.install(MAC)
+        parts = dataclasses.replace(parts, kit=kit)
+        ticket = SealedTicket(bytes(16), parts.ticket.node_id, "air", *ROW[3:5])
+        secret = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+        sealed = ticket.sealed(parts, "anna", secret.public_key().public_bytes_raw())
+        with pytest.raises(ToolError) as err:
+            sealed.open("anna", secret.private_bytes_raw())
+        assert "sensor 1 is not" in err.value.message or "the kit" in err.value.message
+        assert parts.ticket.node_id in err.value.message and err.value.hint
 
 
 def test_only_of_the_kit_that_is_asked_for(city):

@@ -22,6 +22,7 @@ from host_tools.technician import technician_file
 from host_tools.technician.ticket_nodes import TicketNodes
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.city_place import City, lamppost
+from tests.host_tools.test_city_policies import version, write
 from tests.host_tools.test_vault_secrets import Seen
 from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
 
@@ -82,9 +83,16 @@ def whole_way(city) -> str:
     say("keyring", "take", city.roads, grant)
     say("vault", "revoke", city.path, "reader", "roads", *opening)
     say("vault", "mix", city.path, nodes[0], *opening)
+    write(city, "2.policy", **version(2))
+    say("vault", "policy", city.path, "--all", "--policy", city.folder / "2.policy", *opening)
+    say("vault", "resend", city.path, nodes[0], "--log", "01020304", "--from", 1, *opening)
     say("vault", "update", city.path, "--to", "home", "-o", grant, *opening)
     say("vault", "commands", city.path, "-o", city.folder / "a.commands", *opening)
     say("vault", "broker", city.path, "-o", city.folder / "broker", *opening)
+    labels = ("-o", city.folder / "labels.pdf", "--notice-url", "https://city.example/air")
+    say("label", *nodes, *labels, "--vault", city.path, *opening)
+    code = said[-1].split("code ")[1][:9]
+    say("vault", "claim", city.path, nodes[0], code, "--by", "anna", *opening)
     say("vault", "nodes", city.path, *opening)
     say("vault", "log", city.path, *opening)
     # and what is refused

@@ -12,7 +12,14 @@ from pycose.messages import Enc0Message
 from host_tools.collector.keyring import NodeKeys
 from host_tools.collector.open_envelope import Opened, open_envelope
 from host_tools.collector.receipt import seal_receipt
-from host_tools.provisioning.command import mask, mix, resend, seal_command
+from host_tools.provisioning.command import (
+    CERTIFICATE_BYTES,
+    certificate_parts,
+    mask,
+    mix,
+    resend,
+    seal_command,
+)
 from host_tools.provisioning.ticket import make_ticket
 from node.pipeline.down import CommandOpener
 from node.policy.rules import Policy
@@ -168,6 +175,21 @@ def test_what_is_mixed_in_is_a_command():
     for epoch, wrong in ((0, a), (0x10000, a), (1, a[1:]), (1, a + b"x")):
         with pytest.raises(ValueError, match="not an epoch to come"):
             mix(key, node_id, 7, epoch, wrong)
+
+
+def test_a_certificate_comes_in_parts(monkeypatch):
+    for vector in vectors("certificate")[1:]:
+        ivs = iter(bytes.fromhex(part["iv"]) for part in vector["parts"])
+        monkeypatch.setattr("os.urandom", lambda size, ivs=ivs: next(ivs)[:size])
+        key, content = bytes.fromhex(vector["key"]), bytes.fromhex(vector["content"])
+        parts = certificate_parts(key, vector["node"], vector["serial"], content)
+        assert [part.hex() for part in parts] == [part["message"] for part in vector["parts"]]
+    monkeypatch.undo()
+    longest = certificate_parts(bytes(32), "0123456789", 2**32 - 1, bytes(CERTIFICATE_BYTES))
+    assert max(map(len, longest)) < 450  # a node takes packets of 512 bytes
+    for serial, content in ((0, b"x"), (2**32, b"x"), (1, bytes(CERTIFICATE_BYTES + 1))):
+        with pytest.raises(ValueError, match="not the serial of a certificate"):
+            certificate_parts(bytes(32), "0123456789", serial, content)
 
 
 def test_each_command_has_an_iv_of_its_own():

@@ -19,7 +19,7 @@ from node.crypto import ccm
 from node.device.keys import Keys
 from node.device.mixes import MIX_BYTES, MIXES_MAX
 from node.errors import CommandError, FormatError, LinkError
-from node.link import mqtt
+from node.link import identity, identity_parts, mqtt
 from node.pipeline import envelope, publish
 from node.pipeline.down import CommandOpener, ReceiptOpener
 from node.pipeline.outbox import Outbox
@@ -88,6 +88,7 @@ class Fuzzer:
         )  # fmt: skip
         self.keys = Keys()
         self.publisher.take_key = self._take_key
+        self.publisher.identity = self._identity
         client.set_callback(self.publisher.on_message)
         client.on_puback = self.publisher.on_puback
 
@@ -120,6 +121,13 @@ class Fuzzer:
             raise Finding("a mix that should be refused")
         if len(self.keys.mixes) == MIX_BYTES * MIXES_MAX:
             self.keys.keep(0, 0, bytes(32), b"")
+
+    def _identity(self, name, arguments):
+        identity_parts.run(self.keys.nvs, self.client, arguments)
+        if self.client.turn == identity.NEW:
+            identity.run(self.keys.nvs, self.client, LinkError("a new certificate"))
+        if identity.kept(self.keys.nvs):
+            raise Finding("a certificate that should be refused")
 
     def _take_policy(self, arguments):
         PolicyStore(None, "air", {}).take_part(arguments, 1_800_000_000)
@@ -308,7 +316,7 @@ class Fuzzer:
         if kind == 3:
             return self._noise(random.getrandbits(4))
         if kind == 4:
-            return random.choice(("", "resend", "é" * 5, "reset", "mix"))
+            return random.choice(("", "resend", "é" * 5, "reset", "mix", "certificate"))
         if kind == 5:
             return random.choice((None, True, False))
         return [self._value(depth - 1) for _ in range(random.getrandbits(3))]
@@ -324,6 +332,10 @@ class Fuzzer:
             if random.getrandbits(2) == 0:
                 a = self._noise(32) if random.getrandbits(2) else self._value(2)
                 fields[1:] = ["mix", self._number(), a]
+            elif random.getrandbits(2) == 0:
+                at, tag = self._number(), self._noise(8)
+                part = self._noise(random.getrandbits(6)) if random.getrandbits(3) else None
+                fields[1:] = ["certificate", self._number(), tag, self._number(), at, part]
         else:
             ranges = []
             for _ in range(random.choice((0, 1, 2, 5, 60))):

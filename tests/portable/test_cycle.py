@@ -75,6 +75,7 @@ class Link:
     def __init__(self):
         self.connected, self.refuse, self.connects, self.polled = False, None, 0, []
         self.owed, self.takes_ms = False, 0
+        self.serial, self.turn = 0, None
 
     def connect(self):
         self.connects += 1
@@ -242,6 +243,7 @@ class TestCycle(unittest.TestCase):
         self.jitter = []
         self.boots, self.scrub, self.keys = Boots(), Scrub(), Keys()
         self.renewal = Renewal()
+        self.turns, self.no_memory = [], False
         self.node = self.make()
 
     def make(self):
@@ -263,7 +265,13 @@ class TestCycle(unittest.TestCase):
             renewal=self.renewal,
             quantities=["co2_ppm"] + list(HEALTH),
             random_below=self.random_below,
+            identity=self.identity,
         )
+
+    def identity(self, name, err):
+        self.turns.append((name, err.args, self.link.connected))
+        if self.no_memory:
+            raise MemoryError
 
     def random_below(self, limit):
         self.jitter.append(limit)
@@ -545,6 +553,40 @@ class TestCycle(unittest.TestCase):
         self.run_until(1_300_000)
         records = [records for records, instant_s in self.outbox.kept if records]
         self.assertEqual([[r[2] for r in all] for all in records], [[2, 7, 4]])
+
+    def test_health_tells_the_certificate_of_the_latest_receipt(self):
+        policy = Policy(rules(stream(1, "certificate", 600, ["last"], high=99)))
+        self.node.minimiser = Minimiser(policy, {"certificate": 300})
+        self.publisher.receipts, self.link.serial = 1, 4
+        self.run_until(650_000)
+        self.link.serial = 5  # no receipt has come under it
+        self.run_until(1_250_000)
+        self.publisher.receipts = 2
+        self.run_until(1_850_000)
+        told = [records[0][2] for records, _ in self.outbox.kept if records]
+        self.assertEqual(told, [4, 5])
+
+    def test_where_there_is_another_certificate_it_is_told_why_the_link_ended(self):
+        self.link.refuse = LinkError("tls", -0x7780)
+        self.run_until(2000)
+        self.assertEqual(self.turns, [])
+        self.link.turn = 0
+        self.run_until(5000)
+        self.assertTrue(len(self.turns) > 0)
+        self.assertEqual(set(self.turns), {("identity", ("tls", -0x7780), False)})
+        self.no_memory = True  # it goes on with the one it has
+        connects = self.link.connects
+        self.run_until(60_000)
+        self.assertTrue(self.link.connects > connects)
+
+    def test_when_a_new_certificate_has_come_the_link_ends(self):
+        self.run_until(2000)
+        self.link.turn = -1
+        self.run_until(60_000)
+        self.assertEqual(self.turns[0], ("identity", ("a new certificate",), False))
+        self.link.turn = 0
+        self.run_until(120_000)
+        self.assertTrue(self.link.connected)
 
     def test_a_new_policy_takes_effect_at_midnight(self):
         """What ends then is sealed under the one before, the next window under the new one."""

@@ -179,6 +179,32 @@ class TestMix(unittest.TestCase):
         keys.take("mix", 1, [2, A])
         self.assertEqual(len(Keys().mixes), 36)
 
+    def test_one_that_is_in_is_no_refusal_though_its_number_is_not_noted(self):
+        keys, write = Keys(), self.bench.nvs.set
+
+        def failing(namespace, key, *arguments):
+            if key.startswith("commanded"):
+                raise OSError(-0x1105)
+            write(namespace, key, *arguments)
+
+        self.bench.nvs.set = failing
+        with self.assertRaises(OSError):
+            keys.take("mix", 1, [2, A])
+        self.bench.nvs.set = write
+        for both in (keys, Keys()):
+            self.assertEqual((len(both.mixes), both.commanded, both.mix_refused), (36, 0, 0))
+        keys.take("mix", 1, [2, A])  # the broker brings it again
+        self.assertEqual((keys.commanded, keys.mix_refused), (1, 0))
+
+    def test_the_code_alone_is_no_proof_that_it_is_not_in(self):
+        """As when a cut took the number, the broker the command, and it comes too late."""
+        self.bench.nvs.items.clear()
+        write_nvs(seal=HEAD + SEAL + b"\x00\x00\x00\x02" + A)
+        keys = Keys()
+        keys.step_to(2)
+        self.refused(keys, BEGUN, 1, 2, A)
+        self.assertEqual(keys.seal, seal_at(SEAL, 0, 2, {2: A}))
+
     def test_a_tree_that_nvs_does_not_take_may_come_again_with_its_number(self):
         keys, write = Keys(), self.bench.nvs.set
 

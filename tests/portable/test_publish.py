@@ -270,6 +270,13 @@ class TestPublisher(unittest.TestCase):
         self.assertEqual(given, [("mask", 1, [7, bytes(16)]), ("mix", 2, [30, bytes(32)])])
         self.assertEqual(self.commanded, [])
 
+    def test_a_part_of_a_certificate_comes_without_a_number(self):
+        given = []
+        self.publisher.identity = lambda *what: given.append(what)
+        self.command(0, "certificate", 1, bytes(8), 20, 0, b"part")
+        self.assertEqual(given, [("identity_parts", [1, bytes(8), 20, 0, b"part"])])
+        self.assertEqual(self.commanded, [])
+
     def test_forged_and_senseless_commands_do_nothing_and_use_no_number(self):
         log = self.outbox.log
         self.receive(1, log, 5, [])

@@ -65,7 +65,7 @@ def test_who_was_revoked_opens_nothing_from_midnight_on(interpreter, tmp_path, m
         status, counts = node.status, city.collector.counts
         assert city.collector.settled[node.node_id] == status["newest"]
     assert [line for line in log if "its epoch has begun" in line] == [
-        "publish: (2, 'its epoch has begun')"
+        "publish: (2, 'its epoch has begun: 1')"
     ]
     assert (status["unsealed"], status["old_seals"], counts["refused"]) == (0, 0, {})
     revoked, keyring = Keyring(vault.revoked), Keyring(vault.keyring.path)

@@ -7,6 +7,7 @@ They come from tests/host_tools/reference_*.py and pyhsslms, so that firmware an
 are each held against an implementation that shares no line with them. All bytes are hex.
 """
 
+import datetime
 import hashlib
 import json
 from pathlib import Path
@@ -14,9 +15,13 @@ from unittest.mock import patch
 
 import cbor2
 import pyhsslms.pyhsslms as hss
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.host_tools import reference_drbg
 from tests.host_tools import reference_sealer as ref
@@ -191,6 +196,56 @@ def command() -> list:
     return vectors
 
 
+def certificate() -> list:
+    """Certificates of nodes, each with its key; and as commands bring it, in two parts."""
+    vectors = []
+    for serial, (name, node_id, authority) in enumerate((
+        ("provisioned", NODES[0], "authority"), ("second", NODES[0], "authority"),
+        ("third", NODES[0], "authority"), ("fourth", NODES[0], "authority"),
+        ("by another authority", NODES[0], "another"), ("of another node", NODES[1], "authority"),
+    )):  # fmt: skip
+        pair = _issued(node_id, name, authority)
+        content = ref.dumps(list(pair))
+        tag, key = hashlib.sha256(content).digest()[:8], ref.derive(
+            some("root" + node_id, 32), "lp1 command", node_id)  # fmt: skip
+        parts = []
+        for at in range(0, len(content), 320):
+            fields = [0, "certificate", serial, tag, len(content), at, content[at : at + 320]]
+            iv = some(f"certificate iv {name} {at}", 13)
+            message = ref.down(b"c", key, node_id, "command", iv, fields)
+            parts.append({"iv": iv.hex(), "at": at, "message": message.hex()})
+        vectors.append({
+            "name": name, "node": node_id, "key": key.hex(), "serial": serial,
+            "authority": _issued("authority", "authority", "authority")[0].hex(),
+            "certificate": pair[0].hex(), "private": pair[1].hex(), "tag": tag.hex(),
+            "content": content.hex(), "parts": parts,
+        })  # fmt: skip
+    return vectors
+
+
+def _issued(node_id: str, name: str, authority: str) -> tuple[bytes, bytes]:
+    """(certificate, private key), both DER."""
+    key, issuer = (
+        ec.derive_private_key(int.from_bytes(some(f"EC {one}", 31)), ec.SECP256R1())
+        for one in (name, authority)
+    )
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, node_id)]
+    begin = datetime.datetime(2026, 1, 1)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name(attributes))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(some(f"serial {name}", 15)))
+        .not_valid_before(begin)
+        .not_valid_after(begin + datetime.timedelta(days=7300))
+        .add_extension(x509.BasicConstraints(name == authority, None), critical=True)
+        .sign(issuer, SHA256(), ecdsa_deterministic=True)
+    )
+    private = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return signed.public_bytes(Encoding.DER), private
+
+
 def policy_length() -> list:
     """The length to which every plaintext of an instant is padded."""
     midnight = NOON - NOON % 86_400
@@ -317,7 +372,7 @@ def mask() -> list:
 FILES = {
     "hkdf": hkdf, "ccm": ccm, "seal_chain": seal_chain, "envelope": envelope, "receipt": receipt,
     "command": command, "policy_length": policy_length, "lms": lms, "signed_policy": signed_policy,
-    "drbg": drbg, "mask": mask,
+    "drbg": drbg, "mask": mask, "certificate": certificate,
 }  # fmt: skip
 
 

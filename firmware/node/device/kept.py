@@ -38,23 +38,26 @@ class Kept:
             self._erase(1 - self._at)
 
     def keep(self, value: bytes):
-        """Durable when it returns. OSError: the value before is still there."""
+        """Durable when it returns. OSError: the value before is still there, and is the one that
+        counts, also after a restart; only if nothing can be erased either may what was to be kept
+        count from the next start on. An old value that cannot be erased goes at the next call, or
+        start."""
         if value == self.value:
             return
-        before, self._at = self._at, 1 - self._at
+        at = 1 - self._at
         try:
-            self._erase(self._at)  # what a cut left
-            self._nvs.set_blob(self._names[self._at], value)
+            self._erase(at)  # what a cut left
+            self._nvs.set_blob(self._names[at], value)
             self._nvs.commit()
         except OSError:
-            self._at = before
+            self._erase(at)  # it may have been written, and is the greater
             raise
-        self.value = value
-        self._erase(before)
+        self._erase(self._at)
+        self.value, self._at = value, at
 
     def _erase(self, i: int):
         try:
             self._nvs.erase_key(self._names[i])
+            self._nvs.commit()
         except OSError:
-            return  # it is not there
-        self._nvs.commit()
+            pass  # it is not there, or there are two for a while, of which the greater counts

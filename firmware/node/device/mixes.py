@@ -8,7 +8,10 @@ Until its epoch comes, `a` waits at the end of the seal's blob, as it came: epoc
 The number of a mix is noted behind, not before as with other commands: a power cut in between
 leaves it without an acknowledgement, so the broker brings it again, and what is there already may
 come again. Were it noted before, a cut would lose it, and from its epoch on no store could open
-what the node seals.
+what the node seals. One case is left: a cut lies between, the broker lost the command, and it
+comes once more when its epoch has begun. Then "its epoch has begun" (2) is told of a mix that is
+in. So `lamppost send` refuses a file with a mix whose day is there, and the office goes by what
+its stores open, not by the code (host_tools/city/README.md, "A mix that a node refuses").
 
 Rare, so keys.py imports it when the seal steps or a mix comes, and forgets it.
 """
@@ -67,10 +70,10 @@ def mix(keys, number: int, arguments: list):
         raise
     try:
         keys.keep(keys.epoch, keys.policy_version, keys.seal, mixes)
-        keys.use_command(number)
     except (OSError, MemoryError):
         keys.mix_refused = _NOT_KEPT
         raise
+    keys.use_command(number)  # where that fails it is in all the same, and may come again
 
 
 def _each(mixes: bytes) -> list:
@@ -93,12 +96,12 @@ def _added(mixes: bytes, now: int, arguments: list) -> bytes:
     if not 0 <= epoch <= _EPOCH_MAX or len(a) != MIX_BYTES - _EPOCH:
         raise CommandError(_FORM, "not a mix")
     if epoch <= now:
-        raise CommandError(_BEGUN, "its epoch has begun")
+        raise CommandError(_BEGUN, "its epoch has begun: " + str(epoch))
     waiting = dict(_each(mixes))
     if waiting.get(epoch, a) != a:
-        raise CommandError(_OTHER, "another waits for its epoch")
+        raise CommandError(_OTHER, "another waits for its epoch: " + str(epoch))
     if epoch in waiting:
         return mixes
     if len(waiting) == MIXES_MAX:
-        raise CommandError(_FULL, "as many wait as there is room for")
+        raise CommandError(_FULL, "no room for one more: " + str(epoch))
     return mixes + _joined(epoch, a)  # behind: of two that a cut left the longer counts

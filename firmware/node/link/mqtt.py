@@ -48,6 +48,8 @@ class MQTTClient(umqtt.simple.MQTTClient):
     uptime_ms(). A packet longer than `send_size` (at most 16 KiB) is refused, and a message longer
     than `receive_size` thrown away: `oversized` counts them."""
 
+    serial, newest, turn = 0, 0, None  # of the certificate in `context`: see identity.py
+
     def __init__(
         self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
         receive_size=1024, send_size=1536, connect_ms=20_000, answer_ms=10_000,
@@ -55,7 +57,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         super().__init__(client_id, server, port=port, keepalive=keepalive_s)
         self.connected = False
         self.on_puback = None  # called with the packet id of each of our messages that is taken
-        self._context = context
+        self.context = context
         self._clock = clock
         self._max_in_flight = max_in_flight
         self._connect_ms = connect_ms
@@ -72,7 +74,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self._raw = None  # the TCP socket below self.sock
         self._readable = self._writable = None
         self._greeted = False  # whether TLS is set up and has taken our CONNECT
-        self._session = None  # the CONNACK's session-present flag
+        self.session = None  # the CONNACK's session-present flag; None: it was not let in
         self._ping_ms = None  # when the PINGREQ was sent that has no answer yet
         self._sent_ms = 0
         self._op = None
@@ -88,7 +90,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self.close()
         limit_ms = self._connect_ms if timeout is None else timeout * 1000
         deadline_ms = self._clock.uptime_ms() + limit_ms
-        self._greeted, self._session, self._ping_ms = False, None, None
+        self._greeted, self.session, self._ping_ms = False, None, None
         self._requests.clear()
         for packet_id in self._in_flight:
             self._in_flight[packet_id] = None
@@ -98,10 +100,10 @@ class MQTTClient(umqtt.simple.MQTTClient):
             raise self._lost(err)
         self._send(self._pack_connect(clean_session), deadline_ms)
         self._greeted = True
-        while self._session is None:
+        while self.session is None:
             self._poll_until(deadline_ms)
         self.connected = True
-        return self._session
+        return self.session
 
     def close(self):
         """Ends the connection without a word; the broker keeps the session."""
@@ -228,7 +230,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
         raw.setsockopt(*_TCP_NODELAY)
         raw.setblocking(False)
         # The first write drives the handshake: thus a peer that trickles has one deadline too.
-        self.sock = self._context.wrap_socket(
+        self.sock = self.context.wrap_socket(
             raw, server_hostname=self.server, do_handshake_on_connect=False
         )
 
@@ -383,11 +385,11 @@ class MQTTClient(umqtt.simple.MQTTClient):
     def _handle(self, first, at, end):
         rx, size = self._rx, end - at
         number = rx[at] << 8 | rx[at + 1] if size >= 2 else 0
-        if first == 0x20 and size == 2 and self._session is None:
+        if first == 0x20 and size == 2 and self.session is None:
             if number & 0xFF:
                 raise self._lost("refused")
-            self._session = number >> 8 == 1
-        elif self._session is None:
+            self.session = number >> 8 == 1
+        elif self.session is None:
             raise self._lost("malformed")  # nothing comes before CONNACK
         elif first == 0x40 and size == 2:
             if self._in_flight.get(number) is not None:

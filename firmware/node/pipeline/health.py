@@ -7,7 +7,7 @@ Stands beside the sensors in the cycle, with the same verbs as pipeline/sample.p
 HEALTH = (
     "resets_power", "resets_watchdog", "resets_other", "boots_unreached", "flash_formats",
     "old_seals", "sensor_faults", "windows_unsealed", "clock_steps",
-    "policy_refused", "mix_refused",
+    "policy_refused", "mix_refused", "certificate",
 )  # fmt: skip
 HEALTH_INTERVAL_S = 300
 

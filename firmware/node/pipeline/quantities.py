@@ -72,7 +72,7 @@ QUANTITIES = {
     "leak_present": ("", 1, 0, 1),
     "battery_mv": ("V", 1000, 0, 60_000),
     "solar_mv": ("V", 1000, 0, 100_000),
-    # health of the node itself: since it was provisioned, and the last four since its power-up
+    # health of the node itself: since it was provisioned, and the last five since its power-up
     "resets_power": ("", 1, 0, 65_535),
     "resets_watchdog": ("", 1, 0, 65_535),
     "resets_other": ("", 1, 0, 65_535),
@@ -84,6 +84,7 @@ QUANTITIES = {
     "clock_steps": ("", 1, 0, 1_000_000),
     "policy_refused": ("", 1, 0, 99),  # why one was refused last: policy/README.md; 0 for none
     "mix_refused": ("", 1, 0, 99),  # the same of a mix: README.md of firmware/
+    "certificate": ("", 1, 0, 65_535),  # its serial at the latest receipt; 0: the first
 }
 
 

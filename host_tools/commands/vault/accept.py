@@ -7,8 +7,9 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import mix_days
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
-from host_tools.errors import ToolError
+from host_tools.commands.vault.refusals import complain_of, first_of
 
 _PATH = click.Path(path_type=Path)
 
@@ -36,26 +37,31 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
         --key-file /media/usb/city.key
     """
     from host_tools.city.accept import accept as take
+    from host_tools.city.mixing import far_ahead
     from host_tools.city.outgoing import write_derived
-    from host_tools.handover import document
+    from host_tools.handover.receipts import read_receipts
     from host_tools.public_file import check_target
     from host_tools.vault.sealed_file import SealedFile
 
     check_target(output, ".grant", {path: "the vault", receipts: "the receipts"})
-    data = document.read(receipts)
+    data = read_receipts(receipts)
+    now_s = int(time.time())
     with SealedFile.open(path, passphrase(), factor) as file:
-        done = take(file, data, str(receipts), int(time.time()), store)
+        done = take(file, data, str(receipts), now_s, store)
         write_derived(output, done.keys)
-    for ticket, why in done.refused.items():
-        console.complain(
-            ToolError(f"ticket {ticket}: {why}", "it does not count: ask who used it")
-        )
+        far = far_ahead(file, done.nodes, now_s)
+    mix_days.note_far(far)
+    complain_of("ticket", done.refused, "it does not count: ask who used it")
     if as_json:
         console.result_json({
             "technician": done.technician, "nodes": done.nodes, "known": done.known,
-            "refused": done.refused, "store": done.store, "file": str(output),
+            "refused": first_of(done.refused), "refused_count": len(done.refused),
+            "store": done.store, "file": str(output),
+            "days": done.days, "far": mix_days.as_object(far),
         })  # fmt: skip
     else:
         console.result(f"{done.technician}: {len(done.nodes)} nodes are active, "
                        f"{len(done.known)} were known; {output}: for {done.store}")  # fmt: skip
+        if done.days:
+            console.result(f"a mix for each {mix_days.as_text(done.days.values())}")
     return 1 if done.refused else 0

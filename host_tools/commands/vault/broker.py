@@ -17,27 +17,51 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
               help="Let in nodes whose tickets are out, so that their self-test ends well. What "
                    "they send opens when their receipts are accepted.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
-              help="Where acl, crl.pem and ca.pem go.")  # fmt: skip
+              help="Where mosquitto.conf, acl, crl.pem and ca.pem go.")  # fmt: skip
+@click.option("--at", metavar="DIR",
+              help="Where they will lie on the broker's machine, beside its certificate and key. "
+                   "Default: where -o says.")  # fmt: skip
+@click.option("--name", metavar="CN",
+              help="Of the broker's certificate, CN.pem and CN.key. Default broker.")  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65_535), metavar="PORT",
+              help="Where it listens. Default: that of `setup`.")  # fmt: skip
+@click.option("--state", metavar="DIR",
+              help="Where it keeps what waits. Default /var/lib/mosquitto.")  # fmt: skip
+@click.option("--user", metavar="NAME",
+              help="Who it becomes when root starts it. Default: mosquitto's own.")  # fmt: skip
 @json_option
-def broker(path, factor, passphrase, with_issued, output, as_json):
-    """Write what a mosquitto needs: who may do what (acl_file), who is revoked (crlfile).
+def broker(path, factor, passphrase, with_issued, output, at, name, port, state, user, as_json):
+    """Write what a mosquitto needs: its settings, who may do what, who is revoked.
 
-    Write it after each accept and revoke, and restart the broker. The list is good for 400 days;
-    an older one shuts everybody out. Example:
+    Write it after each accept and revoke, and restart the broker, which runs with that one
+    mosquitto.conf. That file stays as it is, when it is there, unless --at, --name, --port,
+    --state or --user is given. The list is good for 400 days; an older one shuts everybody out.
+    Example:
 
     \b
     lamppost vault broker city.vault -o /etc/mosquitto/city \\
         --key-file /media/usb/city.key
     """
+    from host_tools.city.broker_config import FILE, BrokerPlace
     from host_tools.city.broker_files import broker_files
-    from host_tools.city.vault_keys import check_kind
+    from host_tools.city.vault_keys import check_kind, place_of
     from host_tools.errors import ToolError
+    from host_tools.handover.cards import check_name
     from host_tools.public_file import write_public
     from host_tools.vault.sealed_file import SealedFile
 
+    for one, option in ((name, "--name"), (user, "--user")):
+        if one is not None:
+            check_name(one, option)
+    told = {"at": at, "name": name, "port": port, "state": state, "user": user}
+    told = {key: value for key, value in told.items() if value is not None}
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         check_kind(file)
+        file.check_clock()
         made = broker_files(file, int(time.time()), with_issued)
+        if told or not (output / FILE).exists():
+            usual = {"at": str(output.resolve()), "port": place_of(file)[0][1]}
+            made[FILE] = BrokerPlace(**{**usual, **told}).config()
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as err:

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import mix_days
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -19,14 +20,15 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 def commands(path, factor, passphrase, output, as_json):
     """Write the commands that nodes are to get, each sealed for its node, for `lamppost send`.
 
-    All that are of use still, also those that were written before: a node takes each once.
-    Example:
+    All that are of use still, also those that were written before: a node takes each once. A mix
+    whose day has come is not: the node would refuse it. What is held goes out with a later file,
+    when earlier mixes have passed: a node lets 4 wait. Example:
 
     \b
     lamppost vault commands city.vault -o city.commands \\
         --key-file /media/usb/city.key
     """
-    from host_tools.city.mixing import messages
+    from host_tools.city import mixing, rotate
     from host_tools.city.outgoing import write_derived
     from host_tools.city.vault_keys import check_kind
     from host_tools.handover import command_file
@@ -34,11 +36,44 @@ def commands(path, factor, passphrase, output, as_json):
     from host_tools.vault.sealed_file import SealedFile
 
     check_target(output, command_file.SUFFIX, {path: "the vault"})
+    now_s = int(time.time())
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         check_kind(file)
-        found = messages(file, int(time.time()))
-    write_derived(output, command_file.encode(found))
+        file.check_clock()
+        queued = mixing.queued(file, now_s)
+        found = mixing.messages(file, now_s) + rotate.messages(file)
+        far = mixing.far_ahead(file, {one.node_id for one in queued}, now_s)
+    going = [one.until_s for one in queued if one.verb == "mix" and not one.is_held]
+    write_derived(output, command_file.encode(found, min(going, default=None)))
+    mix_days.note_far(far)
     if as_json:
-        console.result_json({"file": str(output), "commands": len(found)})
+        console.result_json({"file": str(output), "commands": len(found),
+                             "queued": [_row(one) for one in queued],
+                             "far": mix_days.as_object(far)})  # fmt: skip
         return
+    _show(queued)
     console.result(f"{output}: {len(found)} commands")
+
+
+def _row(one) -> dict:
+    """Without what it brings, which may be a key."""
+    from host_tools.times import iso
+
+    until = iso(one.until_s)
+    row = {"node": one.node_id, "number": one.number, "verb": one.verb, "until": until}
+    mix = {"epoch": one.arguments[0], "day": until[:10]} if one.verb == "mix" else {}
+    return {**row, **mix, "is_held": one.is_held}
+
+
+def _show(queued: list):
+    from rich.table import Table
+
+    if not queued:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("node", "command", "epoch", "until", "held"):
+        table.add_column(name, overflow="fold")
+    for row in map(_row, queued):
+        epoch, held = str(row.get("epoch", "")), "yes" if row["is_held"] else ""
+        table.add_row(row["node"], row["verb"], epoch, row["until"][:10], held)
+    console.result(table)

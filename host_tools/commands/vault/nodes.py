@@ -6,6 +6,8 @@ import rich_click as click
 from host_tools import console
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
+_SHOWN = 4  # mixes of a node: the last; --json has all
+
 
 @click.command()
 @file_argument
@@ -13,7 +15,8 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @click.option("--state", type=click.Choice(["issued", "active", "revoked"]), help="Only these.")
 @json_option
 def nodes(path, factor, passphrase, state, as_json):
-    """List nodes, their tickets, and who may open them. Example:
+    """List nodes, their tickets, who may open them from which epoch on, and the epochs and days of
+    their mixes. Example:
 
     \b
     lamppost vault nodes city.vault --state issued \\
@@ -32,11 +35,20 @@ def nodes(path, factor, passphrase, state, as_json):
     from host_tools.times import short
 
     table = Table(box=None, pad_edge=False)
-    for name in ("node", "kit", "state", "technician", "ticket", "expires", "stores"):
+    for name in ("node", "kit", "state", "technician", "ticket", "expires", "policy", "stores",
+                 "mixes", "claimed", "post"):  # fmt: skip
         table.add_column(name, overflow="fold")
     for row in rows:
         expires = short(row["expires_s"]) if row["state"] == "issued" else ""
         stores = " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items())
+        mixes = " ".join(f"{one['epoch']}:{one['day']}" for one in row["mixes"][-_SHOWN:])
         table.add_row(row["node"], row["kit"], row["state"], row["technician"], row["ticket"],
-                      expires, stores)  # fmt: skip
+                      expires, str(row["policy"] or ""), stores, mixes, _claimed(row),
+                      row["post"] or "")  # fmt: skip
     console.result(table)
+
+
+def _claimed(row: dict) -> str:
+    from host_tools.times import short
+
+    return f"{row['claimed_by']} {short(row['claimed_s'])}" if row["claimed_by"] else ""

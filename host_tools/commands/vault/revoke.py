@@ -7,9 +7,10 @@ import time
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import VERBS, mix_days
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
-_KINDS = click.Choice(["node", "ticket", "technician", "store", "reader"])
+_KINDS = click.Choice(["node", "ticket", "technician", "store", "reader", "certificate"])
 
 
 @click.command()
@@ -19,28 +20,38 @@ _KINDS = click.Choice(["node", "ticket", "technician", "store", "reader"])
 @opening
 @json_option
 def revoke(path, kind, name, factor, passphrase, as_json):
-    """Take back a node, a ticket, a technician, a store or a reader.
+    """Take back a node, a ticket, a technician, a store, a reader or a certificate.
 
     A node, or a ticket that is not used, counts no more. Of a technician: the same for all tickets
-    that are not used; the nodes that they have installed go on, with a mix. Of a store or reader:
-    a mix for all its nodes. It then says what the broker and the other stores need. Example:
+    that are not used; the nodes that they have installed go on, each with a mix. Of a store or
+    reader: a mix for all its nodes. A certificate, by the name in it, of whom else than a node:
+    all of that name end. It then says what the broker and the other stores need. Example:
 
     \b
     lamppost vault revoke city.vault technician anna \\
         --key-file /media/usb/city.key
     """
+    from host_tools.city.mixing import far_ahead
     from host_tools.city.revoke import revoke as take_back
     from host_tools.vault.sealed_file import SealedFile
 
+    now_s = int(time.time())
     with SealedFile.open(path, passphrase(), factor) as file:
-        done = take_back(file, kind, name, int(time.time()))
+        done = take_back(file, kind, name, now_s)
+        far = far_ahead(file, done.mixed, now_s)
+    mix_days.note_far(far)
     if as_json:
-        console.result_json({"kind": kind, "name": name, **dataclasses.asdict(done)})
+        told = {**dataclasses.asdict(done), "far": mix_days.as_object(far)}
+        console.result_json({"kind": kind, "name": name, **told})
         return
-    console.result(f"{kind} {name} is revoked: {len(done.nodes)} nodes count no more, "
-                   f"{len(done.mixed)} get a mix")  # fmt: skip
+    mixed = f"{len(done.mixed)} get a mix {mix_days.as_text(done.days.values())}".rstrip()
+    console.result(f"{kind} {name} is revoked: {len(done.nodes)} nodes count no more, {mixed}")
     for store in done.stores:
         console.note(f"next: lamppost vault update {path} --to {store}")
     if done.mixed:
         console.note(f"then: lamppost vault commands {path}, and lamppost send")
     console.note(f"and: lamppost vault broker {path}, and restart the broker")
+    if kind == "technician" and done.mixed and "rotate" in VERBS:
+        console.note("who has a copy of a ticket can still be the node at the broker, and read "
+                     f"its mix: lamppost vault rotate {path} {' '.join(done.mixed)}; once that is "
+                     "done: lamppost vault mix")  # fmt: skip

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""`lamppost vault mask`: trees of masked streams, once more."""
+
+import time
+
+import rich_click as click
+
+from host_tools import console
+from host_tools.commands.vault.factor_options import file_argument, json_option, opening
+
+
+@click.command()
+@file_argument
+@click.argument("nodes", nargs=-1, required=True, metavar="NODE…")
+@opening
+@json_option
+def mask(path, nodes, factor, passphrase, as_json):
+    """Queue the trees of masked streams again, for nodes that have lost one or were never told.
+
+    `accept` queues them for 30 days. A node keeps the trees that it has. Then `lamppost vault
+    commands`.
+
+    \b
+    lamppost vault mask city.vault 0a1b2c3d4e --key-file /media/usb/city.key
+    """
+    from host_tools.city.roots import send_masks_again
+    from host_tools.vault.sealed_file import SealedFile
+
+    with SealedFile.open(path, passphrase(), factor) as file:
+        count = send_masks_again(file, nodes, int(time.time()))
+    if as_json:
+        console.result_json({"file": str(path), "commands": count})
+        return
+    for node_id, number in count.items():
+        console.result(f"{node_id}: {number} trees")
+    console.note(f"then: lamppost vault commands {path}, and lamppost send")
