@@ -4,7 +4,7 @@ boot.py leaves after a cold boot (firmware/boot.py).
 
     reset ─▶ "maintenance: Ctrl-C within 3 s" ─▶ Ctrl-C ─▶ ">>> "
 
-One Ctrl-C, and not before the node asks for it: what is typed earlier reaches no program, which is
+Ctrl-C, and not before the node asks for it: what is typed earlier reaches no program, which is
 why a program that types it once when it connects, as mpremote does, mostly comes too soon or late.
 """
 
@@ -43,11 +43,12 @@ def _wait_for_prompt(port: str, line, limit_s: float, show: Callable) -> bool:
     heard, asked = b"", False
     while time.monotonic() < limit_s:
         heard += line.read(line.in_waiting or 1)
-        if not asked and _WINDOW in heard:
-            asked = True
+        if _WINDOW in heard:  # again, should it start again in between
+            heard = heard.rpartition(_WINDOW)[2]
             show("stops the node", 50)
             line.write(_CTRL_C)
-            limit_s = time.monotonic() + _BOOT_S
+            limit_s = limit_s if asked else time.monotonic() + _BOOT_S
+            asked = True
         if heard.endswith(_PROMPT):
             show("is at the prompt", 100)
             return asked
