@@ -35,6 +35,9 @@ FAILING = {
     ("vault", "resend"): "nowhere --from-store nowhere --key-file nowhere",
     ("vault", "certificate"): "nowhere c-1 --role collector --store home -o tls "
                               "--key-file nowhere",
+    ("update",): "--firmware-only --board nowhere",
+    ("wipe",): "--yes --nodes nowhere",
+    ("maintain",): "--port nowhere",
     ("sim",): "nowhere",
     ("sim", "board"): "--pty --board nowhere",
 }  # fmt: skip
