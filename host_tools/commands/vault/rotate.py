@@ -62,5 +62,5 @@ def _show_done(path, revoked: dict, as_json: bool):
         console.result_json({"file": str(path), "revoked": revoked})
         return
     for node_id, count in revoked.items():
-        console.result(f"{node_id}: {count} earlier certificates are revoked")
+        console.result(f"{node_id}: certificates before it that are revoked: {count}")
     console.note(f"next: lamppost vault broker {path}, and restart the broker")
