@@ -195,7 +195,7 @@ def test_check(lamppost, tmp_path):
     code, out, _ = lamppost("check", TRAFFIC, "--kit", "traffic")
     told = " ".join(out.split())
     assert code == 0
-    assert "releases 312 records a day, in 96 messages" in told
+    assert "releases 360 records a day, in 96 messages" in told
     assert "warning: stream 1: k without noise is no differential privacy" in told
     assert "why: " in told and "mend: " in told
     code, out, err = lamppost("check", TRAFFIC, "--strict")
