@@ -19,6 +19,7 @@ from host_tools.times import short
 from host_tools.vault.sealed_file import SealedFile
 
 _CLOCK_S = 86_400  # by so much a laptop's clock may differ
+_AGAIN_DAYS = 7  # so long a file that was lost is written again, with all seals
 _LOGGED = 20  # of what is refused, the first: a technician may sign any number
 _SET_CLOCK = "the laptop's clock was wrong when it was used"
 
@@ -26,7 +27,8 @@ _SET_CLOCK = "the laptop's clock was wrong when it was used"
 @dataclasses.dataclass(frozen=True)
 class Accepted:
     """nodes: active from now on; days: {such a node: the UTC day of its mix}; known: were accepted
-    before; refused: {ticket's id in hex: why}; keys: the home store's file."""
+    before; refused: {ticket's id in hex: why}; epochs: {node whose seal is in the home store's
+    file: from which epoch on}; keys: that file."""
 
     technician: str
     nodes: list[str]
@@ -34,6 +36,7 @@ class Accepted:
     known: list[str]
     refused: dict[str, str]
     store: str
+    epochs: dict[str, int]
     keys: bytes = dataclasses.field(repr=False)
 
 
@@ -70,9 +73,10 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
         roots.queue_masks(file, nodes, now_s)
         mixes = mixing.mix(file, nodes, now_s)
         grant.add_rows(file, dict.fromkeys(nodes, 0), store)
-        keys = grant.keys_file(file, store, nodes or _last(file, technician.name), now_s)
+        epochs = dict.fromkeys(nodes or _last(file, technician.name, store, now_s), 0)
+        keys = grant.keys_file(file, store, epochs, now_s)
     days = {node_id: one.day for node_id, one in mixes.items()}
-    return Accepted(technician.name, nodes, days, known, refused, store, keys)
+    return Accepted(technician.name, nodes, days, known, refused, store, epochs, keys)
 
 
 def _why_not(file: SealedFile, use: Use, technician: str, now_s: int) -> str | None:
@@ -102,14 +106,17 @@ def _state(file: SealedFile, id_: bytes) -> str:
     return file.db.execute(query, (id_,)).fetchone()[0]
 
 
-def _last(file: SealedFile, technician: str) -> list[str]:
-    """The nodes that were accepted last, for who was cut off then: not all, as each file with a
-    seal opens what keyrings forget."""
+def _last(file: SealedFile, technician: str, store: str, now_s: int) -> list[str]:
+    """The nodes that were accepted last, for who was cut off then: neither all nor for long, as
+    each file with a seal opens what keyrings forget."""
     query = (
-        "SELECT node FROM tickets WHERE technician = ?1 AND accepted ="
-        " (SELECT max(accepted) FROM tickets WHERE technician = ?1)"
+        "SELECT nodes.id FROM tickets JOIN nodes ON nodes.id = tickets.node"
+        " JOIN log ON log.number = accepted JOIN grants ON grants.node = nodes.id"
+        " WHERE technician = ?1 AND store = ?2 AND nodes.state = 'active' AND time_s > ?3"
+        " AND accepted = (SELECT max(accepted) FROM tickets WHERE technician = ?1)"
     )
-    return [node_id for (node_id,) in file.db.execute(query, (technician,))]
+    given = technician, store, now_s - _AGAIN_DAYS * 86_400
+    return [node_id for (node_id,) in file.db.execute(query, given)]
 
 
 def _activate(file: SealedFile, uses: list[Use]):

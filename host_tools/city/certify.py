@@ -4,7 +4,7 @@ asks those for sums."""
 
 from pathlib import Path
 
-from host_tools.city.people import store_of
+from host_tools.city.people import HOME, store_of
 from host_tools.city.vault_keys import authority_of, note_certificate
 from host_tools.errors import ToolError
 from host_tools.provisioning.ticket import is_node_id
@@ -12,28 +12,31 @@ from host_tools.public_file import write_public
 from host_tools.vault.sealed_file import SealedFile
 
 SERVERS = ("broker", "controller")  # whose certificates name hosts
+COLLECTORS = ("collector", "reader")  # whose certificates end with a store
 
 
 def certify(file: SealedFile, name: str, role: str, hosts, store: str | None,
             folder: Path) -> list[Path]:  # fmt: skip
     """Writes DIR/ca.pem, DIR/NAME.pem and DIR/NAME.key and returns their paths. The vault notes
     the certificate first, so that it can be revoked. store: whose collector it is, which it ends
-    with. ToolError when the name is another role's, its files are there, or a collector is
-    nobody's."""
+    with; a reader's has the role reader, which writes to no node. ToolError when the name is
+    another role's, its files are there, or a collector is nobody's."""
     if is_node_id(name):
         raise ToolError(f"{name} could be a node's id", "give another name")
     query = "SELECT 1 FROM certificates WHERE name = ? AND role <> ?"
     if file.db.execute(query, (name, role)).fetchone():
         raise ToolError(f"{name} has another role already", "give another name")
-    if (role == "collector") != (store is not None):
+    if (role in COLLECTORS) != (store is not None):
         what = "whose it is" if store is None else "no store"
         raise ToolError(f"{name} is a {role}, and needs {what}", "give --store of a collector", 2)
-    if store is not None:
-        store_of(file, store)
+    if store is not None and store_of(file, store)[1] != HOME and role != "reader":
+        raise ToolError(f"{store} is a reader, and sends no receipts", "give --role reader")
     authority = authority_of(file)
     file.check_new(Path(folder) / f"{name}.key")  # written last: with it the pair is whole
     identity = authority.issue(name, role, hosts)
-    with file.change("certify", {"name": name, "role": role}):
+    detail = {"name": name, "role": role, "serial": f"{identity.certificate.serial_number:x}"}
+    detail |= {"store": store, "hosts": list(hosts)}
+    with file.change("certify", detail):
         note_certificate(file, identity, name, role, store)
     try:
         root = Path(folder) / "ca.pem"

@@ -33,7 +33,8 @@ def issue(file: SealedFile, kit: Kit, policy: PublishedPolicy, technician: str, 
           valid_s: int, target: Path, now_s: int) -> bool:  # fmt: skip
     """Writes `count` tickets that are valid for `valid_s` seconds to a new file. Returns whether
     an earlier run had issued them, and was cut off before they were written. ToolError when the
-    policy is not signed by the city's key, or for another kit."""
+    policy is not signed by the city's key, or for another kit, or when the vault knows a higher
+    version of it."""
     if not 0 < valid_s <= _MOST_DAYS * DAY_S:
         raise ToolError(f"--expires: not between 1 s and {_MOST_DAYS} days", "give 30d", 2)
     to = technician_of(file, technician)
@@ -43,6 +44,7 @@ def issue(file: SealedFile, kit: Kit, policy: PublishedPolicy, technician: str, 
               "policy": policy.policy().digest.hex()}  # fmt: skip
 
     def make() -> bytes:
+        _check_version(file, policy)
         maker = _Maker(file, kit, policy, now_s, now_s + valid_s)
         tickets = tuple(maker.ticket(to) for _ in range(count))
         office = office_of(file).sign
@@ -58,6 +60,15 @@ def _check_policy(policy: PublishedPolicy, kit: Kit, now_s: int):
         raise ToolError(message, "give the policy of this kit")
     if now_s >= rules.until_s:
         raise ToolError("the policy has ended: nothing may leave under it", "publish a new one")
+
+
+def _check_version(file: SealedFile, policy: PublishedPolicy):
+    """An earlier version may let out what the city has since thought better of."""
+    rules = policy.policy()
+    newest = policies.newest_version(file, rules.kit, rules.id)
+    if newest is not None and rules.version < newest:
+        message = f"policy {rules.id} is version {rules.version}, and this vault knows {newest}"
+        raise ToolError(message, "give the newest, or publish what you want as a higher one")
 
 
 class _Maker:

@@ -25,6 +25,8 @@ from host_tools.vault.sealed_file import SealedFile
 DAY_S = 86_400
 FAR_DAYS = 30  # what lies further ahead was queued by a wrong clock
 _AHEAD_DAYS = 2  # a whole day, at least, for the command to come
+_NUMBERS = 1 << 32  # of commands, as a node counts them: Unix seconds until 2106
+_LEFT = 1 << 20  # of them for who counts on from there
 _MOST_WAITING = 4  # firmware/node/device/mixes.py
 
 
@@ -104,9 +106,14 @@ def _mix(day0: int, epoch: int) -> Mix:
 
 def queue(file: SealedFile, node_id: str, now_s: int, until_s: int, verb: str, *arguments):
     """Within a change: a command with a number that is higher than the node's last one, also when
-    the vault was restored from a backup; of no use from `until_s` on."""
-    query = "SELECT max(number) FROM commands WHERE node = ?"
-    number = max(now_s, 1 + (file.db.execute(query, (node_id,)).fetchone()[0] or 0))
+    the vault was restored from a backup; of no use from `until_s` on. ToolError by a clock after
+    which a node could be given no more."""
+    query = "SELECT max(number) FROM commands WHERE node = ? AND number < ?"
+    last = file.db.execute(query, (node_id, _NUMBERS)).fetchone()[0] or 0
+    number = max(now_s, 1 + last)
+    if now_s >= _NUMBERS - _LEFT or number >= _NUMBERS:
+        message = f"this machine's clock says {iso(now_s)[:10]}: nodes count no further"
+        raise ToolError(message, "set the clock, and run the same command again")
     row = node_id, number, _fields(verb, *arguments), until_s
     file.db.execute("INSERT INTO commands VALUES (?, ?, ?, ?)", row)
 
@@ -136,10 +143,10 @@ def queued(file: SealedFile, now_s: int) -> list[Queued]:
     earlier ones have passed, and with them what was queued behind them."""
     query = (
         "SELECT node, number, fields, until_s FROM commands JOIN nodes ON nodes.id = node"
-        " WHERE until_s > ? AND state = 'active' ORDER BY node, number"
+        " WHERE until_s > ? AND number < ? AND state = 'active' ORDER BY node, number"
     )
     found, waiting = [], collections.Counter()
-    for node_id, number, fields, until_s in file.db.execute(query, (now_s,)).fetchall():
+    for node_id, number, fields, until_s in file.db.execute(query, (now_s, _NUMBERS)).fetchall():
         verb, *arguments = cbor2.loads(fields)
         waiting[node_id] += verb == "mix"
         is_held = waiting[node_id] > _MOST_WAITING

@@ -18,7 +18,8 @@ def add_technician(file: SealedFile, card: Technician) -> bool:
     if known is not None:
         _check_same("technician", card.name, known == (card.box, card.sign, "active"))
         return False
-    with file.change("add technician", {"name": card.name}):
+    detail = {"name": card.name, "fingerprint": card.fingerprint()}
+    with file.change("add technician", detail):
         query = "INSERT INTO technicians VALUES (?, ?, ?, 'active')"
         file.db.execute(query, (card.name, card.box, card.sign))
     return True
@@ -32,7 +33,8 @@ def add_store(file: SealedFile, card: Store, kind: str) -> bool:
     if known is not None:
         _check_same("store or reader", card.name, known == (card.box, kind, "active"))
         return False
-    with file.change("add store", {"name": card.name, "kind": kind}):
+    detail = {"name": card.name, "kind": kind, "fingerprint": card.fingerprint()}
+    with file.change("add store", detail):
         query = "INSERT INTO stores VALUES (?, ?, ?, 'active', 0)"
         file.db.execute(query, (card.name, card.box, kind))
     return True

@@ -52,6 +52,12 @@ def versions(file: SealedFile) -> dict[str, int]:
     return found
 
 
+def newest_version(file: SealedFile, kit: str, policy_id: str) -> int | None:
+    """The highest of a policy that this vault has had; None when it has had none."""
+    known = [_policy(row[0]) for row in file.db.execute("SELECT published FROM policies")]
+    return max((p.version for p in known if (p.kit, p.id) == (kit, policy_id)), default=None)
+
+
 def parts(file: SealedFile, node_id: str, command_key: bytes, digest: bytes) -> list[bytes]:
     """The messages that bring a node a policy which the vault knows."""
     query = "SELECT published FROM policies WHERE digest = ? AND key = ?"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from host_tools.errors import ToolError
-from host_tools.handover.cards import Office
+from host_tools.handover.cards import Office, fingerprint
 from host_tools.provisioning.certificates import Authority, Identity
 from host_tools.vault.sealed_file import SealedFile
 
@@ -44,7 +44,8 @@ def set_up(file: SealedFile, name: str, broker: tuple[str, int], sntp: str, poli
         raise ToolError(f"{file.path} is the vault of {known_name}", "give that --name")
     if known and all(_meta(file, key) == value for key, value in told.items()):
         return
-    with file.change("set up", {"name": name, "broker": f"{broker[0]}:{broker[1]}"}):
+    detail = {"name": name, "broker": f"{broker[0]}:{broker[1]}", "sntp": sntp}
+    with file.change("set up", {**detail, "policy_key": fingerprint(policy_key)}):
         rows = list(told.items())
         file.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
         if known is None:

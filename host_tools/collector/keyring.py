@@ -53,6 +53,15 @@ class NodeKeys:
         self.mixes = {mixed: a for mixed, a in self.mixes.items() if mixed > epoch}
 
 
+@dataclasses.dataclass(repr=False)
+class GrantedKeys:
+    """keys: as granted, without a seal when the store has one. since: their mixes are all that are
+    mixed in after this epoch, which is not after that of the seal."""
+
+    keys: NodeKeys
+    since: int
+
+
 class Keyring:
     """The keyring in the file `path`; an empty one where there is none."""
 
@@ -136,11 +145,11 @@ class Keyring:
             raise ToolError(f"node {node_id} is not in the keyring", "add the node first")
         return self._nodes[node_id]
 
-    def take(self, granted: dict[str, NodeKeys], revoked: Iterable[str] = ()):
+    def take(self, granted: dict[str, GrantedKeys], revoked: Iterable[str] = ()):
         """Takes what was granted to this store, {node: keys}; keys without a seal are of a node
-        that it has. Nothing comes back that was forgotten: a node's oldest epoch stays, when the
-        grant begins earlier. revoked: nodes that go. ToolError, and nothing taken, when a seal is
-        missing."""
+        that it has. A node that it has keeps its oldest epoch, wherever the grant begins: nothing
+        comes back that was forgotten. revoked: nodes that go. ToolError, and nothing taken, when a
+        seal is missing."""
         with self._changing():
             joined = {n: _joined(n, self._nodes.get(n), keys) for n, keys in granted.items()}
             self._nodes.update(joined)
@@ -223,26 +232,25 @@ class Keyring:
         self._seen = self._state()
 
 
-def _joined(node_id: str, held: NodeKeys | None, granted: NodeKeys) -> NodeKeys:
+def _joined(node_id: str, held: NodeKeys | None, granted: GrantedKeys) -> NodeKeys:
     """What a store holds of a node after a grant."""
-    if held is not None and held.day0 != granted.day0:  # provisioned anew
+    joined = dataclasses.replace(granted.keys)
+    if held is not None and held.day0 != joined.day0:  # provisioned anew
         held = None
-    if not granted.seal and held is None:
-        message = f"the grant has no seal of node {node_id}, which the keyring does not hold"
-        raise ToolError(message, "have it granted: lamppost vault grant")
-    joined = dataclasses.replace(granted)
-    if held is not None:
-        digests = {policy.digest for policy in granted.policies}
-        more = [policy for policy in held.policies if policy.digest not in digests]
-        joined.policies = [*granted.policies, *more]
-        if not granted.seal or held.epoch < granted.epoch:
-            joined.seal, joined.epoch = held.seal, held.epoch
-        else:
-            joined.step_to(held.epoch)
-    between = held.mixes.items() if held is not None else ()
-    joined.mixes = {e: a for e, a in between if e <= granted.epoch}
-    joined.mixes.update(granted.mixes)
-    joined.mixes = {e: a for e, a in joined.mixes.items() if e > joined.epoch}
+    if held is None:
+        if not joined.seal:
+            message = f"the grant has no seal of node {node_id}, which the keyring does not hold"
+            raise ToolError(message, "have it granted: lamppost vault grant")
+        joined.step_to(joined.epoch)
+        return joined
+    digests = {policy.digest for policy in joined.policies}
+    more = [policy for policy in held.policies if policy.digest not in digests]
+    joined.policies = [*joined.policies, *more]
+    untold = {epoch: a for epoch, a in held.mixes.items() if epoch <= granted.since}
+    joined.mixes = {**untold, **joined.mixes}
+    if not joined.seal or held.epoch < joined.epoch:
+        joined.seal, joined.epoch = held.seal, held.epoch
+    joined.step_to(held.epoch)
     return joined
 
 

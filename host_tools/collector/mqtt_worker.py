@@ -38,20 +38,24 @@ _EXPIRY_S = (60, 3600)  # to the next look for what is too old: when bytes are l
 _KEEPALIVE_S = 60
 _RECONNECT_S = (1, 60)  # the wait doubles from the first to the second
 _RECEIPTS_IN_FLIGHT = 1000
+LISTENERS = ("collector", "reader")  # roles that may read what nodes send
 _COUNTS = ("opened", "duplicates", "refused", "kept")
 
 
 class MqttWorker:
     """Fills `store` from a broker. ca, certificate, key: PEM files; the certificate's CN is the
-    client's id, its OU must be collector. server_name: in the broker's certificate, if it is not
-    the host. clock: Unix time. on_batch: called with each BatchResult, from the worker's thread.
-    group: shares the work with the other workers of this group; "" takes everything.
+    client's id, its OU collector, or reader, which the broker lets send no receipt: ToolError when
+    the keyring has keys of receipts. server_name: in the broker's certificate, if it is not the
+    host. clock: Unix time. on_batch: called with each BatchResult, from the worker's thread.
+    group: shares the work with the other workers of this group; "" takes everything. group_tag: as
+    share_tag() gives it, so that no other store's workers can join the group.
     """
 
     def __init__(
         self, store: Store, broker: tuple[str, int], ca: Path, certificate: Path, key: Path,
         server_name: str = "", clock: Callable[[], float] = time.time,
         on_batch: Callable[[BatchResult], None] | None = None, group: str = "",
+        group_tag: str = "",
     ):  # fmt: skip
         self.changed = threading.Condition()  # notified whenever something below changes
         self.connected = False
@@ -67,8 +71,10 @@ class MqttWorker:
         self._clock = clock
         self._on_batch = on_batch
         self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
-        self.name = name_of(certificate)
-        self._probe = ShareProbe(group, self.name) if group else None
+        self.name = name_of(certificate, *LISTENERS)
+        self._is_reader = role_of(certificate) == "reader"
+        self._check_receipts(certificate)
+        self._probe = ShareProbe(group, self.name, group_tag) if group else None
         self._subscription = self._probe.shared(_TOPIC) if group else _TOPIC
         self._queue = queue.SimpleQueue()
         self._connection = 0  # which one a message came on: an old one is not acknowledged
@@ -78,6 +84,13 @@ class MqttWorker:
         self._expiry_s = 0  # when it is looked again for what may no longer be kept
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
         self._client = self._make_client()
+
+    def _check_receipts(self, certificate: Path):
+        """Nodes would send for ever what a home store takes and does not say so."""
+        ring = self._store.keyring
+        if self._is_reader and any(ring.node(node_id).receipt for node_id in ring.node_ids()):
+            message = f"{certificate} is a reader's, and the keyring is a home store's"
+            raise ToolError(message, "have one made: lamppost vault certificate --role collector")
 
     def _make_client(self) -> mqtt.Client:
         client = mqtt.Client(
@@ -112,7 +125,8 @@ class MqttWorker:
         where = "{}:{}".format(*self._broker)
         if self._granted is not None and not self._probe.done:
             return self._probe.silent(where) if self._granted else self._probe.refused(where)
-        hint = "its rules must let in the OU collector, with the CN as client id"
+        role = "reader" if self._is_reader else "collector"
+        hint = f"its rules must let in the OU {role}, with the CN as client id"
         return ToolError(f"{where}: the broker refuses {self.name}: {reason}", hint)
 
     def stop(self):
@@ -271,7 +285,7 @@ class MqttWorker:
     def _receipt(self, logs: list[LogState], now_s: int):
         for state in logs:
             keys = self._store.keyring.node(state.node_id)
-            if keys is None or not keys.receipt:  # who may only read sends none
+            if keys is None or not keys.receipt or self._is_reader:  # who may only read sends none
                 continue
             message = seal_receipt(
                 keys.receipt, state.node_id, now_s, state.log, state.upto, state.ranges
@@ -305,12 +319,23 @@ def _send_at_once(_client, _data, sock):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def name_of(certificate: Path, role: str = "collector") -> str:
-    """The CN of a certificate. A broker that gives no other roles a hearing may grant them the
-    subscription, and then say nothing: so the role is checked here."""
+def name_of(certificate: Path, *roles: str) -> str:
+    """The CN of a certificate of one of these roles. A broker that gives no other roles a hearing
+    may grant them the subscription, and then say nothing: so the role is checked here."""
+    names = _subject(certificate, NameOID.COMMON_NAME)
+    if len(names) != 1 or role_of(certificate) not in roles:
+        whose = "'s or a ".join(roles)
+        message = f"{certificate} is not a {whose}'s"
+        raise ToolError(message, f"its OU must be {' or '.join(roles)}")
+    return names[0]
+
+
+def role_of(certificate: Path) -> str | None:
+    """The OU of a certificate; None unless it has one."""
+    roles = _subject(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return roles[0] if len(roles) == 1 else None
+
+
+def _subject(certificate: Path, field) -> list[str]:
     subject = x509.load_pem_x509_certificate(Path(certificate).read_bytes()).subject
-    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    roles = subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-    if len(names) != 1 or [one.value for one in roles] != [role]:
-        raise ToolError(f"{certificate} is not a {role}'s", f"its OU must be {role}")
-    return names[0].value
+    return [one.value for one in subject.get_attributes_for_oid(field)]

@@ -3,6 +3,10 @@
 
 A collector may write to and read its own lp/<CN>/down, where nobody else listens. It asks for that
 topic as a share of its group, and sends itself a message there.
+
+A broker deals to whoever names the group, and its rules know topics, not groups: a reader who
+joined the home store's would take messages from it. So a tag that only the store's workers know
+(share_tag() in store_key.py) is part of the name, and of no message that people see.
 """
 
 import os
@@ -15,20 +19,21 @@ _ALONE = "leave --share out, and every worker gets everything: what comes twice 
 
 
 class ShareProbe:
-    """group: the name under which workers share; name: the CN of this one."""
+    """group: the name under which workers share; name: the CN of this one; tag: what else is in
+    the group's name."""
 
-    def __init__(self, group: str, name: str):
+    def __init__(self, group: str, name: str, tag: str = ""):
         if not _GROUP.fullmatch(group):
             hint = "letters, digits, - and _, for instance collectors"
             raise ToolError(f"{group!r} is not the name of a group", hint, 2)
         self.done = False
         self.topic = f"lp/{name}/down"
         self._token = os.urandom(16)
-        self._group = group
+        self._group, self._tag = group, tag
 
     def shared(self, topic: str) -> str:
         """The subscription by which the group shares a topic."""
-        return f"$share/{self._group}/{topic}"
+        return f"$share/{self._group}{self._tag}/{topic}"
 
     def ask(self, client):
         client.subscribe(self.shared(self.topic), qos=1)
@@ -46,8 +51,11 @@ class ShareProbe:
         return True
 
     def refused(self, where: str) -> ToolError:
-        return ToolError(f"{where}: the broker refuses {self.shared(self.topic)}", _ALONE)
+        return ToolError(f"{where}: the broker refuses {self._shown()}", _ALONE)
 
     def silent(self, where: str) -> ToolError:
-        message = f"{where}: the broker grants {self.shared(self.topic)} and delivers nothing"
+        message = f"{where}: the broker grants {self._shown()} and delivers nothing"
         return ToolError(message, f"its rules must let us read {self.topic}; or {_ALONE}")
+
+    def _shown(self) -> str:
+        return f"$share/{self._group}/{self.topic}"

@@ -5,6 +5,7 @@ keyring, for its owner only. And what is granted, on its way from the vault into
 
 import contextlib
 import dataclasses
+import hmac
 import json
 import os
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from host_tools.collector.kept_policy import KeptPolicy
-from host_tools.collector.keyring import Keyring, NodeKeys
+from host_tools.collector.keyring import GrantedKeys, Keyring, NodeKeys
 from host_tools.errors import ToolError
 from host_tools.handover.cards import Office, Store
 from host_tools.handover.grants import Grant, read_grant
@@ -21,6 +22,7 @@ from host_tools.private_file import write_private
 from host_tools.vault.file_lock import turn
 
 _FORMAT = "lp1 store key"
+_TAG_DIGITS = 32
 
 
 @dataclasses.dataclass(frozen=True, repr=False)  # no key in a log or a traceback
@@ -77,6 +79,15 @@ def read_store_key(keyring: Path) -> StoreKey:
     return found
 
 
+def share_tag(keyring: Path) -> str:
+    """What this store's workers put behind the name of their group, so that nobody else can join
+    it; "" of a keyring without a store's key. ToolError when that cannot be read."""
+    if not key_path(keyring).exists():
+        return ""
+    secret = read_store_key(keyring).secret
+    return "-" + hmac.digest(secret, b"lp1 share", "sha256").hex()[:_TAG_DIGITS]
+
+
 def take_grant(keyring: Path, grant: Path) -> Taken:
     """Takes a file of granted keys into the keyring. ToolError when it is altered, another
     store's, or older than one that was taken before, also at the same time by another process."""
@@ -109,15 +120,18 @@ def key_path(keyring: Path) -> Path:
     return keyring.with_name(keyring.name + ".key")
 
 
-def _node_keys(granted: Grant) -> dict[str, NodeKeys]:
+def _node_keys(granted: Grant) -> dict[str, GrantedKeys]:
     known = {
         digest: KeptPolicy(policy.rules, policy.terms)
         for digest, policy in granted.policies().items()
     }
     return {
-        node.node_id: NodeKeys(
-            node.day0, node.epoch, node.seal, node.receipt,
-            [known[digest] for digest in node.policies], node.mixes,
+        node.node_id: GrantedKeys(
+            NodeKeys(
+                node.day0, node.epoch, node.seal, node.receipt,
+                [known[digest] for digest in node.policies], node.mixes,
+            ),
+            node.since,
         )
         for node in granted.nodes
     }  # fmt: skip

@@ -24,7 +24,7 @@ _path = click.Path(path_type=Path)
 @click.option("--name", required=True, metavar="CN",
               help="Whose certificate to show: each worker has its own.")  # fmt: skip
 @click.option("--share", "group", default="", metavar="GROUP",
-              help="Share the work with the workers of this group.")  # fmt: skip
+              help="Share the work with this store's workers of the same group.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end.")
 def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     """Fill a store with what nodes send, and send them receipts, until SIGTERM or Ctrl-C.
@@ -41,6 +41,7 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     from host_tools.collector.keyring import Keyring
     from host_tools.collector.mqtt_worker import MqttWorker
     from host_tools.collector.store import Store
+    from host_tools.collector.store_key import share_tag
     from host_tools.provisioning.certificate_files import certificate_files
 
     address = parse_address(broker)
@@ -49,7 +50,7 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
         raise ToolError(f"{keyring_path}: there is no such keyring", hint)
     files = certificate_files(tls_dir, name)
     with Store(path, Keyring(keyring_path)) as store:
-        worker = MqttWorker(store, address, *files, group=group)
+        worker = MqttWorker(store, address, *files, group=group, group_tag=share_tag(keyring_path))
         if worker.name != name:
             hint = f"give --name {worker.name}, or the certificate of {name}"
             raise ToolError(f"{files[1]} is the certificate of {worker.name}", hint)

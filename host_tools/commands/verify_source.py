@@ -18,8 +18,8 @@ _OPTIONS = (
     click.option("--tls-dir", type=_path, metavar="DIR",
                  help="With --broker: where ca.pem, CN.pem and CN.key are."),
     click.option("--name", metavar="CN",
-                 help="With --broker: whose certificate to show, of a collector, and of none that "
-                      "runs: it would be thrown off."),
+                 help="With --broker: whose certificate to show, of a reader, or of a collector, "
+                      "and of none that runs: it would be thrown off."),
     click.option("--server-name", default="", metavar="NAME",
                  help="In the broker's certificate, if it is not HOST."),
     click.option("--within", metavar="TIME",

@@ -6,7 +6,8 @@ technician   [name, X25519 key, Ed25519 key]      gets tickets, signs receipts; 
 store        [name, X25519 key]                   gets keys of nodes
 
 Who takes a card compares its fingerprint with what the other one reads out: that is all that
-stands between them and somebody who gives a card of his own.
+stands between them and somebody who gives a card of his own. It covers what the card is, its name
+and its keys.
 """
 
 import dataclasses
@@ -16,7 +17,9 @@ from pathlib import Path
 
 from host_tools.errors import ToolError
 from host_tools.handover import document, sealed_box
+from host_tools.provisioning.ed25519_key import is_verifying_key
 
+_MOST_BYTES = 1024  # a name, two keys, a signature
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -27,6 +30,9 @@ class Office:
 
     def encode(self) -> bytes:
         return document.encode(document.OFFICE, self.name, self.sign)
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.encode())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Technician:
     def signed(self, secret: bytes) -> bytes:
         return document.sign(secret, document.TECHNICIAN, self.name, self.box, self.sign)
 
+    def fingerprint(self) -> str:
+        return fingerprint(document.encode(document.TECHNICIAN, self.name, self.box, self.sign))
+
 
 @dataclasses.dataclass(frozen=True)
 class Store:
@@ -51,27 +60,32 @@ class Store:
     def encode(self) -> bytes:
         return document.encode(document.STORE, self.name, self.box)
 
+    def fingerprint(self) -> str:
+        return fingerprint(self.encode())
+
 
 def read_office(path: Path) -> Office:
     """ToolError when it is no office's card."""
-    card = Office(*document.decode(document.read(path), document.OFFICE, 2, str(path)))
-    _check(card, path, is_key(card.sign))
+    data = document.read(path, _MOST_BYTES)
+    card = Office(*document.decode(data, document.OFFICE, 2, str(path)))
+    _check(card, path, is_verifying_key(card.sign))
     return card
 
 
 def read_technician(path: Path) -> Technician:
     """ToolError when it is no technician's card, or its holder did not sign it."""
-    data = document.read(path)
+    data = document.read(path, _MOST_BYTES)
     fields = document.decode(document.split(data), document.TECHNICIAN, 3, str(path))
     card = Technician(*fields)
-    _check(card, path, is_key(card.sign) and sealed_box.is_key(card.box))
+    _check(card, path, is_verifying_key(card.sign) and sealed_box.is_key(card.box))
     document.check_signature(data, card.sign, str(path), card.name)
     return card
 
 
 def read_store(path: Path) -> Store:
     """ToolError when it is no store's card."""
-    card = Store(*document.decode(document.read(path), document.STORE, 2, str(path)))
+    data = document.read(path, _MOST_BYTES)
+    card = Store(*document.decode(data, document.STORE, 2, str(path)))
     _check(card, path, sealed_box.is_key(card.box))
     return card
 
@@ -87,13 +101,9 @@ def is_name(name) -> bool:
     return type(name) is str and _NAME.fullmatch(name) is not None
 
 
-def is_key(public) -> bool:
-    return type(public) is bytes and len(public) == 32
-
-
-def fingerprint(*keys: bytes) -> str:
-    """Of public keys, to read out: 80 bits of their SHA-256 in five groups."""
-    digest = hashlib.sha256(b"".join(keys)).hexdigest()
+def fingerprint(content: bytes) -> str:
+    """Of what is public, to read out: 80 bits of its SHA-256 in five groups."""
+    digest = hashlib.sha256(content).hexdigest()
     return " ".join(digest[at : at + 4] for at in range(0, 20, 4))
 
 

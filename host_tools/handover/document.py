@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from host_tools.errors import ToolError
 
 SIGNATURE_BYTES = 64
-_MOST_BYTES = 64 << 20
+MOST_BYTES = 64 << 20
 
 
 def encode(label: str, *fields) -> bytes:
@@ -37,7 +37,21 @@ def decode(data: bytes, label: str, count: int, name: str) -> list:
         is_one = type(found) is list and len(found) == count + 1 and found[0] == label
         if is_one and encode(*found) == data:
             return found[1:]
-    raise ToolError(f"{name} is not {_NAMES[label]}, or not whole", _AGAIN) from None
+    raise _not_one(label, name) from None
+
+
+def _not_one(label: str, name: str) -> ToolError:
+    return ToolError(f"{name} is not {_NAMES[label]}, or not whole", _AGAIN)
+
+
+def decode_signed(data: bytes, public: bytes, label: str, count: int, name: str, whose: str):
+    """As decode(), of a document that this key (32 bytes) signed. The signature is checked first:
+    a few MiB that nobody signed could be a hundred times that in memory."""
+    head = bytes([0x80 | 1 + count]) + cbor2.dumps(label)
+    if not data.startswith(head):
+        raise _not_one(label, name)
+    check_signature(data, public, name, whose)
+    return decode(split(data), label, count, name)
 
 
 def split(data: bytes) -> bytes:
@@ -57,14 +71,14 @@ def check_signature(data: bytes, public: bytes, name: str, whose: str):
         ) from None
 
 
-def read(path: Path) -> bytes:
-    """ToolError when it cannot be read, or is too large to be a document."""
+def read(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """ToolError when it cannot be read, or is larger than such a document can be."""
     try:
         with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(most_bytes + 1)
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
-    if len(data) > _MOST_BYTES:
+    if len(data) > most_bytes:
         raise ToolError(f"{path} is too large", "check the path")
     return data
 

@@ -2,12 +2,14 @@
 """A file of granted keys (*.grant): what one store may open.
 
 ["lp1 grant", store's name, serial, made_s, box] ‖ the office's signature
-box: CBOR [[[node, day0, epoch, seal, receipt, {epoch: mix}, [policy digest, …]], …],
+box: CBOR [[[node, day0, epoch, seal, receipt, {epoch: mix}, [policy digest, …], since], …],
            [[published policy, key that signed it], …], [revoked node, …]], by HPKE,
            info = CBOR of label, name and serial
 
 `seal` is that of `epoch`, or empty when the store has it already; `receipt` is empty for a
-reader. `serial` rises: a store takes no file that is older than the last.
+reader. `since`: the earliest epoch that the store was ever granted, as it may hold an earlier seal
+than this one: what is mixed in after it is all here. `serial` rises: a store takes no file that is
+older than the last.
 """
 
 import contextlib
@@ -28,7 +30,8 @@ _AGAIN = "have it written again: lamppost vault grant"
 @dataclasses.dataclass(frozen=True, repr=False)  # no key in a log or a traceback
 class GrantedNode:
     """epoch: the first that is granted; seal: its seal, or b""; receipt: the key, or b"";
-    mixes: {epoch: a}; policies: digests of the rules under which it may send."""
+    mixes: {epoch: a} of all after `since`; policies: digests of the rules under which it may
+    send."""
 
     node_id: str
     day0: int
@@ -37,6 +40,7 @@ class GrantedNode:
     receipt: bytes
     mixes: dict[int, bytes]
     policies: list[bytes]
+    since: int
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -69,8 +73,7 @@ class Grant:
 def read_grant(path: Path, office: bytes, store: str, secret: bytes) -> tuple[int, Grant]:
     """(serial, what is granted). ToolError when it is altered, another's, or not whole."""
     data = document.read(path)
-    fields = document.decode(document.split(data), document.GRANT, 4, str(path))
-    document.check_signature(data, office, str(path), "your office")
+    fields = document.decode_signed(data, office, document.GRANT, 4, str(path), "your office")
     name, serial, _, box = fields
     if name != store:
         raise ToolError(f"{path} is for {name}, and this is {store}", "take your own file")
@@ -100,7 +103,7 @@ def _is_whole(node: GrantedNode) -> bool:
         type(node.node_id) is str
         and is_node_id(node.node_id)
         and type(node.mixes) is dict
-        and all(map(_is_day, (node.day0, node.epoch, *node.mixes)))
+        and all(map(_is_day, (node.day0, node.epoch, node.since, *node.mixes)))
         and all(_is_key(key) or key == b"" for key in (node.seal, node.receipt))
         and all(map(_is_key, node.mixes.values()))
         and type(node.policies) is list

@@ -26,6 +26,7 @@ SUFFIX = ".tickets"
 ID_BYTES = 16
 MOST = 500  # in one file
 _END_S = 1 << 33
+_MORE_BYTES = 1024  # of a ticket, than what is in its box
 _AGAIN = "ask the office for another ticket"
 
 
@@ -75,9 +76,8 @@ class TicketFile:
 
 def read_tickets(path: Path, office: bytes) -> TicketFile:
     """The tickets in a file. ToolError when they are not whole, or not from this office."""
-    data = document.read(path)
-    fields = document.decode(document.split(data), document.TICKETS, 4, str(path))
-    document.check_signature(data, office, str(path), "your office")
+    data = document.read(path, MOST * (MOST_BYTES + _MORE_BYTES))
+    fields = document.decode_signed(data, office, document.TICKETS, 4, str(path), "your office")
     key, technician, public, rows = fields
     tickets = None
     with contextlib.suppress(TypeError):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A small certificate authority (X.509, EC P-256, SHA-256) for a city's broker and its clients.
 
-The subject's CN is the name, its OU the role: node, collector, vault or broker; of sums that are
-masked, controller or requester, who have no business at a broker. A city that has an authority
-of its own uses that; what counts is CN and OU.
+The subject's CN is the name, its OU the role: node, collector, reader, vault or broker; of sums
+that are masked, controller or requester, who have no business at a broker. A city that has an
+authority of its own uses that; what counts is CN and OU.
 """
 
 import datetime
@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from host_tools.errors import ToolError
 from host_tools.private_file import write_private
 
-ROLES = ("node", "collector", "vault", "broker", "controller", "requester")
+ROLES = ("node", "collector", "reader", "vault", "broker", "controller", "requester")
 _DAY = datetime.timedelta(days=1)
 _AUTHORITY_DAYS = 7300
 _DAYS = 3650

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 
 from host_tools.errors import ToolError
+from host_tools.provisioning.ed25519_key import is_verifying_key
 
 LABEL = "lp1 controller key"
 _KEM_PUBLIC = 1184
@@ -91,7 +92,8 @@ def is_name(text: str) -> bool:
 def _is_whole(key: ControllerKey) -> bool:
     texts = type(key.name) is str and is_name(key.name)
     keys = type(key.signing) is bytes and type(key.sealing) is bytes
-    return texts and keys and len(key.signing) == 32 and len(key.sealing) == _KEM_PUBLIC + 32
+    sizes = keys and len(key.sealing) == _KEM_PUBLIC + 32
+    return texts and sizes and is_verifying_key(key.signing)
 
 
 def _suite() -> Suite:

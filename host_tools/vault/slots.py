@@ -43,8 +43,11 @@ class Stretch:
     def is_sound(self) -> bool:
         """Whether the numbers are such as a vault has: not less than is safe, and not so much that
         a changed byte eats the machine's memory."""
+        numbers = self.memory_kib, self.passes, self.lanes
         return (
-            len(self.salt) == 16
+            type(self.salt) is bytes
+            and len(self.salt) == 16
+            and all(type(number) is int for number in numbers)
             and 64 * 1024 <= self.memory_kib <= 1024 * 1024
             and 3 <= self.passes <= 16
             and 1 <= self.lanes <= 16

@@ -12,7 +12,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools.collector.keyring import NodeKeys
-from host_tools.collector.mqtt_worker import name_of
+from host_tools.collector.mqtt_worker import LISTENERS, name_of
 from host_tools.collector.open_envelope import Opened, open_envelope
 from host_tools.collector.tls_probe import explain, mutual_tls
 from host_tools.errors import ToolError
@@ -48,8 +48,8 @@ def policy_of(parts: NodeParts) -> Policy:
 
 class BrokerWatch:
     """keys: a Keyring, or PartsKeys; ca, certificate, key: PEM files, the certificate's OU is
-    collector; server_name: in the broker's certificate, if it is not the host. A context manager
-    that connects; ToolError says why it cannot."""
+    reader or collector; server_name: in the broker's certificate, if it is not the host. A context
+    manager that connects; ToolError says why it cannot."""
 
     def __init__(
         self, keys, broker: tuple[str, int], ca: Path, certificate: Path, key: Path,
@@ -57,7 +57,7 @@ class BrokerWatch:
     ):  # fmt: skip
         self._keys, self._broker, self._clock = keys, broker, clock
         self._context = mutual_tls(ca, certificate, key, server_name or broker[0])
-        self._name = name_of(certificate)
+        self._name = name_of(certificate, *LISTENERS)
         self._lock = threading.Lock()
         self._since_s: dict[str, float] = {}  # of each node that is listened to
         self._found: dict[str, FirstRecord] = {}
@@ -89,7 +89,7 @@ class BrokerWatch:
         self._client.loop_stop()
 
     def _refused(self, reason: str) -> ToolError:
-        hint = "its rules must let in the OU collector, with the CN as client id"
+        hint = "its rules must let in the OU reader, with the CN as client id"
         where = "{}:{}".format(*self._broker)
         return ToolError(f"{where}: the broker refuses {self._name}: {reason}", hint)
 

@@ -16,6 +16,7 @@ _TOPICS = {
     "node": (("lp/{}/up",), ("lp/{}/down",)),
     # its own down: there it sends itself a message to see whether $share delivers
     "collector": (("lp/+/down",), ("lp/+/up", "lp/{}/down")),
+    "reader": (("lp/{}/down",), ("lp/+/up", "lp/{}/down")),
     "vault": (("lp/+/down",), ()),
 }
 # What any mosquitto of ours is told beside its paths. Its tls_version is the lowest that it takes.
@@ -62,9 +63,9 @@ def _covers(rule: str, topic_filter: str) -> bool:
 def mosquitto_acl(roles: dict[str, str], nodes: Iterable[str] | None = None) -> str:
     """The rules as mosquitto's acl_file, which knows names but not roles.
 
-    roles: {CN: role} of all collectors and vaults. nodes: which nodes are let in; None takes every
-    other name for a node's. That a CN is unique and fits its role is up to who issues the
-    certificates.
+    roles: {CN: role} of all collectors, readers and vaults. nodes: which nodes are let in; None
+    takes every other name for a node's. That a CN is unique and fits its role is up to who issues
+    the certificates.
     """
     lines = []
     if nodes is None:

@@ -30,7 +30,7 @@ from simulator.world.broker_rules import may_connect, may_read, may_write, mosqu
 NODE, OTHER_NODE = "0123456789", "abcdefghjk"
 NAME = "broker.test"
 WITHIN_S = 5
-ROLES = {"collector-1": "collector", "vault-1": "vault"}
+ROLES = {"collector-1": "collector", "reader-1": "reader", "vault-1": "vault"}
 
 
 class Authority:
@@ -189,6 +189,18 @@ def test_collector_hears_all_nodes_and_each_node_only_itself(join, collector):
     join("vault-1").say(down(NODE), b"command")
     assert nodes[NODE].next() == (down(NODE), b"command")
     assert nodes[OTHER_NODE].heard.empty()
+
+
+def test_a_reader_hears_all_nodes_and_writes_to_none(join, collector):
+    reader, node = join("reader-1").subscribe("lp/+/up"), join(NODE).subscribe(down(NODE))
+    node.say(up(NODE), b"sealed")
+    assert reader.next() == collector.next() == (up(NODE), b"sealed")
+    reader.say(down(NODE), b"not a receipt")
+    reader.say(up(NODE), b"not the node's")
+    collector.say(down(NODE), b"receipt")
+    assert node.next() == (down(NODE), b"receipt") and collector.heard.empty()
+    reader.subscribe(down("reader-1")).say(down("reader-1"), b"to itself")
+    assert reader.next() == (down("reader-1"), b"to itself")
 
 
 def test_only_tls_1_2(broker, authority):
@@ -476,6 +488,9 @@ def test_wildcards_reach_no_further_than_the_rule():
     assert may_read("c", "collector", down("c")) and may_write("c", "collector", down("c"))
     for topic in (down(NODE), down("d"), "lp/+/down"):
         assert not may_read("c", "collector", topic), topic
+    assert may_read("r", "reader", "lp/+/up") and may_write("r", "reader", down("r"))
+    for topic in (down(NODE), up(NODE), "lp/+/down", "lp/+/up", down("s")):
+        assert not may_write("r", "reader", topic), topic
     assert not may_read(NODE, "node", "lp/+/down")
     assert not may_write(NODE, "node", "lp/+/up")
 

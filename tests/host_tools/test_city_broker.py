@@ -8,6 +8,7 @@ import queue
 import shutil
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -15,7 +16,9 @@ import pytest
 from cryptography import x509
 from paho.mqtt.enums import CallbackAPIVersion
 
+from host_tools import console
 from host_tools.collector.tls_probe import mutual_tls
+from host_tools.handover import command_file
 from host_tools.provisioning.certificates import Authority
 from simulator.world.broker_rules import mosquitto_acl
 from tests.host_tools.city_broker import city_broker, write_files
@@ -131,6 +134,31 @@ def test_what_the_broker_keeps_for_nobody_is_not_sent(city, broker):
     assert send(city, address)[0] == 0
 
 
+def test_each_node_gets_its_commands_in_order_and_none_behind_a_lost_one(
+    city, broker, monkeypatch
+):
+    """A node refuses for good what comes behind a higher number."""
+    address, path = broker(), city.folder / "many.commands"
+    nodes = [parts.ticket.node_id for parts in city.parts]
+    wanted = [b"%d" % number for number in range(200)]
+    path.write_bytes(command_file.encode([(n, one) for one in wanted for n in nodes]))
+    tried, publish = [], mqtt.Client.publish
+
+    def noted(client, topic, *args, **options):
+        tried.append(topic.split("/")[1])
+        return publish(client, topic, *args, **options)
+
+    monkeypatch.setattr(mqtt.Client, "publish", noted)
+    client = Client(city, address, nodes[0], f"lp/{nodes[0]}/down")
+    where = ("--broker", f"localhost:{address[1]}", "--tls-dir", city.folder / "tls")
+    code, out, _ = lamppost("send", path, *where, "--name", "sender", "--json")
+    told = json.loads(out)
+    assert code == 1 and told["sent"] == 200 and list(told["not_kept"]) == nodes[1:]
+    assert tried.count(nodes[1]) == 1  # and not the later ones, for which it may be there
+    assert [client.heard.get(timeout=10).payload for _ in wanted] == wanted
+    client.end()
+
+
 def test_what_the_rules_refuse_is_not_sent(city, broker):
     def forget_the_sender():
         acl = city.folder / "broker" / "acl"
@@ -142,6 +170,28 @@ def test_what_the_rules_refuse_is_not_sent(city, broker):
     code, told, err = send(city, address, "--json")
     assert code == 1 and told["sent"] == 0 and told["not_kept_count"] == 2
     assert "the broker's rules do not let us write to it" in err
+
+
+def test_a_reader_writes_to_no_node(city, broker):
+    """Nor with a certificate that an earlier version gave the role of a collector."""
+    make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls"
+    city.ok(*make, "roads-3", "--role", "reader", "--store", "roads")
+    city.ok(*make, "roads-4", "--role", "reader", "--store", "roads")
+    with city.open() as file, file.change("as an older version", {}):
+        file.db.execute("UPDATE certificates SET role = 'collector' WHERE name = 'roads-4'")
+    node, address = city.parts[0].ticket.node_id, broker()
+    clients = [Client(city, address, name, "lp/+/up") for name in ("roads-3", "roads-4")]
+    clients += [Client(city, address, "collector-1", "lp/+/up")]
+    clients += [Client(city, address, node, f"lp/{node}/down")]
+    try:
+        for client, said in zip(clients, (b"no", b"nor this", b"receipt"), strict=False):
+            client.say(f"lp/{node}/down", said)
+        assert clients[3].heard.get(timeout=10).payload == b"receipt"
+        clients[3].say(f"lp/{node}/up", b"sealed")
+        assert {client.heard.get(timeout=10).payload for client in clients[:3]} == {b"sealed"}
+    finally:
+        for client in clients:
+            client.end()
 
 
 def test_what_waits_for_a_node_outlasts_the_broker(city, broker):
@@ -233,10 +283,39 @@ def test_who_is_revoked_is_shut_out(city, broker):
     assert numbers[1] > numbers[0]
 
 
+def test_a_clock_that_is_ahead_takes_nothing_from_the_list(city, tmp_path, monkeypatch):
+    """Certificates seem to have ended then; and a list from the future shuts everybody out."""
+    real_s = time.time()
+    city.vault("certificate", "s9", "--role", "vault", "-o", tmp_path)
+    city.vault("revoke", "certificate", "s9")
+
+    def listed(*more, days=0):
+        monkeypatch.setattr(time, "time", lambda: real_s + days * 86_400)
+        city.vault("broker", "-o", tmp_path, *more)
+        crl = x509.load_pem_x509_crl((tmp_path / "crl.pem").read_bytes())
+        assert crl.last_update_utc.timestamp() <= real_s + 60
+        assert crl.next_update_utc.timestamp() > real_s + 399 * 86_400
+        return {one.serial_number for one in crl}
+
+    revoked = listed()
+    assert revoked and listed(days=399) == revoked
+    words = "vault", "broker", city.path, *city.opening(), "-o", tmp_path
+    monkeypatch.setattr(time, "time", lambda: real_s + 401 * 86_400)
+    before = (tmp_path / "crl.pem").read_bytes()
+    err = refused(*words, code=2)
+    assert "was last changed on" in err and "--yes" in err
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr(console, "ask_yes", lambda question: False)
+    assert lamppost(*words)[0] == 1 and (tmp_path / "crl.pem").read_bytes() == before
+    ten_years = 3650
+    assert listed("--yes", days=401) == listed("--yes", days=ten_years + 360) == revoked
+    assert listed("--yes", days=ten_years + 370) == set()
+
+
 def test_certificates_of_others_than_nodes_are_revoked_by_name(city, broker):
     make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls"
     for name, store in (("roads-1", "roads"), ("roads-2", "roads")):
-        city.ok(*make, name, "--role", "collector", "--store", store)
+        city.ok(*make, name, "--role", "reader", "--store", store)
     city.ok(*make, "sender-2", "--role", "vault")
     with city.open() as file, file.change("as an older version", {}):
         file.db.execute("UPDATE certificates SET store = NULL WHERE name = 'roads-1'")
@@ -291,7 +370,10 @@ def test_names_of_certificates(city):
     for role in ("broker", "controller"):
         assert "--host is for a broker" in refused(*words, "b2", "--role", role, code=2)
     err = refused(*words, "c2", "--role", "collector", code=2)
-    assert "--store is for a collector, which needs one" in err
+    assert "--store is for a collector or reader, which needs one" in err
+    assert "needs one" in refused(*words, "r2", "--role", "reader", code=2)
+    err = refused(*words, "r2", "--role", "collector", "--store", "roads")
+    assert "roads is a reader, and sends no receipts" in err and "--role reader" in err
     assert "--store is for a collector" in refused(*words, "s2", "--role", "vault", "--store",
                                                    "home", code=2)  # fmt: skip
     assert "no store or reader eve" in refused(*words, "c2", "--role", "collector", "--store",

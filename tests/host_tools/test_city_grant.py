@@ -7,18 +7,19 @@ import time
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from host_tools import console
 from host_tools.collector.kept_policy import KeptPolicy
-from host_tools.collector.keyring import Keyring, NodeKeys
+from host_tools.collector.keyring import GrantedKeys, Keyring, NodeKeys
 from host_tools.collector.store import Store
 from host_tools.collector.store_key import read_store_key, take_grant
 from host_tools.errors import ToolError
 from host_tools.handover import document, sealed_box
 from host_tools.handover.grants import read_grant
 from tests.host_tools import reference_sealer as ref
-from tests.host_tools.city_place import City, published, refused
+from tests.host_tools.city_place import City, lamppost, published, refused
 from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 DAY_S = 86_400
@@ -116,6 +117,108 @@ def test_another_home_store_starts_where_the_present_one_is(city):
     assert "does not say" in refused(*words, "--oldest", oldest)
 
 
+def in_file(city, path, keyring):
+    """{node: what a file of grants has for it}"""
+    key = read_store_key(keyring)
+    _, granted = read_grant(path, key.office.sign, key.name, key.secret)
+    return {node.node_id: node for node in granted.nodes}
+
+
+def at(monkeypatch, days):
+    """So many days later, for all that runs here."""
+    real_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: real_s + days * DAY_S)
+
+
+def test_a_file_has_the_seal_of_the_day_that_was_asked_for(city, monkeypatch):
+    """Also when an earlier one was granted once: what keyrings forgot stays so, unasked."""
+    path, _ = grant(city, "--from", "2020-01-01")
+    city.ok("keyring", "take", city.roads, path)
+    city.vault("mix", *city.ids)
+    at(monkeypatch, 300)
+    path, told = grant(city)
+    assert set(told["epochs"].values()) == {310}
+    assert set(told["days"].values()) == {time.strftime("%Y-%m-%d", time.gmtime(time.time()))}
+    for parts in city.parts:
+        node = in_file(city, path, city.roads)[parts.ticket.node_id]
+        assert node.epoch == 310 and node.seal == chain(city, parts, 310)
+    city.ok("keyring", "take", city.roads, path)  # which holds an older one, and lacked a mix
+    for parts in city.parts:
+        keys = Keyring(city.roads).node(parts.ticket.node_id)
+        assert keys.epoch == 0
+        assert all(keys.seal_at(e) == chain(city, parts, e) for e in range(0, 320))
+    city.roads.unlink()
+    city.ok("keyring", "take", city.roads, path)  # lost: it begins where the file does
+    for parts in city.parts:
+        keys = Keyring(city.roads).node(parts.ticket.node_id)
+        assert keys.epoch == 310 and keys.seal_at(315) == chain(city, parts, 315)
+
+
+def test_a_store_gets_no_earlier_seal_than_its_keyring_says(city):
+    Keyring(city.home).forget_before(dict.fromkeys(city.ids, 9))
+    oldest = city.folder / "oldest.json"
+    oldest.write_text(json.dumps(city.ok("keyring", "epochs", city.home)))
+    path, told = grant(city, "--oldest", oldest, to="home")
+    found = in_file(city, path, city.home)
+    assert {n: node.epoch for n, node in found.items()} == told["epochs"]
+    assert set(told["epochs"].values()) == {9}
+    for parts in city.parts:
+        assert found[parts.ticket.node_id].seal == chain(city, parts, 9)
+
+
+def test_the_same_receipts_give_seals_for_a_week(city, monkeypatch):
+    words = "accept", city.receipts, "-o", city.keys
+    assert city.vault(*words)["epochs"] == dict.fromkeys(sorted(city.ids), 0)
+    assert all(node.seal for node in in_file(city, city.keys, city.home).values())
+    at(monkeypatch, 8)
+    assert city.vault(*words)["epochs"] == {}
+    found = in_file(city, city.keys, city.home)
+    assert [node.seal for node in found.values()] == [b"", b""]
+    err = lamppost("vault", *words[:1], city.path, *words[1:], *city.opening())[2]
+    assert "has no seals" in err and "lamppost vault grant" in err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"epochs": {"%s": 12}}', '{"epochs": {"%s": 1000000000}}', '{"epochs": {"%s": 65536}}',
+     '{"epochs": {"%s": 9223372036854775808}}', '{"epochs": {"%s": true}}',
+     '{"epochs": {"%s": 1.0}}',
+     "[" * 100_000, "\xff"],
+)  # fmt: skip
+def test_an_oldest_that_cannot_be_is_refused(city, text):
+    oldest, target = city.folder / "oldest.json", city.folder / "x.grant"
+    oldest.write_text(text.replace("%s", city.ids[0]), "latin-1")
+    words = ("vault", "grant", city.path, city.ids[0], *city.opening(), "-o", target)
+    before = city.path.read_bytes()
+    refused(*words, "--to", "home", "--oldest", oldest)
+    assert "not there yet" in refused(*words, "--to", "roads", "--from", "9999-12-31")
+    assert not target.exists() and city.path.read_bytes() == before
+    oldest.write_text(json.dumps({"epochs": {city.ids[0]: 11}}))  # a node may be at tomorrow's
+    city.ok(*words, "--to", "home", "--oldest", oldest)
+
+
+@pytest.mark.parametrize("way", ["--from", "--oldest"])
+def test_what_is_far_back_is_asked(city, monkeypatch, way):
+    at(monkeypatch, 90)
+    oldest, target = city.folder / "oldest.json", city.folder / "x.grant"
+    oldest.write_text(json.dumps({"epochs": {city.ids[0]: 0}}))
+    given = oldest if way == "--oldest" else "2020-01-01"
+    words = ("vault", "grant", city.path, city.ids[0], "--to", "roads", way, given,
+             *city.opening(), "-o", target)  # fmt: skip
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 100 * DAY_S))
+    before = city.path.read_bytes()
+    err = refused(*words, code=2)
+    assert f"{city.ids[0]}: from {day} on" in err and "--yes" in err
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr(console, "ask_yes", lambda question: False)
+    assert lamppost(*words)[0] == 1
+    assert not target.exists() and city.path.read_bytes() == before
+    assert city.ok(*words, "--yes")["days"] == {city.ids[0]: day}
+    oldest.write_text(json.dumps({"epochs": {city.ids[0]: 69}}))  # 31 days
+    city.ok("vault", "grant", city.path, city.ids[0], "--to", "home", "--oldest", oldest,
+            *city.opening(), "-o", target)  # fmt: skip
+
+
 def test_nothing_that_was_forgotten_comes_back(city):
     path, _ = grant(city, "--from", "2020-01-01")
     city.ok("keyring", "take", city.roads, path)
@@ -156,11 +259,11 @@ ANY = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["node", "pair", "rows", "pairs", "revoked"]), st.integers(0, 6), ANY)
+@given(st.sampled_from(["node", "pair", "rows", "pairs", "revoked"]), st.integers(0, 7), ANY)
 def test_a_grant_of_another_form_is_refused(made, where, index, value):
     """Though the office itself sealed and signed it: ToolError, or a keyring that can be read."""
     policy, key = published()
-    node = ["0123456789", 20_000, 0, bytes(32), b"", {}, [policy.policy().digest]]
+    node = ["0123456789", 20_000, 0, bytes(32), b"", {}, [policy.policy().digest], 0]
     pair = [policy.encode(), key]
     content = [[node], [pair], []]
     if where == "node":
@@ -290,19 +393,21 @@ def test_a_store_opens_what_the_node_seals(city):
             assert result.opened == {node_id: 1}
 
 
-VERBS = st.sampled_from(["grant", "forget", "mix", "update", "day", "day"])
+VERBS = st.sampled_from(["grant", "forget", "mix", "refused", "update", "day", "day"])
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(VERBS, st.integers(0, 12)), max_size=12))
+@example([("grant", 0), ("mix", 1), ("update", 0), ("refused", 0), ("day", 0), ("day", 0),
+          ("grant", 2)])  # fmt: skip
 def test_a_keyring_has_the_nodes_seals_after_any_history(tmp_path_factory, history):
-    """Grants from any epoch, mixes and forgetting in any order: what it opens is right, and its
-    oldest epoch never rises by a grant alone nor goes back. A collector forgets up to an epoch
-    once it has opened something from it: not when it lacks a mix."""
+    """Grants from any epoch, mixes, also such as a node refused, and forgetting in any order: what
+    it opens is right, and its oldest epoch never rises by a grant alone nor goes back. A collector
+    forgets up to an epoch once it has opened something from it: not when it lacks a mix."""
     policy, _ = published()
     kept, node = KeptPolicy(policy.rules, policy.terms), "0123456789"
     ring = Keyring(tmp_path_factory.mktemp("ring") / "keyring.json")
-    seal_0, mixes, today, granted = bytes(range(32)), {}, 0, None
+    seal_0, mixes, today, since = bytes(range(32)), {}, 0, None
     for verb, epoch in history:
         held = ring.node(node)
         before = held and held.epoch
@@ -310,19 +415,24 @@ def test_a_keyring_has_the_nodes_seals_after_any_history(tmp_path_factory, histo
             today += 1
         elif verb == "mix":
             mixes[max([today + 1, *mixes]) + 1] = bytes([epoch]) * 32
+        elif verb == "refused" and mixes and (held is None or held.epoch < max(mixes)):
+            del mixes[max(mixes)]
         elif verb == "forget":
             oldest = min(epoch, today)
             if held and held.epoch < oldest:
                 opens = held.seal_at(oldest) == ref.seal_at(seal_0, oldest, mixes.items())
                 ring.forget_before({node: oldest} if opens else {})
         elif verb == "grant" or held:
+            asked, seal = min(epoch, today), b""
             if verb == "grant":
-                granted = min(epoch, today, *(() if granted is None else (granted,)))
-            seal = ref.seal_at(seal_0, granted, mixes.items()) if verb == "grant" else b""
-            ahead = {e: a for e, a in mixes.items() if e > granted}
-            ring.take({node: NodeKeys(20_000, granted, seal, b"", [kept], ahead)})
+                since = asked if since is None else min(asked, since)
+                seal = ref.seal_at(seal_0, asked, mixes.items())
+            ahead = {e: a for e, a in mixes.items() if e > since}
+            first = asked if verb == "grant" else since
+            keys = NodeKeys(20_000, first, seal, b"", [kept], ahead)
+            ring.take({node: GrantedKeys(keys, since)})
             held = Keyring(ring.path).node(node)
-            assert held.epoch == granted if before is None else held.epoch == before
+            assert held.epoch == asked if before is None else held.epoch == before
             for e in range(held.epoch, today + 20):
                 assert held.seal_at(e) == ref.seal_at(seal_0, e, mixes.items())
         assert before is None or ring.node(node).epoch >= before

@@ -201,6 +201,38 @@ def test_a_file_of_commands_without_a_mix_is_good_at_any_time(tmp_path):
         assert read_commands(path, now_s) == rows
 
 
+def test_by_a_clock_beyond_2106_nothing_is_queued(city, clock):
+    """A node keeps a command's number in 32 bits."""
+    node, path = city.ids[0], city.folder / "a.commands"
+    before = city.path.read_bytes()
+    for now_s in (2**32 + 1000, 2**32, 2**32 - (1 << 20)):
+        clock((now_s - time.time()) / DAY_S + 0.001)
+        err = refused("vault", "mix", city.path, node, *city.opening())
+        assert "nodes count no further" in err and "set the clock" in err
+        assert city.path.read_bytes() == before
+        clock(0)
+    clock((2**32 - (1 << 20) - time.time()) / DAY_S - 1)
+    city.vault("mix", node)
+    clock(0)
+    city.ok("vault", "clock", city.path, *city.opening())
+    city.vault("mix", node)  # there is room behind the number that the wrong clock gave
+    numbers = [number for number in all_numbers(city, node) if number < 2**32]
+    assert len(numbers) == len(set(numbers)) == len(all_numbers(city, node))
+    with city.open() as file, file.change("as an older version", {}):
+        query = "INSERT INTO commands SELECT node, ?, fields, until_s FROM commands LIMIT 1"
+        file.db.execute(query, (2**32 + 1000,))
+        file.db.execute("UPDATE commands SET until_s = ? WHERE number > ?", (2**34, 2**32))
+    city.vault("commands", "-o", path)  # not: no command for the whole city
+    city.vault("mix", *city.ids)
+    assert max(number for number in all_numbers(city, node) if number < 2**32) < 2**32
+
+
+def all_numbers(city, node) -> list[int]:
+    with city.open(read_only=True) as file:
+        query = "SELECT number FROM commands WHERE node = ?"
+        return [number for (number,) in file.db.execute(query, (node,))]
+
+
 def test_what_a_node_has_no_room_for_is_held(city):
     node = city.ids[0]
     for _ in range(5):

@@ -20,7 +20,7 @@ from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 DAY_S = 86_400
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
-VERSION, FIRST_DAY, LAST_DAY, STREAMS = 2, 4, 5, 6  # in the rules
+ID, VERSION, FIRST_DAY, LAST_DAY, STREAMS = 1, 2, 4, 5, 6  # in the rules
 SIGNERS = {}  # a key takes a second
 
 
@@ -217,6 +217,33 @@ def test_what_is_refused(city):
 
 
 def _named(city, name: str, number: int):
+    write(city, name, **version(number))
+    return city.folder / name
+
+
+def test_no_older_version_is_issued(city):
+    """An earlier one may let out what the city has since thought better of."""
+    write(city, "new.policy", **version(7))
+    old, made = write(city, "old.policy", **version(6)), ("new.policy", "old.policy")
+    city.tickets.unlink()
+    words = ("vault", "issue", city.path, "--kit", "air", "--to", "bob", *city.opening(), "-o",
+             city.tickets, "--policy")  # fmt: skip
+    city.ok(*words, city.folder / made[0])
+    city.tickets.unlink()
+    before = city.path.read_bytes()
+    err = refused(*words, city.folder / made[1])
+    assert f"policy {old.id} is version 6, and this vault knows 7" in err
+    assert not city.tickets.exists() and city.path.read_bytes() == before
+    city.ok(*words, city.folder / made[0])
+    city.tickets.unlink()
+    write(city, "other.policy", **version(1), **{f"_{ID}": "another"})
+    city.ok(*words, city.folder / "other.policy")
+    city.vault("policy", "--kit", "air", "--policy", write_path(city, "8.policy", 8))
+    city.tickets.unlink()
+    assert "knows 8" in refused(*words, city.folder / made[0])  # by whichever way it knows it
+
+
+def write_path(city, name: str, number: int):
     write(city, name, **version(number))
     return city.folder / name
 

@@ -4,10 +4,12 @@
 import shutil
 
 import pytest
+from cryptography import x509
 
 from host_tools.handover import cards
 from host_tools.provisioning.certificates import Authority
-from tests.host_tools.city_place import City, refused
+from host_tools.provisioning.lms_tree import LmsTree
+from tests.host_tools.city_place import City, published, refused
 from tests.host_tools.vault_place import Place, argon2id  # noqa: F401
 
 
@@ -41,6 +43,37 @@ def test_again_with_the_same_values_nothing_changes(city):
     assert newest(city) == before + 1
     city.issue(1)
     assert city.install("24:0a:c4:11:22:33")[0].broker == ("other.test", 8883)
+
+
+def test_the_log_says_what_an_audit_asks(city):
+    """Whose keys came in, what nodes are told, which certificates went out, from when on."""
+    city.issue(1)
+    node = city.install("24:0a:c4:11:22:33")[0].ticket.node_id
+    city.take_back()
+    city.vault("grant", node, "--to", "roads", "-o", city.folder / "roads.grant")
+    city.vault("certificate", "c1", "--role", "collector", "--store", "home", "-o",
+               city.folder / "tls")  # fmt: skip
+    city.vault("certificate", "b1", "--role", "broker", "--host", "b.test", "--host", "10.0.0.1",
+               "-o", city.folder / "tls")  # fmt: skip
+    (city.folder / "policy.key").write_bytes(LmsTree(bytes(32), bytes(range(16))).public_key)
+    city.ok(*setup(city))
+    entries = [(one["verb"], one["detail"]) for one in city.vault("log")["entries"]]
+    found = {verb: [detail for v, detail in entries if v == verb] for verb, _ in entries}
+    keys = [cards.fingerprint(key) for key in (published()[1],
+            (city.folder / "policy.key").read_bytes())]  # fmt: skip
+    assert [one["policy_key"] for one in found["set up"]] == keys
+    assert {one["sntp"] for one in found["set up"]} == {"time.test"}
+    read = {"anna": cards.read_technician, "home": cards.read_store, "roads": cards.read_store}
+    told = {one["name"]: one["fingerprint"] for v in ("add technician", "add store")
+            for one in found[v]}  # fmt: skip
+    for name, read_card in read.items():
+        assert told[name] == read_card(city.folder / f"{name}.card").fingerprint()
+    assert [one["epochs"] for one in found["grant"]] == [{node: 0}]
+    collector, broker = found["certify"]
+    assert (collector["store"], broker["hosts"]) == ("home", ["b.test", "10.0.0.1"])
+    for name, detail in (("c1", collector), ("b1", broker)):
+        pem = (city.folder / "tls" / f"{name}.pem").read_bytes()
+        assert detail["serial"] == f"{x509.load_pem_x509_certificate(pem).serial_number:x}"
 
 
 def test_what_is_refused(city):

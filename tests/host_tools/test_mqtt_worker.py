@@ -16,10 +16,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from host_tools.collector.keyring import Keyring
+from host_tools.collector.keyring import GrantedKeys, Keyring
 from host_tools.collector.mqtt_worker import MqttWorker
 from host_tools.collector.store import Store
+from host_tools.collector.store_key import make_store_key, share_tag
 from host_tools.errors import ToolError
+from host_tools.handover.cards import Office
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.ticket import make_ticket
 from simulator.world.broker_embedded import EmbeddedBroker
@@ -33,7 +35,7 @@ DAY0 = 20_500
 NOW = DAY0 * 86_400 + 43_200
 HOST = "broker.test"
 WITHIN_S = 5
-COLLECTOR, LIKE_A_NODE = "collector-1", "zzzzzzzzzz"
+COLLECTOR, READER, LIKE_A_NODE = "collector-1", "reader-1", "zzzzzzzzzz"
 POLICY, TERMS = policy(stream(1, "co2_ppm", 300, ["mean"], 1, 350, 5000))
 
 
@@ -45,6 +47,7 @@ def tls(tmp_path_factory):
     authority.save(folder, "ca")
     authority.issue("broker", "broker", [HOST, "127.0.0.1"]).save(folder, "broker")
     authority.issue(COLLECTOR, "collector").save(folder, COLLECTOR)
+    authority.issue(READER, "reader").save(folder, READER)
     authority.issue(LIKE_A_NODE, "collector").save(folder, "like-a-node")
     for node_id in (NODE, OTHER):
         authority.issue(node_id, "node").save(folder, node_id)
@@ -58,7 +61,7 @@ def make_broker(kind, tls, folder):
         return EmbeddedBroker(*files)
     if mosquitto_path() is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    return MosquittoBroker(folder, *files, {COLLECTOR: "collector"})
+    return MosquittoBroker(folder, *files, {COLLECTOR: "collector", READER: "reader"})
 
 
 @pytest.fixture(params=["embedded", "mosquitto"])
@@ -215,7 +218,7 @@ def test_every_node_gets_a_receipt_at_the_start(store, address, tls, node):
 def test_who_may_only_read_sends_no_receipt(store, address, tls, node):
     """Its keyring has no key of receipts: what comes is stored, and the node keeps it."""
     keys = dataclasses.replace(store.keyring.node(NODE), receipt=b"")
-    store.keyring.take({NODE: keys})
+    store.keyring.take({NODE: GrantedKeys(keys, keys.epoch)})
     with worker(store, address, tls) as reader:
         node.send(node.sealed()[0])
         assert reader.wait_for(lambda: reader.counts["opened"] == {NODE: 1}, WITHIN_S)
@@ -339,6 +342,56 @@ def test_only_a_collector_collects(store, tls):
         worker(store, ("127.0.0.1", 1), tls, NODE)
 
 
+def test_a_reader_collects_without_receipts(store, address, tls, node, tmp_path):
+    with pytest.raises(ToolError, match="is a reader's, and the keyring is a home store's"):
+        worker(store, address, tls, READER)
+    ring = Keyring(tmp_path / "readers.json")
+    ticket = dataclasses.replace(make_ticket(ROOT, NODE, DAY0), receipt=b"")
+    ring.add_node(ticket, POLICY, TERMS)
+    with (
+        Store(tmp_path / "readers.sqlite", ring) as readers,
+        worker(readers, address, tls, READER) as reader,
+    ):
+        node.send(node.sealed()[0])
+        assert reader.wait_for(lambda: reader.counts["opened"] == {NODE: 1}, WITHIN_S)
+        assert reader.receipts == 0
+        ring.add_node(make_ticket(ROOT, OTHER, DAY0), POLICY, TERMS)  # it gets such keys later
+        other = Node(tls, address, OTHER)
+        other.send(other.sealed()[0])
+        assert reader.wait_for(lambda: reader.counts["opened"].get(OTHER) == 1, WITHIN_S)
+        other.leave()
+        assert reader.receipts == 0
+
+
+def test_a_reader_cannot_join_the_group_of_the_home_store(store, tls, tmp_path):
+    """Who names the group is dealt to: it is the tag that keeps others out."""
+    for name in "ab":
+        make_store_key(tmp_path / name, name, Office("office", bytes(32)))
+    tags = [share_tag(tmp_path / name) for name in "ab"]
+    assert tags[0] != tags[1] and tags[0] == share_tag(tmp_path / "a")
+    assert share_tag(tmp_path / "none") == ""
+    broker = make_broker("mosquitto", tls, tmp_path / "broker")
+    address = broker.start()
+    node, reader = Node(tls, address), mqtt.Client(CallbackAPIVersion.VERSION2, READER)
+    reader.tls_set(tls / "ca.pem", tls / f"{READER}.pem", tls / f"{READER}.key")
+    joined = threading.Event()
+    reader.on_connect = lambda client, *_: client.subscribe("$share/g/lp/+/up", qos=1)
+    reader.on_subscribe = lambda *_: joined.set()
+    reader.connect(*address)
+    reader.loop_start()
+    try:
+        assert joined.wait(WITHIN_S)
+        with worker(store, address, tls, group="g", group_tag=tags[0]) as collector:
+            for message in node.sealed(20):
+                node.send(message)
+            assert collector.wait_for(lambda: collector.settled.get(NODE) == 20, WITHIN_S)
+    finally:
+        reader.disconnect()
+        reader.loop_stop()
+        node.leave()
+        broker.stop()
+
+
 def test_no_broker(store, tls):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -349,6 +402,7 @@ def test_no_broker(store, tls):
 
 def test_no_tls_there(store, tls):
     with socket.create_server(("127.0.0.1", 0)) as server:
+
         def serve():
             for _ in range(2):
                 connection, _ = server.accept()

@@ -4,6 +4,7 @@
 import dataclasses
 import random
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,24 @@ def test_a_cost_that_is_too_low_or_would_stop_the_machine_is_not_tried(place, ch
     header = layout.decode(data).header
     header = dataclasses.replace(header, stretch=dataclasses.replace(header.stretch, **changed))
     assert layout.decode(header.encode() + bytes(99)) is None
+
+
+def test_a_header_of_other_types_is_none(place):
+    data = place.path.read_bytes()
+    end = 12 + int.from_bytes(data[8:12])
+    assert layout.decode(data) is not None
+    for at, value in (
+        (0, "s" * 16), (0, dict.fromkeys(range(16))), (0, [0] * 16), (0, None), (1, 131_072.0),
+        (1, "a"), (2, 3.0), (2, None), (3, True), (3, 4.0), (3, float("nan")),
+    ):  # fmt: skip
+        head = cbor2.loads(data[12:end])
+        head[1][at] = value
+        content = cbor2.dumps(head, canonical=True)
+        altered = data[:8] + len(content).to_bytes(4) + content + data[end:]
+        assert layout.decode(altered) is None, (at, value)
+        place.path.write_bytes(altered)
+        with pytest.raises(ToolError, match="does not open"):
+            place.open()
 
 
 def test_no_bit_of_header_and_slots_can_be_changed(place):

@@ -45,7 +45,7 @@ POLICY, TERMS = policy(
     stream(3, "humidity_mpct", 3600, ["mean"], 1000, 0, 100_000),
 )
 MASKED, MASKED_TERMS = policy(masked(1, "energy_mwh", 60, ["count", "sum"], 1, 0, 1000), id="m")
-NAMES = "collector-1", "anna-2"
+ROLES = {"collector-1": "collector", "anna-2": "reader"}
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def tls(tmp_path_factory):
     authority = Authority.create()
     authority.save(folder, "ca")
     authority.issue("broker", "broker", ["broker.test"]).save(folder, "broker")
-    for name in NAMES:
-        authority.issue(name, "collector").save(folder, name)
+    for name, role in ROLES.items():
+        authority.issue(name, role).save(folder, name)
     for node_id in (NODE, OTHER):
         authority.issue(node_id, "node").save(folder, node_id)
     Authority.create().issue("anna-2", "collector").save(folder, "stranger")
@@ -67,8 +67,7 @@ def address(tls, tmp_path_factory):
     if mosquitto_path() is None:
         pytest.skip("mosquitto is not installed")
     files = [tls / name for name in ("ca.pem", "broker.pem", "broker.key")]
-    broker = MosquittoBroker(tmp_path_factory.mktemp("broker"), *files,
-                             dict.fromkeys(NAMES, "collector"))  # fmt: skip
+    broker = MosquittoBroker(tmp_path_factory.mktemp("broker"), *files, ROLES)
     yield broker.start()
     broker.stop()
 

@@ -40,7 +40,7 @@ def init(folder, name, policy_key, office, key_file, new_key_file, use_token, pa
         --new-key-file /media/usb/controller.key
     """
     from host_tools.controller.folder import PUBLIC, make
-    from host_tools.handover.cards import fingerprint, read_office
+    from host_tools.handover.cards import read_office
     from host_tools.policy.signed import read_public_key
     from host_tools.vault.passphrase import named_file, new_passphrase
 
@@ -49,7 +49,7 @@ def init(folder, name, policy_key, office, key_file, new_key_file, use_token, pa
     with new_factor(folder, key_file, new_key_file, use_token, "", options) as factor:
         passphrase = new_passphrase(passphrase_file or named_file(), "Passphrase")
         public = make(folder, passphrase, factor, name, policies, card.sign)
-    path, words = folder / PUBLIC, fingerprint(card.sign)
+    path, words = folder / PUBLIC, card.fingerprint()
     if as_json:
         told = {"name": name, "public_key": str(path), "fingerprint": public.fingerprint(),
                 "office": card.name, "office_fingerprint": words}  # fmt: skip

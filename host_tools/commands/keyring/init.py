@@ -30,7 +30,7 @@ def init(keyring, name, office_path, output, as_json):
     """
     from host_tools.collector.store_key import key_path, make_store_key, read_store_key
     from host_tools.errors import ToolError
-    from host_tools.handover.cards import check_name, fingerprint, read_office
+    from host_tools.handover.cards import check_name, read_office
     from host_tools.public_file import check_target, write_public
 
     check_name(name, "--name")
@@ -44,8 +44,8 @@ def init(keyring, name, office_path, output, as_json):
     else:
         key = make_store_key(keyring, name, office)
     write_public(output, key.card().encode())
-    told = {"card": str(output), "store": name, "fingerprint": fingerprint(key.card().box),
-            "office": office.name, "office_fingerprint": fingerprint(office.sign)}  # fmt: skip
+    told = {"card": str(output), "store": name, "fingerprint": key.card().fingerprint(),
+            "office": office.name, "office_fingerprint": office.fingerprint()}  # fmt: skip
     if as_json:
         console.result_json(told)
         return

@@ -29,8 +29,9 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
     Then, in this order: `lamppost keyring take` at the home store, `lamppost vault broker`, and
     `lamppost vault commands` with `lamppost send`, after which what lies on the technician's
     laptop opens nothing any more, unless it was the node at the broker meanwhile: its ticket has
-    the node's certificate and the key of commands. The same receipts may come again. Exit code 1:
-    a ticket was refused. Example:
+    the node's certificate and the key of commands. The same receipts may come again: for a week
+    the file has the seals of what was accepted last, then none. Exit code 1: a ticket was refused.
+    Example:
 
     \b
     lamppost vault accept city.vault anna.receipts -o home.grant \\
@@ -57,11 +58,14 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
             "technician": done.technician, "nodes": done.nodes, "known": done.known,
             "refused": first_of(done.refused), "refused_count": len(done.refused),
             "store": done.store, "file": str(output),
-            "days": done.days, "far": mix_days.as_object(far),
+            "epochs": done.epochs, "days": done.days, "far": mix_days.as_object(far),
         })  # fmt: skip
     else:
         console.result(f"{done.technician}: {len(done.nodes)} nodes are active, "
                        f"{len(done.known)} were known; {output}: for {done.store}")  # fmt: skip
         if done.days:
             console.result(f"a mix for each {mix_days.as_text(done.days.values())}")
+        if not done.epochs:
+            console.note(f"{output} has no seals: a store that lacks some is granted them anew, "
+                         "by `lamppost vault grant`")  # fmt: skip
     return 1 if done.refused else 0

@@ -29,8 +29,11 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
               help="Where it keeps what waits. Default /var/lib/mosquitto.")  # fmt: skip
 @click.option("--user", metavar="NAME",
               help="Who it becomes when root starts it. Default: mosquitto's own.")  # fmt: skip
+@click.option("--yes", is_flag=True,
+              help="Do not ask, when the vault's last change is 400 days ago.")  # fmt: skip
 @json_option
-def broker(path, factor, passphrase, with_issued, output, at, name, port, state, user, as_json):
+def broker(path, factor, passphrase, with_issued, output, at, name, port, state, user, yes,
+           as_json):  # fmt: skip
     """Write what a mosquitto needs: its settings, who may do what, who is revoked.
 
     Write it after each accept and revoke, and restart the broker, which runs with that one
@@ -58,6 +61,8 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         check_kind(file)
         file.check_clock()
+        if not (yes or _is_agreed(file)):
+            return 1
         made = broker_files(file, int(time.time()), with_issued)
         if told or not (output / FILE).exists():
             usual = {"at": str(output.resolve()), "port": place_of(file)[0][1]}
@@ -70,5 +75,24 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
         write_public(output / name, data)
     if as_json:
         console.result_json({"folder": str(output), "files": sorted(made)})
-        return
+        return 0
     console.result(f"{output}: {', '.join(sorted(made))}")
+    return 0
+
+
+def _is_agreed(file) -> bool:
+    """By a clock that is ahead, who should be let in would be shut out."""
+    from host_tools import chained_log
+    from host_tools.city.broker_files import is_clock_far
+    from host_tools.errors import ToolError
+    from host_tools.times import short
+
+    now_s = int(time.time())
+    if not is_clock_far(file, now_s):
+        return True
+    message = f"{file.path} was last changed on {short(chained_log.newest_s(file.db))} UTC, and "
+    message += f"this machine's clock says {short(now_s)}"
+    if not console.can_ask():
+        raise ToolError(message, "set the clock; if it is right, give --yes", 2)
+    console.note(message)
+    return console.ask_yes("Is the clock right?")

@@ -8,7 +8,7 @@ import rich_click as click
 from host_tools import console
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
-_ROLES = click.Choice(["broker", "collector", "vault", "controller", "requester"])
+_ROLES = click.Choice(["broker", "collector", "reader", "vault", "controller", "requester"])
 
 
 @click.command()
@@ -16,7 +16,8 @@ _ROLES = click.Choice(["broker", "collector", "vault", "controller", "requester"
 @click.argument("name")
 @opening
 @click.option("--role", type=_ROLES, required=True,
-              help="vault: who sends commands; requester: who asks a controller.")  # fmt: skip
+              help="collector: a home store's; reader: writes to no node; vault: who sends "
+                   "commands; requester: who asks a controller.")  # fmt: skip
 @click.option("--store", metavar="STORE",
               help="Whose collector it is, a store's or reader's: it ends with that.")  # fmt: skip
 @click.option("--host", "hosts", multiple=True, metavar="HOST",
@@ -34,15 +35,15 @@ def certificate(path, name, factor, passphrase, role, store, hosts, output, as_j
     lamppost vault certificate city.vault collector-1 --role collector \\
         --store home -o tls --key-file /media/usb/city.key
     """
-    from host_tools.city.certify import SERVERS, certify
+    from host_tools.city.certify import COLLECTORS, SERVERS, certify
     from host_tools.handover.cards import check_name
     from host_tools.vault.sealed_file import SealedFile
 
     check_name(name, "NAME")
     if (role in SERVERS) != bool(hosts):
         raise click.UsageError("--host is for a broker or controller, which needs one")
-    if (role == "collector") != (store is not None):
-        raise click.UsageError("--store is for a collector, which needs one")
+    if (role in COLLECTORS) != (store is not None):
+        raise click.UsageError("--store is for a collector or reader, which needs one")
     with SealedFile.open(path, passphrase(), factor) as file:
         files = certify(file, name, role, hosts, store, output)
     if as_json:

@@ -12,6 +12,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 from host_tools.errors import ToolError
 
 _PATH = click.Path(path_type=Path)
+_MOST_BYTES = 16 << 20  # of --oldest, which a city of 100,000 nodes fills to an eighth
 
 
 @click.command()
@@ -24,15 +25,19 @@ _PATH = click.Path(path_type=Path)
 @click.option("--oldest", type=_PATH, metavar="FILE",
               help="Of a home store: from the oldest envelope without receipt on, as "
                    "`lamppost keyring epochs --json` of the present one says.")  # fmt: skip
+@click.option("--yes", is_flag=True,
+              help="Do not ask, where it is more than 31 days back.")  # fmt: skip
 @click.option("-o", "--output", type=_PATH, required=True, metavar="FILE",
               help="The keys, sealed to the store: NAME.grant.")  # fmt: skip
 @json_option
-def grant(path, nodes, factor, passphrase, store, from_text, oldest, output, as_json):
+def grant(path, nodes, factor, passphrase, store, from_text, oldest, yes, output,
+          as_json):  # fmt: skip
     """Let a store or reader open nodes from a day on. What was before stays shut.
 
-    A home store also gets the keys of receipts. Who has the right already keeps the earlier day.
-    The file opens what it grants as long as it lies there with the store's key: have it deleted
-    once it is taken. Example:
+    A home store also gets the keys of receipts. The file has the seals of the days that it says,
+    whatever was granted before; a store that holds an earlier one keeps that. It opens what it
+    grants as long as it lies there with the store's key: have it deleted once it is taken. What is
+    more than 31 days back it shows, and asks. Example:
 
     \b
     lamppost vault grant city.vault 0a1b2c3d4e --to roads --from 2026-03-01 \\
@@ -54,24 +59,40 @@ def grant(path, nodes, factor, passphrase, store, from_text, oldest, output, as_
         if store_of(file, store)[1] == HOME and not (from_text or oldest):
             hint = "give --oldest FILE of the present home store, or --from DATE"
             raise ToolError(f"{store} is a home store: from when on?", hint, 2)
-        epochs = grants.epochs_from(file, nodes, from_s)
-        if oldest:
-            epochs = _oldest(oldest, nodes)
+        epochs = _oldest(oldest, nodes) if oldest else grants.epochs_from(file, nodes, from_s)
+        days = grants.days_of(file, epochs, now_s)
+        far = grants.far_back(days, now_s)
+        if far and not yes and not _is_agreed({node: days[node] for node in far}, store):
+            return 1
         write_derived(output, grants.grant(file, epochs, store, now_s))
     if as_json:
-        console.result_json({"file": str(output), "store": store, "epochs": epochs})
-        return
+        told = {"file": str(output), "store": store, "epochs": epochs, "days": days}
+        console.result_json(told)
+        return 0
+    for node_id, day in days.items():
+        console.result(f"{node_id}: from {day} on, its epoch {epochs[node_id]}")
     console.result(f"{output}: {len(epochs)} nodes for {store}")
+    return 0
+
+
+def _is_agreed(days: dict[str, str], store: str) -> bool:
+    for node_id, day in days.items():
+        console.note(f"{node_id}: from {day} on")
+    if not console.can_ask():
+        message = f"{len(days)} nodes would be opened from more than 31 days back"
+        raise ToolError(message, "give --yes, or a later day", 2)
+    return console.ask_yes(f"Let {store} open all that these nodes sent since then?")
 
 
 def _oldest(path: Path, nodes) -> dict[str, int]:
-    epochs = None
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError
         epochs = json.loads(path.read_text())["epochs"]
         return {node: _epoch(epochs[node]) for node in nodes}
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = f"{path} does not say the oldest epoch of each of these nodes"
         raise ToolError(message, "make it there: lamppost keyring epochs KEYRING --json") from None
 

@@ -38,7 +38,7 @@ def setup(path, factor, passphrase, name, broker, sntp, policy_key, tls_dir, out
     """
     from host_tools.city.vault_keys import office_of, set_up
     from host_tools.collector.broker_address import parse_address
-    from host_tools.handover.cards import check_name, fingerprint
+    from host_tools.handover.cards import check_name
     from host_tools.policy.signed import read_public_key
     from host_tools.public_file import check_target, write_public
     from host_tools.vault.sealed_file import SealedFile
@@ -50,7 +50,7 @@ def setup(path, factor, passphrase, name, broker, sntp, policy_key, tls_dir, out
         set_up(file, name, address, sntp, key, tls_dir)
         card = office_of(file)
     write_public(output, card.encode())
-    words = fingerprint(card.sign)
+    words = card.fingerprint()
     if as_json:
         console.result_json({"file": str(path), "card": str(output), "fingerprint": words})
         return

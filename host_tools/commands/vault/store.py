@@ -36,7 +36,7 @@ def add(path, card_path, factor, passphrase, is_reader, as_json):
         --key-file /media/usb/city.key
     """
     from host_tools.city.people import HOME, READER, add_store
-    from host_tools.handover.cards import fingerprint, read_store
+    from host_tools.handover.cards import read_store
     from host_tools.vault.sealed_file import SealedFile
 
     card, kind = read_store(card_path), READER if is_reader else HOME
@@ -46,7 +46,7 @@ def add(path, card_path, factor, passphrase, is_reader, as_json):
         "store": card.name,
         "kind": kind,
         "is_new": is_new,
-        "fingerprint": fingerprint(card.box),
+        "fingerprint": card.fingerprint(),
     }
     if as_json:
         console.result_json(told)

@@ -34,13 +34,13 @@ def add(path, card_path, factor, passphrase, as_json):
         --key-file /media/usb/city.key
     """
     from host_tools.city.people import add_technician
-    from host_tools.handover.cards import fingerprint, read_technician
+    from host_tools.handover.cards import read_technician
     from host_tools.vault.sealed_file import SealedFile
 
     card = read_technician(card_path)
     with SealedFile.open(path, passphrase(), factor) as file:
         is_new = add_technician(file, card)
-    words = fingerprint(card.box, card.sign)
+    words = card.fingerprint()
     if as_json:
         console.result_json({"technician": card.name, "is_new": is_new, "fingerprint": words})
         return
