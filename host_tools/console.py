@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 
-from host_tools.errors import ToolError
+from host_tools.errors import ToolError, shortened
 
 
 def is_terminal() -> bool:
@@ -32,8 +32,12 @@ def result_text(text: str):
 
 
 def result_json(value):
-    """One JSON object on a line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One JSON object on a line. What would steer a terminal, or turn its writing round, is
+    escaped; letters of all languages are as they are."""
+    text = json.dumps(value, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    print(text)
 
 
 def result_csv(rows: Iterable):
@@ -42,8 +46,8 @@ def result_csv(rows: Iterable):
 
 
 def note(text: str):
-    """One line of progress."""
-    print(text, file=sys.stderr)
+    """One line of progress, or several."""
+    print(_visible(shortened(text)), file=sys.stderr)
 
 
 def ask_hidden(question: str, instead: str) -> str:
