@@ -29,6 +29,9 @@ VERBS = {
     "keyring": "Take in what a store may open.",
     "send": "Give the broker the commands that a vault has written.",
     "flash": "Turn a bare board into a node: firmware, keys, self-test.",
+    "update": "Give nodes new firmware by USB: keys, data and configuration stay.",
+    "maintain": "Stop a node at MicroPython's prompt.",
+    "wipe": "Erase a board that leaves service, and prove it.",
     "doctor": "Say what would keep flashing from working, and how to mend it.",
     "verify": "Wait for the first opened record of a node, and show it.",
     "label": "Draw a node's sticker: its id, its claim code, a QR code to the notice.",
@@ -50,6 +53,8 @@ def lamppost():
 
 def run(args: list | None = None) -> int:
     """Runs one command line; returns the exit code."""
+    click.rich_click.COLOR_SYSTEM = console.color_system()  # of the help
+    click.rich_click.FORCE_TERMINAL = None  # it would colour what goes into the logs of a CI
     try:
         code = lamppost.main(args, prog_name="lamppost", standalone_mode=False)
         sys.stdout.flush()

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import getpass
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -15,6 +16,21 @@ from host_tools.errors import ToolError, shortened
 def is_terminal() -> bool:
     """Whether a person is watching stdout."""
     return sys.stdout.isatty()
+
+
+def is_live() -> bool:
+    """Whether a person is watching stdout, and what is shown there can be replaced."""
+    return is_terminal() and not is_plain()
+
+
+def is_plain() -> bool:
+    """Whether the terminal is to get text alone: no colour, and nothing that moves."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+def color_system() -> str | None:
+    """rich's: None writes no escape sequence at all; NO_COLOR by itself would leave bold."""
+    return None if is_plain() else "auto"
 
 
 def result(renderable):
@@ -48,6 +64,17 @@ def result_csv(rows: Iterable):
 def note(text: str):
     """One line of progress, or several."""
     print(_visible(shortened(text)), file=sys.stderr)
+
+
+def can_ask() -> bool:
+    """Whether a person can type at stdin, which may also be closed."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask_yes(question: str) -> bool:
+    """What a person answers at stdin; ask only when can_ask()."""
+    print(f"{_visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def ask_hidden(question: str, instead: str) -> str:
@@ -93,17 +120,18 @@ def _plain_console():
                 text = "".join(char for char in one.text if char.isprintable() or char == "\n")
                 yield one if one.control else Segment(text, one.style)
 
-    return Plain(highlight=False, markup=False, emoji=False)
+    return Plain(highlight=False, markup=False, emoji=False, color_system=color_system())
 
 
 @contextlib.contextmanager
 def progress(on: bool = True):
     """Gives show(name, words, percent): a bar for each name, on stderr; off a terminal a line when
-    the words change. It may be called from several threads."""
+    the words change; with None for percent a line that stays. It may be called from several
+    threads."""
     said = {}
-    if not on or not sys.stderr.isatty():
+    if not on or not sys.stderr.isatty() or is_plain():
 
-        def tell(name: str, words: str, percent: int):
+        def tell(name: str, words: str, percent: int | None):
             if on and said.get(name) != words:
                 said[name] = words
                 note(f"{name}: {words}")
@@ -117,7 +145,10 @@ def progress(on: bool = True):
     words_column = TextColumn("{task.description}", markup=False)
     with Progress(*columns, words_column, console=Console(stderr=True, highlight=False)) as bars:
 
-        def show(name: str, words: str, percent: int):
+        def show(name: str, words: str, percent: int | None):
+            if percent is None:
+                bars.console.print(_line(f"{name}: {words}"), markup=False, soft_wrap=True)
+                return
             if name not in said:
                 said[name] = bars.add_task("", name=name, total=100)
             bars.update(said[name], description=_line(words), completed=percent)

@@ -36,7 +36,7 @@ def micropython_tree(micropython: str | None = None) -> Path:
             sources[f"simulator/{part}/{path.name}"] = path
     for name in ("__init__.py", "flash.py"):
         sources[f"simulator/world/{name}"] = _SIMULATOR / "world" / name
-    for name in ("__init__.py", "repl_loop.py"):
+    for name in ("__init__.py", "interrupt_key.py", "repl_loop.py"):
         sources[f"simulator/serial_board/{name}"] = _SIMULATOR / "serial_board" / name
     for name in _BY_PATH:
         sources[f"{name}.py"] = _SIMULATOR / "hal" / f"{name}.py"

@@ -75,9 +75,11 @@ def _power_up(folder: str):
 
 
 def main(
-    folder: str, firmware: str = "", umqtt: str = "", files=("boot", "main"), mount=None
+    folder: str, firmware: str = "", umqtt: str = "", files=("boot", "main"), mount=None,
+    run=__import__,
 ):  # fmt: skip
-    """mount: function of the filesystem of flash.img; None mounts it at /lp."""
+    """mount: function of the filesystem of flash.img; None mounts it at /lp. run: what runs a
+    file on MicroPython, by its name."""
     global _power_up, _wire
     if _MICROPYTHON:
         gc.threshold(4096)  # see firmware/boot.py
@@ -88,7 +90,6 @@ def main(
 
         tls_clock.install()
         bench.heap_used = heap_used
-        run = __import__
     else:
         from pathlib import Path
 

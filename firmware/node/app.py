@@ -279,4 +279,6 @@ def run():
         reason = " " + str(err) if isinstance(err, (LamppostError, MemoryError)) else ""
         say("app", "cannot go on: " + type(err).__name__ + reason)
         Clock.sleep_ms(_RETRY_MS)
+    except (KeyboardInterrupt, SystemExit):  # they would end at the REPL
+        pass
     power.reset()

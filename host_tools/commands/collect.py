@@ -31,8 +31,10 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
 
     It outlives outages of the broker by itself. Any number of workers may fill one store. Example:
 
-    lamppost collect --store city.sqlite --keyring keyring.json --broker broker.city.example:8883
-    --tls-dir tls --name collector-1 --share collectors
+    \b
+    lamppost collect --store city.sqlite --keyring keyring.json \\
+        --broker broker.city.example:8883 --tls-dir tls --name collector-1 \\
+        --share collectors
     """
     from host_tools.collector.account import Account
     from host_tools.collector.broker_address import parse_address
@@ -56,7 +58,7 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
         account = Account(worker, str(path), broker, group)
         try:
             worker.start()
-            _watch(worker, account, console.is_terminal() and not as_json)
+            _watch(worker, account, console.is_live() and not as_json)
         except KeyboardInterrupt:
             pass
         finally:

@@ -11,11 +11,12 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell):
-    """Write what makes a shell complete `lamppost`. Examples:
+    """Write what makes a shell complete `lamppost`. For zsh, ~/.zfunc must be in fpath.
 
     \b
-    lamppost completion bash > ~/.local/share/bash-completion/completions/lamppost
-    lamppost completion zsh > ~/.zfunc/_lamppost       (with ~/.zfunc in fpath)
+    lamppost completion bash \\
+        > ~/.local/share/bash-completion/completions/lamppost
+    lamppost completion zsh > ~/.zfunc/_lamppost
     lamppost completion fish > ~/.config/fish/completions/lamppost.fish
     """
     from click.shell_completion import get_completion_class

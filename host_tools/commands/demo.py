@@ -88,13 +88,18 @@ def demo(for_s, speed, kits, nodes, headless, as_json, **options):
 
     The real firmware measures at simulated chips, keeps to the kits' policies, seals, and sends
     through a real broker over mutual TLS; a collector opens, stores and receipts.
+
+    \b
+    lamppost demo
+    lamppost demo --for 24h --speed max --kit noise --headless
+    lamppost demo --broker mosquitto --interpreter micropython --dir city
     """
     from simulator.city_run import CityRun, Plan, choose_kits
     from simulator.city_table import city_table, closing_words
 
     if options["heap"] is not None and options["interpreter"] != "micropython":
         raise click.UsageError("--heap is for --interpreter micropython")
-    live = console.is_terminal() and not headless and not as_json
+    live = console.is_live() and not headless and not as_json
     if speed is None:
         speed = 120.0 if live else "max"
     plan = Plan(

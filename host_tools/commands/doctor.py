@@ -22,7 +22,8 @@ _path = click.Path(path_type=Path)
 def doctor(ports, folder, manual, as_json):
     """Look for what would keep flashing from working, and say how to mend it. It changes nothing.
 
-    Exit code 0: nothing is bad. Examples:
+    What it finds is noted, too, where `lamppost flash` notes how it came out: flash.jsonl, without
+    anything secret. Exit code 0: nothing is bad. Examples:
 
     \b
     lamppost doctor
@@ -32,16 +33,20 @@ def doctor(ports, folder, manual, as_json):
     from rich.text import Text
 
     from host_tools.flashing.doctor import BAD, examine
+    from host_tools.flashing.flash_log import FlashLog
 
-    found = examine(ports, folder, manual)
-    bad = any(finding.state == BAD for finding in found)
+    with FlashLog("doctor", console.note) as log:
+        found = examine(ports, folder, manual)
+        bad = [f"{one.what}: {one.words}" for one in found if one.state == BAD]
+        log.add(result="bad" if bad else "ok", found=bad)
     if as_json:
-        console.result_json({"findings": [dataclasses.asdict(finding) for finding in found]})
-        return int(bad)
+        findings = [dataclasses.asdict(finding) for finding in found]
+        console.result_json({"findings": findings, "log": str(log.path)})
+        return int(bool(bad))
     table = Table(box=None, pad_edge=False)
     for name in ("", "what", "found", "do"):
         table.add_column(name, overflow="fold")
     for finding in found:
         table.add_row(finding.state, finding.what, Text(finding.words), Text(finding.mend))
     console.result(table)
-    return int(bad)
+    return int(bool(bad))

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """`lamppost flash`: a bare board becomes a node."""
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.board_runs import check_chip, ports_option, run_all
 from host_tools.commands.node_source import node_source, node_source_options
 from host_tools.commands.verify_source import verify_flashed_options
 from host_tools.errors import ToolError
 
-_GOOD = ("done", "written", "dry run")
+GOOD = ("done", "written", "dry run")
 _path = click.Path(path_type=Path)
 
 
@@ -19,8 +20,7 @@ _path = click.Path(path_type=Path)
 @click.option("--board", "board_name", required=True, metavar="BOARD",
               help="A board's name, or the path of its folder: boards/README.md.")  # fmt: skip
 @click.option("--kit", metavar="KIT", help="Take a prepared node with this kit. Default: any.")
-@click.option("--port", "ports", multiple=True, metavar="PORT",
-              help="Where the board is. Again for more. Default: the only one.")  # fmt: skip
+@ports_option
 @node_source_options
 @click.option("--firmware", type=_path, required=True, metavar="FILE",
               envvar="LAMPPOST_FIRMWARE", show_envvar=True,
@@ -58,58 +58,46 @@ def flash(
     \b
     lamppost flash --board esp32-devkitc --kit air --nodes prepared \\
         --firmware ESP32_GENERIC-v1.26.1.bin --port /dev/ttyUSB0
-    lamppost flash --board esp32-devkitc --ticket anna-1.tickets --technician anna.technician \\
-        --key-file /media/usb/anna.key --firmware ESP32_GENERIC-v1.26.1.bin \\
+    lamppost flash --board esp32-devkitc --ticket anna-1.tickets \\
+        --technician anna.technician --key-file /media/usb/anna.key \\
+        --firmware ESP32_GENERIC-v1.26.1.bin \\
         --verify --broker broker.city.example:8883 --tls-dir tls --name anna-2
     """
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.flash_board import FlashBoard, Plan
+    from host_tools.flashing.flash_log import FlashLog
     from host_tools.flashing.ports import choose_port
     from host_tools.flashing.wifi_credentials import wifi_credentials
     from host_tools.provisioning.kit import load_board
 
-    if len(set(ports)) != len(ports):
-        raise click.UsageError("a port is named twice")
-    board = load_board(board_name)
-    image = read_image(firmware, sha256)
-    if image.chip != board["chip"]:
-        message = f"{firmware} is for {image.chip}, and {board['board']} has {board['chip']}"
-        raise ToolError(message, "download the image for that chip from micropython.org/download")
-    ports = ports or (choose_port(),)
     options = {"baud": baud, "manual": manual, "anew": anew, "again": again,
                "wait_s": wait_s, "dry_run": dry_run}  # fmt: skip
-    wifi = wifi_credentials(wifi_file)
-    with first_records(as_json) as records:
-        with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
-            plan = Plan(board, image, records.watched(nodes), wifi, **options)
-            with console.progress(not as_json) as show:
-                runs = [
-                    FlashBoard(port, plan, lambda *how, p=port: show(p, *how)) for port in ports
-                ]
-                results = _run_all(runs)
-        records.wait_for(results)
+    with FlashLog("flash", console.note, board=Path(board_name).name) as log:
+        board = load_board(board_name)
+        image = read_image(firmware, sha256)
+        check_chip(image, str(firmware), board)
+        ports = ports or (choose_port(),)
+        wifi = log.secrets = wifi_credentials(wifi_file)
+        with first_records(as_json) as records:
+            with node_source(kit and Path(kit).name, dry_run, **source) as nodes:
+                plan = Plan(board, image, records.watched(nodes), wifi, **options)
+                with console.progress(not as_json) as show:
+                    runs = [FlashBoard(port, plan, partial(show, port)) for port in ports]
+                    results = run_all(runs, log)
+            records.wait_for(results)
     if as_json:
-        console.result_json({"boards": results})
+        told = {"version": ".".join(map(str, image.version)), "sha256": image.sha256}
+        console.result_json({"boards": results, "image": told, "log": str(log.path)})
     else:
-        _tell(results)
+        tell(results)
+        console.result(f"SHA-256 of {firmware}: {image.sha256}")
         records.show()
-    good = all(result["state"] in _GOOD for result in results)
+    good = all(result["state"] in GOOD for result in results)
     return 0 if good and records.are_opened() else 1
 
 
-def _run_all(runs: list) -> list[dict]:
-    """Each board on its own: one that fails does not stop the others."""
-    with ThreadPoolExecutor(len(runs)) as pool:
-        futures = [pool.submit(run.run) for run in runs]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            for run in runs:
-                run.stop()
-            raise
-
-
-def _tell(results: list[dict]):
+def tell(results: list[dict]):
+    """A row for each board, and under the table what went wrong."""
     from rich.table import Table
     from rich.text import Text
 

@@ -33,9 +33,11 @@ def label(nodes, notice_url, target, form, size, vault, as_json, **source):
     up: `lamppost vault claim`.
 
     \b
-    lamppost label k7x2m9qw4t -o k7x2m9qw4t.pdf --notice-url https://city.example/air \\
-        --ticket anna-1.tickets --technician anna.technician --key-file /media/usb/anna.key
-    lamppost label k7x2m9qw4t 3v8n0hs5ya -o labels.pdf --notice-url https://city.example/air \\
+    lamppost label k7x2m9qw4t -o k7x2m9qw4t.pdf \\
+        --notice-url https://city.example/air --ticket anna-1.tickets \\
+        --technician anna.technician --key-file /media/usb/anna.key
+    lamppost label k7x2m9qw4t 3v8n0hs5ya -o labels.pdf \\
+        --notice-url https://city.example/air \\
         --vault city.vault --key-file /media/usb/city.key
     """
     from host_tools.labels.layout import Sticker, check_notice_url, parse_size

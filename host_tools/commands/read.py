@@ -34,6 +34,12 @@ def read(path, nodes, quantities, since, refused, events, retention, form):
 
     A value stands for the window that begins at its time (UTC). An empty one was withheld, or
     could not be measured.
+
+    \b
+    lamppost read
+    lamppost read --store city.sqlite --node 0a1b2c3d4e --quantity co2_ppm \\
+        --since 2h
+    lamppost read --csv > values.csv
     """
     from host_tools.collector.read_store import StoreReader
     from host_tools.state_folder import store_written_last

@@ -65,7 +65,7 @@ def sim(scenario, listed, seed, interpreter, folder, headless, as_json):
         else:
             path = folder
         run = ScenarioRun(loaded, path)
-        live = console.is_terminal() and not headless and not as_json
+        live = console.is_live() and not headless and not as_json
         try:
             with console.live(lambda: _line(run), live) as show:
                 account = run.play(show)

@@ -42,9 +42,9 @@ def sum(path, token_path, request_path, key_path, form, url, tls_dir, name, **qu
     the token opens this one sum. Only nodes that cover the whole time are in it.
 
     \b
-    lamppost sum --quantity energy_mwh --from 2026-03-01 --to 2026-03-02
-      --every 15m --controller https://controller.city.example:8443
-      --tls-dir tls --name office --controller-key controller.public
+    lamppost sum --quantity energy_mwh --from 2026-03-01 --to 2026-03-02 \\
+        --every 15m --controller https://controller.city.example:8443 \\
+        --tls-dir tls --name office --controller-key controller.public
     lamppost sum --stream 7 --from 2026-03-01 --to 2026-03-02 --request R
     lamppost sum --request R --token T --controller-key controller.public
     """

@@ -43,8 +43,9 @@ def verify(nodes, keyring, port, fresh, as_json, within, store, broker, tls_dir,
 
     \b
     lamppost verify k7x2m9qw4t --store city.sqlite
-    lamppost verify k7x2m9qw4t --broker broker.city.example:8883 --tls-dir tls --name anna-2 \\
-        --ticket anna-1.tickets --technician anna.technician --key-file /media/usb/anna.key
+    lamppost verify k7x2m9qw4t --broker broker.city.example:8883 \\
+        --tls-dir tls --name anna-2 --ticket anna-1.tickets \\
+        --technician anna.technician --key-file /media/usb/anna.key
     lamppost verify k7x2m9qw4t --port /dev/ttyUSB0
     """
     _check_nodes(nodes)

@@ -49,6 +49,11 @@ class EspImage:
     table: tuple[Partition, ...]
     app: Partition
 
+    @property
+    def sha256(self) -> str:
+        """In hex: what a city notes, and gives as --sha256 the next time."""
+        return hashlib.sha256(self.data).hexdigest()
+
     def part(self, at: int, end: int) -> bytes:
         """What the image has between two places of the flash, without the blank at its end."""
         return self.data[at - self.start : end - self.start].rstrip(b"\xff")

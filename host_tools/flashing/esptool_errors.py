@@ -2,7 +2,7 @@
 """What goes wrong between a laptop and a board, in words that say what to do next.
 
 Patterns of what esptool 5 and pyserial print; the first that fits is told. Those of SLOWER may be
-over when the line is slower.
+over when the line is slower; at BUSY somebody else has the port.
 
 **One more:** a row in _KNOWN, and the text that a board or esptool really gave in its test.
 """
@@ -23,9 +23,9 @@ NO_DATA = (
     "1. take a USB cable that carries data, not one for charging  2. plug it in directly, without "
     f"a hub  3. {BOOT}  4. supply the board well"
 )
-SLOWER = "slower"
+SLOWER, BUSY = "slower", "busy"
 
-# pattern, message, hint, whether a slower line may help
+# pattern, message, hint, kind
 _KNOWN = (
     (r"No module named .?esptool", "esptool is not there", "pip install 'esptool>=5.5,<6'", ""),
     (r"Permission denied", "you may not open the port", DIALOUT, ""),
@@ -33,7 +33,8 @@ _KNOWN = (
      "there is no such port", "plug the board in, and see `lamppost doctor` for the ports", ""),
     (r"port is busy|Resource busy|Resource temporarily unavailable|Access is denied"
      r"|multiple access on port",
-     "another program has the port", "close it: a serial monitor, mpremote, ModemManager", ""),
+     "another program has the port",
+     "close it: a serial monitor, mpremote, ModemManager; `sudo lsof {port}` names it", BUSY),
     (r"Connection refused|Could not open|could not open port",
      "the port cannot be opened", "check --port; see `lamppost doctor`", ""),
     (r"[Bb]rown-?out", "the board's supply breaks down",
@@ -73,22 +74,24 @@ _FATAL = re.compile(r"^ERROR: (?:.*?error occurred: )?(.*)|error occurred: (.*)"
 
 
 class BoardError(ToolError):
-    """slower: the same may work on a slower line."""
+    """slower: the same may work on a slower line; busy: another program has the port; said: what
+    esptool said."""
 
-    slower = False
+    slower = busy = False
+    said = ""
 
 
 def explain(port: str, lines: list[str]) -> BoardError:
     """What the output of a failed esptool means; its own words where it is not known."""
     start = next((at for at, line in enumerate(lines) if _FATAL.search(line)), 0)
     said = " ".join(lines[start:])
-    for pattern, message, hint, slower in _KNOWN:
+    for pattern, message, hint, kind in _KNOWN:
         if re.search(pattern, said):
-            error = BoardError(f"{port}: {message}", hint)
-            error.slower = bool(slower)
+            error = BoardError(f"{port}: {message}", hint.format(port=port))
+            error.slower, error.busy, error.said = kind == SLOWER, kind == BUSY, said
             return error
     reason = _FATAL.search(said)
     words = next(filter(None, reason.groups()), "") if reason else ""
     error = BoardError(f"{port}: esptool failed: {words or 'it gave no reason'}", AGAIN)
-    error.slower = not words  # it was ended in its silence
+    error.slower, error.said = not words, said  # without words it was ended in its silence
     return error

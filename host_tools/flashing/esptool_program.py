@@ -13,6 +13,7 @@ from collections.abc import Callable
 from host_tools.child_environment import child_environment
 from host_tools.errors import ToolError
 from host_tools.flashing import esptool_errors
+from host_tools.flashing.ports import holders
 
 _SILENT_S = 180  # an erase of a large flash takes two minutes
 _CONFIG_FILE = "ESPTOOL_CFGFILE"
@@ -53,7 +54,11 @@ class Esptool:
         ]  # fmt: skip
         lines, code = self._watch(command, fds, on_line)
         if code:
-            raise esptool_errors.explain(self.port, lines)
+            error = esptool_errors.explain(self.port, lines)
+            names = holders(self.port) if error.busy and "://" not in self.port else []
+            if names:
+                error.message += f": {', '.join(names)}"
+            raise error
         return lines
 
     def _watch(self, command: list[str], fds, on_line: Callable) -> tuple[list[str], int]:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from host_tools.errors import ToolError
 from host_tools.flashing import serial_lines
 from host_tools.flashing.esp_image import EspImage
-from host_tools.flashing.esptool_errors import BoardError
+from host_tools.flashing.esptool_errors import AGAIN, BoardError
 from host_tools.flashing.esptool_program import Esptool
 from host_tools.flashing.layout import Layout, is_node, lay_out
 from host_tools.flashing.partition_table import TABLE_AT, TABLE_BYTES
@@ -77,11 +77,13 @@ class BoardsSeen:
 
 
 class FlashBoard:
-    """run() does it; show(words, percent) is told how far it is; stop() ends it from elsewhere."""
+    """run() does it; show(words, percent) is told how far it is, and with None for percent what
+    is to stay on the screen; stop() ends it from elsewhere."""
 
     def __init__(self, port: str, plan: Plan, show: Callable = lambda words, percent: None):
         self.port = port
         self.result = {"port": port, "state": "failed", "written": [], "kept": []}
+        self.said = ""  # by esptool, when it failed
         self._plan = plan
         self._show = show
         self._esptool = Esptool(port, SAFE_BAUD, manual=plan.manual)
@@ -98,22 +100,25 @@ class FlashBoard:
             self._run()
         except ToolError as err:
             self.result.update(state="failed", error=err.message, hint=err.hint)
+            self.said = getattr(err, "said", "")
+        except serial_lines.LINE_ERRORS as err:  # of this port: the others go on
+            words = f"{self.port}: the port fails: {err.args[-1] if err.args else 'no reason'}"
+            self.result.update(state="failed", error=words, hint=AGAIN)
         self.result["seconds"] = round(time.monotonic() - begun_s, 1)
         return self.result
 
     def _run(self):
         plan = self._plan
         layout = lay_out(plan.image)
+        self._at("look", "looks at the board")
         check_port(self.port)
-        self._show("looks at the board", 0)
         found = probe(self._esptool)
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
+        self._show(f"{found.name}, MAC {found.mac}, flash {found.flash_kib} KiB", None)
         plan.seen.check(found.mac, self.port)
         check_board(found, plan.board, self.port)
-        if plan.image.flash_bytes > found.flash_kib * 1024:  # its bootloader would not start
-            sizes = f"{plan.image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
-            hint = "download the image for a smaller flash from micropython.org/download"
-            raise ToolError(f"{self.port}: the image is for a flash of {sizes}", hint)
+        check_size(plan.image, found, self.port)
+        self._at("decide", "decides what it becomes")
         parts, is_update = self._decide(found, layout)
         made = self._make(parts, layout)
         if is_update:
@@ -126,11 +131,16 @@ class FlashBoard:
             parts = self._bind(found)
             made = self._make(parts, layout)
         plan.seen.check(found.mac, self.port)
+        self._at("write", "writes")
         self._write(made)
         plan.nodes.note_whole(found.mac)
         self.result["state"] = "written"
         self._listen(parts)
         plan.seen.check(found.mac, self.port)
+
+    def _at(self, stage: str, words: str):
+        self.result["stage"] = stage
+        self._show(words, 0)
 
     # decide
 
@@ -164,7 +174,8 @@ class FlashBoard:
     def _make(self, parts: NodeParts, layout: Layout) -> list[Region]:
         plan = self._plan
         self.result.update(node=parts.ticket.node_id, kit=parts.kit["kit"])
-        _check_parts(parts, plan)
+        check_kit(f"kit {parts.kit.get('kit')}", parts.kit, plan.board)
+        check_version(parts.kit, plan.board, plan.image)
         return regions(plan.image, layout, parts, plan.wifi, plan.board)
 
     # write
@@ -200,6 +211,7 @@ class FlashBoard:
         wait_s = test.wait_s() if self._plan.wait_s is None else self._plan.wait_s
         if not wait_s:
             return
+        self._at("self-test", "waits for the node")
         begun_s = time.monotonic()
         first = "press EN (RST) now; " if self._plan.manual else ""
         for line in serial_lines.read_lines(self.port, wait_s, not self._plan.manual):
@@ -214,14 +226,21 @@ class FlashBoard:
         self.result["state"] = "needs you" if test.failed() else "done"
 
 
-def _check_parts(parts: NodeParts, plan: Plan):
-    kit = parts.kit
-    check_kit(f"kit {kit.get('kit')}", kit, plan.board)
-    buses = plan.board["buses"]
+def check_size(image: EspImage, found: FoundBoard, port: str):
+    """ToolError when the image is for a larger flash: its bootloader would not start."""
+    if image.flash_bytes > found.flash_kib * 1024:
+        sizes = f"{image.flash_bytes >> 20} MiB, and the board has {found.flash_kib} KiB"
+        hint = "download the image for a smaller flash from micropython.org/download"
+        raise ToolError(f"{port}: the image is for a flash of {sizes}", hint)
+
+
+def check_version(kit: dict, board: dict, image: EspImage):
+    """ToolError when the image's MicroPython lacks what a sensor of the kit needs."""
+    buses = board["buses"]
     counts = any(buses[entry["bus"]]["kind"] == "counter" for entry in kit["sensors"])
     needed = _NEEDED_COUNTER if counts else _NEEDED
-    if plan.image.version < needed:
-        names = [".".join(map(str, version)) for version in (plan.image.version, needed)]
+    if image.version < needed:
+        names = [".".join(map(str, version)) for version in (image.version, needed)]
         message = f"the image is MicroPython {names[0]}, and the kit needs {names[1]} or later"
         raise ToolError(message, "download a later one from micropython.org/download")
 

@@ -24,7 +24,7 @@ from host_tools.provisioning.node_flash import BLOCK_BYTES, CODE_BLOCKS, DATA_BL
 
 CODE, OURS = "vfs", "lpdata"  # node/device/storage.py finds the second by its label
 _STOCK = (CODE, "ffat")  # where MicroPython looks for its filesystem
-_NVS_LABEL = "nvs"
+NVS_LABEL = "nvs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ def lay_out(image: EspImage, name: str = "the image") -> Layout:
     """The places of a node's parts. ToolError when the image leaves no room for them."""
     kept = tuple(row for row in image.table if row.label not in (*_STOCK, OURS))
     nvs = next((row for row in kept if (row.kind, row.subtype) == (DATA, NVS)), None)
-    if nvs is None or nvs.label != _NVS_LABEL:
+    if nvs is None or nvs.label != NVS_LABEL:
         raise ToolError(f"{name} has no partition nvs", "take a stock image of MicroPython")
     code_bytes, data_bytes = CODE_BLOCKS * BLOCK_BYTES, DATA_BLOCKS * BLOCK_BYTES
     at = -(-max(row.end for row in kept) // SECTOR_BYTES) * SECTOR_BYTES

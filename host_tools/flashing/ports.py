@@ -4,6 +4,7 @@
 A port is not opened to find out: that would reset a node that runs.
 """
 
+import getpass
 import os
 import stat
 from pathlib import Path
@@ -15,9 +16,12 @@ from host_tools.flashing.esptool_errors import DIALOUT
 BOARDS_VENDORS = {
     0x303A: "Espressif", 0x10C4: "CP210x", 0x1A86: "CH340", 0x0403: "FTDI", 0x067B: "PL2303",
 }  # fmt: skip
+ASLEEP = (
+    "a chip that is its own USB device takes its port away while it sleeps: hold BOOT, press EN"
+)
 _NONE = (
     "plug the board in with a cable that carries data (one for charging makes no port appear); "
-    "see `lamppost doctor`"
+    f"{ASLEEP}; see `lamppost doctor`"
 )
 
 
@@ -28,13 +32,23 @@ def find_ports() -> list:
     return sorted(port for port in comports() if port.vid in BOARDS_VENDORS)
 
 
+def describe(port) -> str:
+    """One of find_ports(), by what tells it from others: its adapter, VID:PID, serial number."""
+    words = BOARDS_VENDORS[port.vid]
+    if port.pid is not None:
+        words += f" {port.vid:04x}:{port.pid:04x}"
+    if port.serial_number:
+        words += f", serial number {port.serial_number}"
+    return f"{port.device} ({words})"
+
+
 def choose_port() -> str:
     """The only port at which a board may be. ToolError when there is none, or several."""
     found = find_ports()
     if not found:
         raise ToolError("no board is plugged in", _NONE)
     if len(found) > 1:
-        names = ", ".join(f"{port.device} ({BOARDS_VENDORS[port.vid]})" for port in found)
+        names = ", ".join(map(describe, found))
         raise ToolError(f"several boards are plugged in: {names}", "name them: --port PORT, again")
     return found[0].device
 
@@ -45,19 +59,34 @@ def check_port(port: str):
     if "://" in port or os.name != "posix":
         return
     try:
-        mode = os.stat(port).st_mode
+        found = os.stat(port)
     except OSError as err:
-        others = ", ".join(found.device for found in find_ports())
+        others = ", ".join(map(describe, find_ports()))
         hint = f"there is {others}" if others else _NONE
         raise ToolError(f"{port}: there is no such port", hint) from err
-    if not stat.S_ISCHR(mode):
+    if not stat.S_ISCHR(found.st_mode):
         raise ToolError(f"{port} is no serial port", "give a port such as /dev/ttyUSB0")
     if not os.access(port, os.R_OK | os.W_OK):
-        raise ToolError(f"{port}: you may not open the port", DIALOUT)
+        raise ToolError(f"{port}: you may not open the port", _permission(found))
     # the other end of a pseudo-terminal has it open as well
     names = [] if os.path.realpath(port).startswith("/dev/pts/") else holders(port)
     if names:
         raise ToolError(f"{port}: another program has the port: {', '.join(names)}", "close it")
+
+
+def _permission(found: os.stat_result) -> str:
+    """How to get at a port: by the group that owns it."""
+    import grp
+
+    try:
+        group = grp.getgrgid(found.st_gid)
+    except KeyError:
+        return DIALOUT
+    if group.gr_name == "root" or not found.st_mode & stat.S_IWGRP:
+        return DIALOUT
+    if getpass.getuser() in group.gr_mem:
+        return f"you are in its group {group.gr_name}, but not in this session: log out and in"
+    return f"sudo usermod -aG {group.gr_name} $USER, then log out and in; never run this as root"
 
 
 def holders(port: str) -> list[str]:

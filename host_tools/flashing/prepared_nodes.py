@@ -34,11 +34,15 @@ class PreparedNodes:
             message = f"{self._folder}: there is no such folder"
             raise ToolError(message, "name the folder with the prepared nodes: --nodes DIR")
 
-    def bound_to(self, mac: str) -> NodeParts | None:
-        """The node that this board became here before; None when it did not."""
+    def node_of(self, mac: str) -> str | None:
+        """The id of the node that this board became here before; None when it did not."""
         with self._locked():
-            node_id = _node_of(mac, self._bound())
-            return None if node_id is None else read_parts(self._folder / (node_id + SUFFIX))
+            return _node_of(mac, self._bound())
+
+    def bound_to(self, mac: str) -> NodeParts | None:
+        """That node, as it was prepared."""
+        node_id = self.node_of(mac)
+        return None if node_id is None else read_parts(self._folder / (node_id + SUFFIX))
 
     def look(self, mac: str, again: bool = False) -> NodeParts:
         """What take() would give. ToolError says why there is none."""

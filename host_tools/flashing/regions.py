@@ -12,7 +12,7 @@ from host_tools.provisioning.node_flash import BLOCK_BYTES, flash_image
 from host_tools.provisioning.node_parts import NodeParts
 from host_tools.provisioning.nvs_image import nvs_image
 
-_CONFIG = "lp/"  # below / as node/device/flash_file.py reads it
+CONFIG = "lp/"  # below / as node/device/flash_file.py reads it
 
 
 @dataclasses.dataclass(frozen=True, repr=False)  # it may hold keys
@@ -30,19 +30,10 @@ def regions(
 ) -> list[Region]:
     """In the order in which they are written. The table comes last: a board on which it names a
     node's partitions is whole, however often the cable came out before."""
-    made = [
-        Region("bootloader", image.start, image.part(image.start, TABLE_AT)),
-        Region("micropython", image.app.at, image.part(image.app.at, image.app.end)),
-    ]
-    made += [
-        Region(row.label, row.at, b"\xff" * row.size)  # blank: the first application is started
-        for row in layout.rows
-        if (row.kind, row.subtype) == (DATA, OTA_DATA)
-    ]
-    files = {_CONFIG + name: data for name, data in parts.files(wifi, board).items()}
-    files.update(_code(board.get("native")))
+    files = {CONFIG + name: data for name, data in parts.files(wifi, board).items()}
+    files.update(code_files(board.get("native")))
     return [
-        *made,
+        *image_regions(image, layout),
         Region("keys", layout.nvs.at, nvs_image(parts.ticket, layout.nvs.size), own=True),
         Region("data", layout.data.at, flash_image({}, layout.data.size // BLOCK_BYTES), own=True),
         Region("firmware", layout.code.at, flash_image(files, layout.code.size // BLOCK_BYTES)),
@@ -50,7 +41,22 @@ def regions(
     ]
 
 
-def _code(native: str | None) -> dict[str, bytes]:
+def image_regions(image: EspImage, layout: Layout) -> list[Region]:
+    """MicroPython's own."""
+    made = [
+        Region("bootloader", image.start, image.part(image.start, TABLE_AT)),
+        Region("micropython", image.app.at, image.part(image.app.at, image.app.end)),
+    ]
+    return made + [
+        Region(row.label, row.at, b"\xff" * row.size)  # blank: the first application is started
+        for row in layout.rows
+        if (row.kind, row.subtype) == (DATA, OTA_DATA)
+    ]
+
+
+def code_files(native: str | None) -> dict[str, bytes]:
+    """{path: content} of boot.py, main.py and node/, compiled; native: the board's architecture
+    for machine code."""
     tree = compile_tree(firmware_sources(), native)
     paths = sorted(path for path in Path(tree).rglob("*") if path.is_file())
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in paths}

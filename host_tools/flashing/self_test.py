@@ -55,6 +55,7 @@ _DEAD = (
      "not start: run the command again"),
     (r"corrupted|filesystem", "its file system cannot be read: run the command with --anew"),
     (r"^app: cannot go on: (.*)", ""),
+    (r"^main: (.*)", ""),
     (r"^Traceback", "its firmware does not start: take the MicroPython image that README.md says"),
 )  # fmt: skip
 

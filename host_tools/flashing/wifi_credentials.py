@@ -8,6 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from host_tools import console
 from host_tools.errors import ToolError
 
 SSID, PASSWORD = "LAMPPOST_WIFI_SSID", "LAMPPOST_WIFI_PASSWORD"
@@ -21,7 +22,7 @@ def wifi_credentials(path: Path | None) -> tuple[str, str]:
         return _checked(*_from_file(path), str(path))
     ssid, password = os.environ.get(SSID), os.environ.get(PASSWORD)
     if ssid is None or password is None:
-        if not sys.stdin.isatty():
+        if not console.can_ask():
             missing = SSID if ssid is None else PASSWORD
             raise ToolError(f"{missing} is not set", "set it, or give --wifi-file FILE")
         if ssid is None:
@@ -34,7 +35,7 @@ def wifi_credentials(path: Path | None) -> tuple[str, str]:
 def _from_file(path: Path) -> tuple[str, str]:
     try:
         if str(path) == "-":
-            text = sys.stdin.read()
+            text = sys.stdin.read() if sys.stdin else ""  # None: it is closed
         else:
             if path.stat().st_mode & 0o077:
                 message = f"{path} holds a password, and others can read it"

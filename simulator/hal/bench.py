@@ -46,6 +46,7 @@ class Bench:
         self.sntp = None  # function of a request that gives the answer, or nothing
         self.radio = None  # function of what the Wi-Fi driver is asked: see world/radio.py
         self.reset_cause = "power"
+        self.is_over = False  # it was reset, or is stopped: what its firmware does yet is nothing
         self.off_ms = 0  # how long a power cut lasts
         self.rtc = None  # seconds since 2000 when it was set, and the simulated ms of that moment
         self.rtc_memory = b""
@@ -117,7 +118,7 @@ class Bench:
 
     # the conductor
 
-    def _say(self, *words):
+    def say(self, *words):
         """One line of words, of which bytes are told in hex."""
         sys.stdout.write("\n" + MARK)  # the firmware may be within a line
         for i, word in enumerate(words):
@@ -133,18 +134,19 @@ class Bench:
 
     def _arrive(self):
         heap = self.heap_used() if self.heap_used else 0
-        self._say("arrived", self.now_ms, heap)
+        self.say("arrived", self.now_ms, heap)
         self.take_grant()
 
     def ask(self, *words) -> str:
         """Says a line that the conductor answers at once; returns its answer."""
-        self._say(*words)
+        self.say(*words)
         return self.hear()
 
     def hear(self) -> str:
         """The next line of the conductor's."""
         line = sys.stdin.readline()
         if not line or line == "stop\n":
+            self.is_over = True
             raise SystemExit
         return line
 
@@ -170,8 +172,13 @@ class Bench:
         self.partitions["lpdata"].cut(after, torn)
 
     def reset(self, cause: str, sleep_ms: int):
-        """Ends this run of the firmware; the conductor powers the board up again."""
-        self._say("reset", cause, self.now_ms, sleep_ms)
+        """Ends this run of the firmware, once; the conductor powers the board up again."""
+        if not self.is_over:
+            self.is_over = True
+            data = self.partitions.get("lpdata")
+            if data is not None and data.dead:  # the firmware asks for it on its way out
+                cause, sleep_ms = "power", self.off_ms
+            self.say("reset", cause, self.now_ms, sleep_ms)
         raise SystemExit
 
 

@@ -12,7 +12,7 @@ import threading
 
 from simulator.conductor import NodeProcess
 from simulator.hal.bench import MARK
-from simulator.serial_board.repl_console import ReplConsole
+from simulator.serial_board.repl_console import CTRL_C, ReplConsole
 
 
 class BoardNode(NodeProcess):
@@ -28,8 +28,6 @@ class BoardNode(NodeProcess):
         self._raw = False  # what the next start is
         self._break = False  # a line has ended, and nothing has come since
         self._in_repl = False
-        self._heard = False  # it can be interrupted from its first line on
-        self._interrupt_it = False
         self._now_ms = 0
         self._granting = threading.Lock()
         self._changed = None
@@ -38,11 +36,10 @@ class BoardNode(NodeProcess):
         raw, self._raw = self._raw, False
         self._command = self._commands[raw]
         self._changed, self._break, self._in_repl = changed, False, False
-        self._now_ms, self._heard = now_ms, False
+        self._now_ms = now_ms
         if cause != "soft":
             self._on_power_up(cause)
-        if not self._interrupt_it:
-            self.console.started(raw)
+        self.console.started(raw, anew=cause not in ("power", "soft"))
         super().power_up(start_s, now_ms, cause, changed)
 
     def grant(self, until_ms, known_ms, signals):
@@ -68,9 +65,11 @@ class BoardNode(NodeProcess):
         self.arrived = self.ended = False
 
     def _take(self, line: str):
-        self._heard = True
-        if self._interrupt_it:
-            self._interrupt()
+        if line.startswith(MARK + "kbd "):
+            self._break = False
+            self.console.interruptible = int(line.split()[2]) == CTRL_C
+            self._write("kbd")
+            return
         if line.startswith(MARK + "repl "):
             self._break = False
             with self._granting:
@@ -96,8 +95,7 @@ class BoardNode(NodeProcess):
 
     def _interrupt(self):
         process = self._process
-        self._interrupt_it = process is None or not self._heard
-        if not self._interrupt_it:
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGINT)
 

@@ -17,6 +17,7 @@ KINDS = {
     "cable-out": (True, "the connection breaks when N percent of a write have come, once"),
     "corrupt-block": (True, "block N of a write comes with a wrong bit, once"),
     "stuck-bit": (True, "a bit of byte N of the flash is worn, and stays 0"),
+    "no-erase": (True, "the sector with byte N of the flash keeps what it holds at an erase"),
     "port-busy": (False, "another program has the port"),
     "no-boot-mode": (False, "GPIO0 does not reach the chip: it never waits for download"),
 }
@@ -31,6 +32,7 @@ class Faults:
     cable_out: int | None = None
     corrupt_block: int | None = None
     stuck_bit: int | None = None
+    no_erase: int | None = None
     port_busy: bool = False
     no_boot_mode: bool = False
 

@@ -26,6 +26,7 @@ class FlashChip:
     def __init__(self, path: Path, size: int):
         self.size = size
         self._stuck_low: dict[int, int] = {}  # byte: bits of it that an erase does not set
+        self._stays: set[int] = set()  # sectors that an erase does not reach
         try:
             if not path.exists():
                 path.write_bytes(b"\xff" * size)
@@ -51,6 +52,11 @@ class FlashChip:
         self._stuck_low[at] = bits
         self._bytes[at] &= ~bits & 0xFF
 
+    def keep(self, at: int):
+        """Lets the sector with this byte keep what it holds, whatever is erased."""
+        self._check(at, 1)
+        self._stays.add(at // SECTOR_BYTES)
+
     def read(self, at: int, size: int) -> bytes:
         self._check(at, size)
         return self._bytes[at : at + size]
@@ -67,7 +73,9 @@ class FlashChip:
         self._check(at, size)
         if at % SECTOR_BYTES or size % SECTOR_BYTES:
             raise FlashError("an erase is of whole sectors")
-        self._bytes[at : at + size] = b"\xff" * size
+        for sector in range(at, at + size, SECTOR_BYTES):
+            if sector // SECTOR_BYTES not in self._stays:
+                self._bytes[sector : sector + SECTOR_BYTES] = b"\xff" * SECTOR_BYTES
         for place, bits in self._stuck_low.items():
             if at <= place < at + size:
                 self._bytes[place] &= ~bits & 0xFF

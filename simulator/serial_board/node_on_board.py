@@ -147,10 +147,11 @@ class NodeOnBoard:
         with_chips(kit)  # raises now what would be raised at each power-up
         at = files.get("at", "/")
         whole = {"config.json", "kit.json", "board.json"} <= set(files)
+        programs = ("boot", "main") if whole else files.get("programs", ())
         begin = _BEGIN.format(str(self._tree))
         commands = {}
         for raw in (False, True):
-            names = ["boot"] if raw or not whole else ["boot", "main"]
+            names = [name for name in programs if name != "main" or not raw]
             arguments = ", ".join(repr(word) for word in (str(self._folder), at, *names))
             commands[raw] = micropython_command(
                 self._micropython, _HEAP, self._tree, f"{begin}main({arguments})"
@@ -178,13 +179,15 @@ def with_vfs(partitions: dict[str, Partition], flash_bytes: int) -> dict[str, Pa
 def _configuration(path: Path) -> dict:
     """The node's JSON files on its vfs, without those that cannot be read. "at": where MicroPython
     mounts it: at / when they lie in lp/, as on a board; at /lp when they lie at its top, as in a
-    simulated city."""
+    simulated city. "programs": which of boot.py and main.py it has."""
     try:
         image = Image(path)
-        at_top = "config.json" in image.fs.listdir("/")
+        names = image.fs.listdir("/")
     except (LittleFSError, ValueError):
         return {}
+    at_top = "config.json" in names
     files, folder = {"at": "/lp" if at_top else "/"}, "" if at_top else "lp/"
+    files["programs"] = [name for name in ("boot", "main") if name + ".py" in names]
     for name in ("config.json", "kit.json", "board.json"):
         try:
             content = json.loads(image.read(folder + name) or b"null")

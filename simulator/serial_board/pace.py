@@ -2,17 +2,25 @@
 """Lets bytes take the time that they need at the baud rate of the line."""
 
 import time
-
-from simulator.serial_board.board import ROM_BAUD, Board
+from collections.abc import Callable
 
 _BITS_PER_BYTE = 10  # start, 8, stop
 
 
 class Pace:
-    """wait(count): sleeps as long as that many bytes are on the line."""
+    """One direction of a line; baud: a function that gives its rate now.
 
-    def __init__(self, board: Board):
-        self._board = board
+    wait(count): sleeps until that many bytes have come over it. waiting: they lay there when they
+    were looked for, so the line may have carried them while something else was done."""
 
-    def wait(self, count: int):
-        time.sleep(count * _BITS_PER_BYTE / (self._board.host_baud or ROM_BAUD))
+    def __init__(self, baud: Callable[[], int]):
+        self._baud = baud
+        self._free_s = 0.0  # when the line has carried all
+
+    def wait(self, count: int, waiting: bool = False):
+        takes_s = count * _BITS_PER_BYTE / self._baud()
+        now_s = time.monotonic()
+        begun_s = now_s - takes_s if waiting else now_s
+        self._free_s = max(self._free_s, begun_s) + takes_s
+        if self._free_s > now_s:
+            time.sleep(self._free_s - now_s)

@@ -10,7 +10,8 @@ BANNER = b'MicroPython; the simulator\'s unix port\r\nType "help()" for more inf
 _RAW = b"raw REPL; CTRL-B to exit\r\n>"
 _PROMPT = b">>> "
 _REBOOT = b"MPY: soft reboot\r\n"
-_CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
+CTRL_C = 3
+_CTRL_A, _CTRL_B, _CTRL_D = 1, 2, 4
 _RETURN, _BACKSPACES, _FIRST_PRINTABLE = 13, (8, 127), 32
 _PASTE, _NO_PASTE = b"\x05A\x01", b"R\x00"
 _WAITING_BYTES = 65_536  # typed ahead while something runs; more is lost
@@ -18,7 +19,8 @@ _WAITING_BYTES = 65_536  # typed ahead while something runs; more is lost
 
 class ReplConsole:
     """send(bytes) goes to the terminal; run(kind, source) to MicroPython; interrupt() and
-    soft_reset(raw) are for the process."""
+    soft_reset(raw) are for the process. interruptible: what runs has not shut Ctrl-C off; else it
+    is a character like others."""
 
     def __init__(self, send, run, interrupt, soft_reset):
         self._send, self._run = send, run
@@ -26,16 +28,19 @@ class ReplConsole:
         self._waiting = bytearray()
         self.started(raw=False)
 
-    def started(self, raw: bool):
-        """A program begins, after a reset; raw: the raw REPL comes after it."""
+    def started(self, raw: bool, anew: bool = False):
+        """A program begins, after a reset; raw: the raw REPL comes after it; anew: what was typed
+        before went with the chip's memory."""
         self._raw, self._line = raw, bytearray()
         self._running = self._first = True
-        self._interrupted = False
+        self.interruptible = self._interrupted = False
+        if anew:
+            self._waiting.clear()
 
     def at_prompt(self):
         """What ran has ended."""
         was_first, self._first = self._first, False
-        self._running = self._interrupted = False
+        self._running = self.interruptible = self._interrupted = False
         if self._raw:
             self._send(_RAW if was_first else b">")
         else:
@@ -48,7 +53,7 @@ class ReplConsole:
         for byte in data:
             if not self._running:
                 (self._take_raw if self._raw else self._take_friendly)(byte)
-            elif byte == _CTRL_C:
+            elif byte == CTRL_C and self.interruptible:
                 self._waiting.clear()
                 if not self._interrupted:
                     self._interrupted = True
@@ -80,7 +85,7 @@ class ReplConsole:
             self._line.clear()
             self._raw = False
             self._send(b"\r\n" + BANNER + _PROMPT)
-        elif byte == _CTRL_C:
+        elif byte == CTRL_C:
             self._line.clear()
         elif byte == _CTRL_D:
             self._send(b"OK")
@@ -98,7 +103,7 @@ class ReplConsole:
             self._send(_RAW)
         elif byte == _CTRL_B:
             self._send(b"\r\n" + BANNER + _PROMPT)
-        elif byte == _CTRL_C:
+        elif byte == CTRL_C:
             self._line.clear()
             self._send(b"\r\n" + _PROMPT)
         elif byte == _CTRL_D and not self._line:

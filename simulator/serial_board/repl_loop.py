@@ -16,14 +16,18 @@ import vfs
 
 from simulator import node_process
 from simulator.hal.bench import bench
+from simulator.serial_board import interrupt_key
 
 
 def main(folder: str, at: str, *files):
     """Runs `files` from the partitions in `folder`, then the REPL. at: where the node's files are
     seen, / as on a board or /lp as in a simulated city."""
     files_of_board = _Files(at)
+    interrupt_key.install()
     try:
-        node_process.main(folder, files=files, mount=files_of_board.mount)
+        node_process.main(
+            folder, files=files, mount=files_of_board.mount, run=interrupt_key.run_file
+        )
     except (Exception, KeyboardInterrupt) as err:
         sys.print_exception(err)
     files_of_board.leave_computer()
@@ -79,6 +83,7 @@ def _next() -> tuple:
 def _run(kind: str, source: str, names: dict):
     failed = None
     try:
+        interrupt_key.kbd_intr(interrupt_key.CTRL_C)
         exec(compile(source, "<stdin>", kind), names)
     except (Exception, KeyboardInterrupt) as err:
         failed = err

@@ -98,7 +98,8 @@ class Rfc2217Server:
     def __init__(self, board: Board, port: int, pace: bool = False, busy: bool = False):
         self._board = board
         self._wanted = port
-        self._pace = Pace(board) if pace else None
+        # to the board, to the host
+        self._paces = (Pace(self._speed), Pace(self._speed)) if pace else None
         self._busy = busy
         self._listener: socket.socket | None = None
         self._refused: list[socket.socket] = []
@@ -199,11 +200,14 @@ class Rfc2217Server:
             self._to_board(bytes(pending))
 
     def _to_board(self, data: bytes):
-        if self._pace:
-            self._pace.wait(len(data))
+        if self._paces:
+            self._paces[0].wait(len(data))
         self._board.receive(data)
 
+    def _speed(self) -> int:
+        return self._board.host_baud or ROM_BAUD
+
     def _to_host(self, wire: _Wire, data: bytes):
-        if self._pace:
-            self._pace.wait(len(data))
+        if self._paces:
+            self._paces[1].wait(len(data))
         wire.write(data.replace(_IAC, _IAC + _IAC))

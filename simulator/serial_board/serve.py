@@ -39,7 +39,9 @@ def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, read
         flash = FlashChip(flash_path, size)
         stack.callback(flash.close)
         if faults.stuck_bit is not None:
-            _wear(flash, faults.stuck_bit)
+            _wear(flash, "stuck-bit", faults.stuck_bit)
+        if faults.no_erase is not None:
+            _wear(flash, "no-erase", faults.no_erase)
         make_app = functools.partial(
             NodeOnBoard, default_board=profile, broker=broker, speed=speed
         )
@@ -56,9 +58,12 @@ def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, read
         server.serve(tell)
 
 
-def _wear(flash: FlashChip, at: int):
+def _wear(flash: FlashChip, fault: str, at: int):
     try:
-        flash.wear(at, _STUCK_BIT)
+        if fault == "no-erase":
+            flash.keep(at)
+        else:
+            flash.wear(at, _STUCK_BIT)
     except FlashError:
         hint = f"take one below {flash.size:#x}"
-        raise ToolError("stuck-bit: the flash has no such byte", hint) from None
+        raise ToolError(f"{fault}: the flash has no such byte", hint) from None

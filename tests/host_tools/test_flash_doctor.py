@@ -3,8 +3,10 @@
 
 import datetime
 import json
+import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,7 @@ def one(findings, what):
 def no_usb(monkeypatch, tmp_path):
     monkeypatch.setattr(PORTS, lambda: [])
     monkeypatch.setattr(doctor, "_USB", tmp_path / "usb")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "usb"
 
 
@@ -66,6 +69,20 @@ def test_ports_are_listed_with_what_is_wrong(monkeypatch):
     found = [finding for finding in examine((), None) if finding.what == "port"]
     assert [finding.state for finding in found] == [OK, BAD]
     assert found[0].words == "/dev/full (CP210x)"
+
+
+def test_a_modem_manager_is_named(no_usb, tmp_path):
+    assert not [found for found in examine((), None) if found.what == "ModemManager"]
+    program = tmp_path / "ModemManager"
+    program.write_bytes(Path(shutil.which("sleep")).resolve().read_bytes())
+    program.chmod(0o755)
+    child = subprocess.Popen(["sleep", "60"], executable=program)
+    try:
+        finding = one(examine((), None), "ModemManager")
+    finally:
+        child.kill()
+        child.wait()
+    assert finding.state == WARN and "systemctl stop ModemManager" in finding.mend
 
 
 def test_a_board_that_does_not_answer(no_usb):

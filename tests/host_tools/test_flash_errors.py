@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """host_tools/flashing: what technicians complain about has a message and a next step."""
 
+import getpass
+import grp
 import os
 import subprocess
 import sys
@@ -163,6 +165,20 @@ def test_the_only_board_is_taken(monkeypatch):
     assert "charging" in caught.value.hint
 
 
+def test_boards_are_told_apart_by_vid_pid_and_serial_number(monkeypatch):
+    found = [usb("/dev/ttyUSB0"), usb("/dev/ttyUSB1")]
+    for number, port in enumerate(found):
+        port.pid, port.serial_number = 0xEA60, f"000{number}"
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: found)
+    with pytest.raises(ToolError) as caught:
+        ports.choose_port()
+    assert caught.value.message == (
+        "several boards are plugged in: /dev/ttyUSB0 (CP210x 10c4:ea60, serial number 0000), "
+        "/dev/ttyUSB1 (CP210x 10c4:ea60, serial number 0001)"
+    )
+    assert "--port PORT" in caught.value.hint
+
+
 def test_a_port_that_is_none(monkeypatch, tmp_path):
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [usb("/dev/ttyUSB7")])
     with pytest.raises(ToolError, match="no such port") as caught:
@@ -173,6 +189,7 @@ def test_a_port_that_is_none(monkeypatch, tmp_path):
     with pytest.raises(ToolError, match="is no serial port"):
         ports.check_port(str(file))
     ports.check_port("rfc2217://localhost:1")
+    assert "while it sleeps: hold BOOT" in ports._NONE
 
 
 def test_a_port_that_may_not_be_opened(monkeypatch):
@@ -180,6 +197,29 @@ def test_a_port_that_may_not_be_opened(monkeypatch):
     with pytest.raises(ToolError, match="may not open") as caught:
         ports.check_port("/dev/null")
     assert "dialout" in caught.value.hint
+
+
+def test_who_may_not_open_a_port_is_told_its_group_and_the_command(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    members = []
+    monkeypatch.setattr(
+        grp, "getgrgid", lambda number: grp.struct_group(("uucp", "x", 5, members))
+    )
+    ours, theirs = os.openpty()
+    port = os.ttyname(theirs)
+    try:
+        os.chmod(port, 0o660)
+        with pytest.raises(ToolError, match="may not open") as caught:
+            ports.check_port(port)
+        assert "sudo usermod -aG uucp $USER, then log out and in" in caught.value.hint
+        assert "never run this as root" in caught.value.hint
+        members.append(getpass.getuser())
+        with pytest.raises(ToolError) as caught:
+            ports.check_port(port)
+        assert "you are in its group uucp, but not in this session" in caught.value.hint
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_who_has_a_port_is_named():

@@ -56,6 +56,7 @@ def test_nothing_that_is_missing_passes(missing):
     ("bme280: chip id", "bme280", "another part"),
     ("pms5003: <class 'KeyError'>", "pms5003", "KeyError"),
     (f"link: {LinkError('certificate', 'expired')}", "tls", "renew it"),
+    (f"link: {LinkError('certificate', 'future')}", "tls", "SNTP server"),
     (f"link: {LinkError('tls', -10496)}", "tls", "subjectAltName"),
     (f"link: {LinkError('tls', -30592)}", "tls", "city's authority"),
     (f"link: {LinkError('network', 113)}", "tls", "firewall"),
@@ -100,6 +101,7 @@ def test_a_sensor_that_is_asked_seldom_may_be_waited_for():
     "E (52) boot: No bootable app partitions in the partition table",
     "keys: missing, so it must be provisioned again: seal", "policy: (3, 'signature')",
     "storage: /data is damaged, and made anew", "Traceback (most recent call last):",
+    "main: ImportError: no module named 'node.app'",
 ])  # fmt: skip
 def test_a_node_that_does_not_run_ends_the_wait(line):
     test = after(line)

@@ -74,6 +74,27 @@ def test_the_first_time_it_installs_and_goes_on(folder, tmp_path):
     assert "installing" not in run(folder, **names).stderr
 
 
+def test_after_an_update_it_installs_again(folder, tmp_path):
+    python = program(tmp_path / "python", FAKE_PYTHON)
+    names = {"PYTHON": str(python), "ECHO_PROGRAM": str(program(tmp_path / "echo", ECHO))}
+    project = folder / "pyproject.toml"
+    project.write_text("[project]\n")
+    assert "installing" in run(folder, **names).stderr
+    assert run(folder, **names).stderr == ""
+    later_s = (folder / ".venv" / "bin" / "lamppost").stat().st_mtime + 5
+    os.utime(project, (later_s, later_s))
+    failed = run(folder, FAILS="1", **names)
+    assert failed.returncode == 1 and failed.stdout == "" and "hint: " in failed.stderr
+    assert "installing" in run(folder, FAILS="1", **names).stderr, "what failed was taken for done"
+    os.utime(project, (later_s - 10, later_s - 10))
+    assert run(folder, FAILS="1", **names).returncode == 0
+
+
+def test_what_was_installed_by_hand_is_taken(folder):
+    program(folder / ".venv" / "bin" / "lamppost", ECHO)
+    assert run(folder, PYTHON="/bin/false").stdout == "<flash>\n"
+
+
 def test_an_old_python_is_told(folder, tmp_path):
     done = run(folder, PYTHON=str(program(tmp_path / "python", "#!/bin/sh\nexit 1\n")))
     assert done.returncode == 1 and "needs Python 3.11" in done.stderr

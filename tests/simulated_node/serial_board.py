@@ -2,14 +2,18 @@
 """`lamppost sim board` as a process, and other people's programs that speak with it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import serial
+
 from tests.bench.mqtt import ROOT
 
 WITHIN_S = 120
+QUICK = {"PYTHONPATH": str(ROOT / "tests" / "quick_rfc2217")}  # see there
 
 
 class RunningBoard:
@@ -44,7 +48,7 @@ def run_program(module: str, *words) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", module, *[str(word) for word in words]],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=WITHIN_S, errors="replace",
+        timeout=WITHIN_S, errors="replace", env={**os.environ, **QUICK},
     )  # fmt: skip
     return done.returncode, done.stdout
 
@@ -62,8 +66,30 @@ def mpremote(port: str, *words) -> tuple[int, str]:
     return run_program("mpremote", "connect", port, *words)
 
 
-def vfs_of_a_board(node: Path, main: str) -> bytes:
-    """The partition `vfs` as it lies on a board: main.py, the compiled firmware, and lp/."""
+def reset(line):
+    """By RTS alone, as by the button EN; line: of pyserial."""
+    line.dtr, line.rts = False, True
+    line.rts = False
+
+
+def restart(line):
+    """Resets, and drops what the board said before."""
+    reset(line)
+    assert line.read_until(b"rst:0x1 (").endswith(b"rst:0x1 (")
+
+
+def stop_node(port: str):
+    """Resets a node, and stops it within its window for maintenance."""
+    with serial.serial_for_url(port, baudrate=115_200, timeout=WITHIN_S) as line:
+        restart(line)
+        assert line.read_until(b"maintenance: ").endswith(b"maintenance: ")
+        line.write(b"\x03")
+        assert line.read_until(b">>> ").endswith(b">>> ")
+
+
+def vfs_of_a_board(node: Path, main: str | None = None, other: dict | None = None) -> bytes:
+    """The partition `vfs` as it lies on a board: main.py, the compiled firmware, and lp/. main:
+    another main.py; other: {path: content} of other files."""
     from littlefs import LittleFS
 
     from host_tools.provisioning.firmware import compile_tree, firmware_sources
@@ -77,8 +103,9 @@ def vfs_of_a_board(node: Path, main: str) -> bytes:
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
     config = Image(node / "flash.img")
     files.update({f"lp/{name}": config.read(name) for name in config.fs.listdir("/")})
-    files.pop("main.mpy", None)
-    files["main.py"] = main.encode()
+    if main is not None:
+        files["main.py"] = main.encode()
+    files.update(other or {})
     for name, data in files.items():
         fs.makedirs(str(Path(name).parent), exist_ok=True)
         with fs.open(name, "wb") as file:

@@ -15,7 +15,14 @@ from host_tools.provisioning.nvs_image import nvs_image
 from tests.bench.mqtt import ROOT
 from tests.host_tools.city_place import City, lamppost
 from tests.host_tools.vault_place import remember_argon2id
-from tests.simulated_node.test_flash_board import IMAGE, LAYOUT, Bench, CutLine, part
+from tests.simulated_node.test_flash_board import (
+    IMAGE,
+    LAYOUT,
+    Bench,
+    CutLine,
+    impatient,  # noqa: F401
+    part,
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,8 @@ def flash(city, *ports, technician=None) -> tuple[int, list[dict], str]:
              "--manual", "--wait", "0", "--json"]  # fmt: skip
     for port in ports:
         words += [port] if port.startswith("--") else ["--port", port]
-    environ = {**os.environ, "LAMPPOST_WIFI_SSID": "city", "LAMPPOST_WIFI_PASSWORD": "a password"}
+    environ = {**os.environ, "LAMPPOST_WIFI_SSID": "city", "LAMPPOST_WIFI_PASSWORD": "a password",
+               "XDG_STATE_HOME": str(city.folder / "state")}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "host_tools.cli", "flash", *map(str, words)],
         cwd=ROOT, env=environ, capture_output=True, text=True,

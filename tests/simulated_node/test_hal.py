@@ -97,12 +97,25 @@ class TestMachine:
             bench.sleep_ms(60_000)
         assert capsys.readouterr().out == "\n\x01reset wdt 9999 0\n"
 
-    def test_deepsleep_and_reset_end_the_run(self, capsys):
-        with pytest.raises(SystemExit):
-            machine.deepsleep(5000)
+    @pytest.mark.parametrize(
+        ("end", "said"),
+        [(lambda: machine.deepsleep(5000), "deepsleep 0 5000"), (machine.reset, "hard 0 0")],
+    )
+    def test_deepsleep_and_reset_end_the_run_once(self, end, said, capsys):
+        for ask in (end, machine.reset, machine.soft_reset):  # the firmware, on its way out
+            with pytest.raises(SystemExit):
+                ask()
+        assert capsys.readouterr().out == f"\n\x01reset {said}\n"
+
+    def test_a_power_cut_stays_one_whatever_the_firmware_asks_for_then(self, capsys):
+        bench.off_ms = 7000
+        bench.partitions["lpdata"] = flash = Flash(blocks=4)
+        flash.cut(1, "none")
+        with pytest.raises(PowerCut):
+            flash.erase(0)
         with pytest.raises(SystemExit):
             machine.reset()
-        assert capsys.readouterr().out == "\n\x01reset deepsleep 0 5000\n\n\x01reset hard 0 0\n"
+        assert capsys.readouterr().out == "\n\x01reset power 0 7000\n"
 
     def test_pin_interrupts_on_the_edges_asked_for(self):
         seen = []

@@ -43,10 +43,21 @@ def raw(terminal):
 
 
 def test_a_program_that_runs_is_interrupted_once_and_what_was_typed_before_is_gone(terminal):
+    terminal.console.interruptible = True
     terminal.type(b"garbage\x03\x03\r\x01")
     assert terminal.asked == ["interrupt"] and terminal.got == b""
     terminal.console.at_prompt()
     assert b">>> " in terminal.got and terminal.got.endswith(b"raw REPL; CTRL-B to exit\r\n>")
+
+
+def test_a_program_that_has_shut_ctrl_c_off_runs_on(terminal):
+    terminal.type(b"\r\x03\x03\r\x01")
+    assert terminal.asked == [] and terminal.got == b""
+    terminal.console.started(raw=False, anew=True)
+    terminal.console.at_prompt()
+    assert terminal.got.endswith(b">>> "), "what was typed before the reset is gone"
+    terminal.console.started(raw=False)
+    assert not terminal.console.interruptible, "not before its first file begins"
 
 
 def test_raw_mode_runs_what_ctrl_d_ends(raw):

@@ -21,7 +21,9 @@ def add(folder, path, factor, passphrase, as_json):
     A node that is known is never given another root. A controller that serves knows them after it
     was started again. Example:
 
-    lamppost controller add office street.roots --key-file /media/stick/controller.key
+    \b
+    lamppost controller add office street.roots \\
+        --key-file /media/stick/controller.key
     """
     from host_tools.controller.folder import add as add_nodes
     from host_tools.policy.figures import count

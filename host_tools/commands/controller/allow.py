@@ -21,7 +21,9 @@ def allow(folder, path, factor, passphrase, as_json):
     Its signature is checked. Give every version as soon as it is published: from its first day on
     a sum opens only when the newer one allows it as well. Example:
 
-    lamppost controller allow office energy-dwelling.policy --key-file /media/stick/controller.key
+    \b
+    lamppost controller allow office energy-dwelling.policy \\
+        --key-file /media/stick/controller.key
     """
     from host_tools.controller.folder import allow_policy
 

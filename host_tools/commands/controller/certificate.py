@@ -24,8 +24,9 @@ def certificate(folder, tls_dir, name, factor, passphrase, as_json):
 
     Delete the file of the key then. It is also how a certificate is renewed. Example:
 
-    lamppost controller certificate office --tls-dir tls --cn controller
-    --key-file /media/stick/controller.key
+    \b
+    lamppost controller certificate office --tls-dir tls --cn controller \\
+        --key-file /media/stick/controller.key
     """
     from host_tools.controller.key_vault import KeyVault
     from host_tools.controller.service import check_own, server_context

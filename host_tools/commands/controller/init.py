@@ -34,8 +34,10 @@ def init(folder, name, policy_key, office, key_file, new_key_file, use_token, pa
     it up. Who has the vault reads the fingerprint of its card out: nodes of anybody else are not
     taken. Example:
 
-    lamppost controller init office --name "Data protection office" --policy-key policy.key
-    --office city.office --new-key-file /media/usb/controller.key
+    \b
+    lamppost controller init office --name "Data protection office" \\
+        --policy-key policy.key --office city.office \\
+        --new-key-file /media/usb/controller.key
     """
     from host_tools.controller.folder import PUBLIC, make
     from host_tools.handover.cards import fingerprint, read_office

@@ -22,6 +22,10 @@ def log(folder, verify, page, as_json):
 
     Exit code 1 when an entry does not follow from those before it. That the newest ones are all
     there shows the next unlocking, which knows the last hash of its own.
+
+    \b
+    lamppost controller log office --verify
+    lamppost controller log office --html log.html
     """
     from host_tools.controller import ledger, log_report
     from host_tools.public_file import check_target, write_public

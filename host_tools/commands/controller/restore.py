@@ -17,6 +17,10 @@ def restore(folder, factor, passphrase, as_json):
 
     What was answered since the backup is not known any more. So nothing that was measured before
     now is opened again, but for the very sums that this ledger knows.
+
+    \b
+    lamppost controller restore office \\
+        --key-file /media/stick/controller.key
     """
     from host_tools.controller.folder import restore as restore_ledger
 

@@ -26,8 +26,9 @@ def serve(folder, listen, crl, factor, passphrase, as_json):
     Who asks shows a certificate of the authority with the OU requester; its CN is the name in the
     log. Example:
 
-    lamppost controller serve office --listen 0.0.0.0:8443 --crl crl.pem
-    --key-file /media/stick/controller.key
+    \b
+    lamppost controller serve office --listen 0.0.0.0:8443 --crl crl.pem \\
+        --key-file /media/stick/controller.key
     """
     import asyncio
 

@@ -15,6 +15,9 @@ from host_tools.commands.vault.factor_options import json_option, opening
 def status(folder, factor, passphrase, as_json):
     """Show what the controller holds, and how far its ledger is. It proves that both factors open
     the vault, and that the ledger is whole and not an older copy.
+
+    \b
+    lamppost controller status office --key-file /media/stick/controller.key
     """
     from host_tools.controller.folder import unlock
 

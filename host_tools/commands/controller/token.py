@@ -26,8 +26,9 @@ def token(folder, request, target, by, factor, passphrase, as_json):
 
     The same rules hold as on the network, and the log tells of it alike. Example:
 
-    lamppost controller token office street.request -o street.token --by "Energy office"
-    --key-file /media/stick/controller.key
+    \b
+    lamppost controller token office street.request -o street.token \\
+        --by "Energy office" --key-file /media/stick/controller.key
     """
     from host_tools.controller.folder import unlock
     from host_tools.provisioning.controller_key import is_name

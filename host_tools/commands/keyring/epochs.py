@@ -18,6 +18,7 @@ def epochs(path, as_json):
     With --json it is for `lamppost vault grant --oldest`, when another home store takes over.
     Example:
 
+    \b
     lamppost keyring epochs home.json --json > oldest.json
     """
     from host_tools.collector.keyring import Keyring

@@ -24,7 +24,9 @@ def init(keyring, name, office_path, output, as_json):
 
     Example:
 
-    lamppost keyring init home.json --name home --office city.office -o home.card
+    \b
+    lamppost keyring init home.json --name home --office city.office \\
+        -o home.card
     """
     from host_tools.collector.store_key import key_path, make_store_key, read_store_key
     from host_tools.core_dumps import forbid_core_dumps

@@ -21,6 +21,7 @@ def take(keyring, grant, as_json):
 
     Delete GRANT then: with the store's key it opens what the keyring forgets. Example:
 
+    \b
     lamppost keyring take home.json home.grant
     """
     from host_tools.collector.store_key import take_grant

@@ -27,6 +27,10 @@ def attack(path, data, only, out, seed, as_json):
     """Attack what a policy lets out, on the firmware's own code. Without FILE: the kits' policies.
 
     Exit code 1 when an observer learns more than a policy may tell.
+
+    \b
+    lamppost policy attack boards/kits/traffic/policy.toml \\
+        --only network,averaging
     """
     from host_tools.attacks.extra import check_extra
     from host_tools.attacks.firmware_stages import load_firmware

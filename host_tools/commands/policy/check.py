@@ -20,6 +20,9 @@ def check(path, kit, key, strict, as_json):
     """Say what a policy lets out, in sentences and numbers, and what guidance says to that.
 
     Exit code 1 when it is refused, or with --strict when there is a warning.
+
+    \b
+    lamppost policy check boards/kits/air/policy.toml --kit air --strict
     """
     from host_tools.policy.check import check as check_policy
     from host_tools.policy.figures import count

@@ -23,6 +23,10 @@ def compile(path, kit, key, target, as_json):
     Without --key only the rules are written, unsigned: no node takes them. A file that is there
     is replaced by a higher version only, and a signature is not spent twice on the same policy.
     A key signs one policy as a version of its id for its kit, and no lower one after it.
+
+    \b
+    lamppost policy compile boards/kits/air/policy.toml --kit air \\
+        --key signer -o air.policy
     """
     from host_tools.policy.compile_policy import compile_policy
     from host_tools.policy.guidance import unknown_kit

@@ -18,7 +18,11 @@ from host_tools.commands.policy.written import write
               required=True, help="The JSON file to write.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def datachain(path, kit, key, target, as_json):
-    """Write the notice as a DTPR device datachain: JSON, in all languages of the policy."""
+    """Write the notice as a DTPR device datachain: JSON, in all languages of the policy.
+
+    \b
+    lamppost policy datachain air.policy --key policy.key -o air.json
+    """
     from host_tools.policy.datachain import datachain as make
     from host_tools.policy.sentences import read_inputs
 

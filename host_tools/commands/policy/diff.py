@@ -28,6 +28,10 @@ def diff(old_path, new_path, key, as_json):
     More is: a new stream or statistic, a shorter window, a finer step, a wider range, a lower k,
     less noise, a finer place, a longer time, more recipients, another purpose. --key is for each
     of the two that is published: a draft has no signature.
+
+    \b
+    lamppost policy diff air.policy boards/kits/air/policy.toml \\
+        --key policy.key
     """
     from host_tools.policy.differences import differences
     from host_tools.policy.load import is_published, load

@@ -18,6 +18,9 @@ def keygen(folder, as_json):
     times, on this machine, for this user: what is used up is noted twice, as state in the folder
     and in lamppost/signers of your state folder; where one is an older copy nothing is signed.
     Before you move or copy a key, read host_tools/provisioning/README.md.
+
+    \b
+    lamppost policy keygen signer
     """
     from host_tools.policy.signed import PUBLIC_KEY, make_key
 

@@ -25,6 +25,10 @@ def notice(path, kit, key, languages, url, target, as_json):
 
     It says what is measured, what leaves and what never does, why, who gets it, how long it is
     kept, and whom to ask, in the languages of the policy. It needs no script and loads nothing.
+
+    \b
+    lamppost policy notice air.policy --key policy.key -o notice.html \\
+        --url https://city.example/air
     """
     from host_tools.policy.notice import notice as make
     from host_tools.policy.sentences import read_inputs

@@ -23,7 +23,11 @@ _COLUMNS = (
 @key_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(path, language, key, as_json):
-    """Show a policy's rules and terms."""
+    """Show a policy's rules and terms.
+
+    \b
+    lamppost policy show air.policy --key policy.key --language de
+    """
     from host_tools.policy.load import load
 
     policy, terms = load(path, ended=True, key=key)

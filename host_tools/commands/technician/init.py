@@ -33,8 +33,9 @@ def init(path, name, office_path, key_file, new_key_file, use_token, label, pass
 
     Read your fingerprint out to the office, and compare the office's. Example:
 
-    lamppost technician init anna.technician --name anna --office city.office
-    --new-key-file /media/usb/anna.key -o anna.card
+    \b
+    lamppost technician init anna.technician --name anna \\
+        --office city.office --new-key-file /media/usb/anna.key -o anna.card
     """
     from host_tools.commands.technician.as_words import fingerprints
     from host_tools.handover.cards import check_name, read_office

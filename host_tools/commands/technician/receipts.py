@@ -22,7 +22,9 @@ def receipts(path, factor, passphrase, output, as_json):
 
     Example:
 
-    lamppost technician receipts anna.technician -o anna.receipts --key-file /media/usb/anna.key
+    \b
+    lamppost technician receipts anna.technician -o anna.receipts \\
+        --key-file /media/usb/anna.key
     """
     from host_tools.public_file import check_target, write_public
     from host_tools.technician import technician_file

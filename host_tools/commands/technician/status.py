@@ -18,7 +18,9 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 def status(path, factor, passphrase, card, as_json):
     """Say whose file it is, for which office, and how many tickets are used. Example:
 
-    lamppost technician status anna.technician --key-file /media/usb/anna.key
+    \b
+    lamppost technician status anna.technician \\
+        --key-file /media/usb/anna.key
     """
     from host_tools.commands.technician.as_words import fingerprints
     from host_tools.public_file import check_target, write_public

@@ -17,7 +17,9 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 def tickets(path, tickets_path, factor, passphrase, as_json):
     """List the tickets of a file: free, used, expired. Example:
 
-    lamppost technician tickets anna.technician anna-1.tickets --key-file /media/usb/anna.key
+    \b
+    lamppost technician tickets anna.technician anna-1.tickets \\
+        --key-file /media/usb/anna.key
     """
     from host_tools.technician.ticket_nodes import TicketNodes
     from host_tools.times import short

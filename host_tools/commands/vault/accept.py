@@ -32,7 +32,9 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
     the node's certificate and the key of commands. The same receipts may come again. Exit code 1:
     a ticket was refused. Example:
 
-    lamppost vault accept city.vault anna.receipts -o home.grant --key-file /media/usb/city.key
+    \b
+    lamppost vault accept city.vault anna.receipts -o home.grant \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.accept import accept as take
     from host_tools.city.mixing import far_ahead

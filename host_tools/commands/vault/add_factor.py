@@ -28,7 +28,9 @@ def add_factor(
     It goes with the same passphrase, until its holder changes that (lamppost vault passphrase).
     Example:
 
-    lamppost vault add-factor city.vault --key-file /media/usb/city.key --add-token --label safe
+    \b
+    lamppost vault add-factor city.vault --key-file /media/usb/city.key \\
+        --add-token --label safe
     """
     from host_tools.vault.sealed_file import SealedFile
 

@@ -20,7 +20,9 @@ def backup(path, target, factor, passphrase, as_json):
 
     The copy opens with the same two factors. Keep it in another place than the key file. Example:
 
-    lamppost vault backup city.vault /mnt/backup/city-march.vault --key-file /media/usb/city.key
+    \b
+    lamppost vault backup city.vault /mnt/backup/city-march.vault \\
+        --key-file /media/usb/city.key
     """
     from host_tools.vault.backup import back_up
 

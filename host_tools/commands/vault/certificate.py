@@ -26,10 +26,13 @@ _ROLES = click.Choice(["broker", "collector", "vault", "controller", "requester"
               help="Where NAME.pem and NAME.key go, for their owner only.")  # fmt: skip
 @json_option
 def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
-    """Make a certificate and its key, which the vault does not keep. Example:
+    """Make a certificate and its key, which the vault does not keep.
 
-    lamppost vault certificate city.vault collector-1 --role collector --store home -o tls
-    --key-file /media/usb/city.key
+    NAME stands in it (CN), and `revoke certificate NAME` ends it.
+
+    \b
+    lamppost vault certificate city.vault collector-1 --role collector \\
+        --store home -o tls --key-file /media/usb/city.key
     """
     from host_tools.city.certify import SERVERS, certify
     from host_tools.handover.cards import check_name

@@ -26,8 +26,8 @@ def claim(path, node, code, factor, passphrase, technician, post, again, force, 
     """Note who put a node up, by the code on its label. Example:
 
     \b
-    lamppost vault claim city.vault k7x2m9qw4t ABCD-EFGH --by anna --post "lamp 1041" \\
-        --key-file /media/usb/city.key
+    lamppost vault claim city.vault k7x2m9qw4t ABCD-EFGH --by anna \\
+        --post "lamp 1041" --key-file /media/usb/city.key
     """
     from host_tools.city.claim import claim as note
     from host_tools.handover.claim_code import read_code

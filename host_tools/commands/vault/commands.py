@@ -24,7 +24,9 @@ def commands(path, factor, passphrase, output, as_json):
     whose day has come is not: the node would refuse it. What is held goes out with a later file,
     when earlier mixes have passed: a node lets 4 wait. Example:
 
-    lamppost vault commands city.vault -o city.commands --key-file /media/usb/city.key
+    \b
+    lamppost vault commands city.vault -o city.commands \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city import mixing, rotate
     from host_tools.city.outgoing import write_derived

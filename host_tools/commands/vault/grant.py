@@ -34,8 +34,9 @@ def grant(path, nodes, factor, passphrase, store, from_text, oldest, output, as_
     The file opens what it grants as long as it lies there with the store's key: have it deleted
     once it is taken. Example:
 
-    lamppost vault grant city.vault 0a1b2c3d4e --to roads --from 2026-03-01 -o roads.grant
-    --key-file /media/usb/city.key
+    \b
+    lamppost vault grant city.vault 0a1b2c3d4e --to roads --from 2026-03-01 \\
+        -o roads.grant --key-file /media/usb/city.key
     """
     from host_tools.city import grant as grants
     from host_tools.city.outgoing import write_derived

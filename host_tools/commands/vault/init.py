@@ -28,6 +28,7 @@ def init(path, key_file, new_key_file, use_token, label, passphrase_file, as_jso
     Who loses both copies of a factor, or the passphrase, loses the vault: nobody can open it.
     Add a second factor, and lock it away. Example:
 
+    \b
     lamppost vault init city.vault --new-key-file /media/usb/city.key
     """
     from host_tools.commands.vault.newest import as_object

@@ -32,8 +32,9 @@ def issue(path, factor, passphrase, count, kit_name, policy_path, technician, ex
     Each ticket has one node's keys and certificate, never the root. Cut off, it goes on when the
     same command is run again. Example:
 
-    lamppost vault issue city.vault --count 20 --kit air --policy air.policy --to anna
-    -o anna-1.tickets --key-file /media/usb/city.key
+    \b
+    lamppost vault issue city.vault --count 20 --kit air --policy air.policy \\
+        --to anna -o anna-1.tickets --key-file /media/usb/city.key
     """
     from host_tools.city.issue import issue as make
     from host_tools.policy.signed import read_file

@@ -21,6 +21,7 @@ def log(path, factor, passphrase, verify, seen, as_json):
 
     Each entry's hash covers all before it. Example:
 
+    \b
     lamppost vault log city.vault --key-file /media/usb/city.key --verify
     """
     from host_tools import chained_log

@@ -27,7 +27,9 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
     was to be mixed in". The node's log names the epoch; `lamppost vault nodes` lists what the
     vault has. Example:
 
-    lamppost vault mix city.vault 0a1b2c3d4e --refused 12 --key-file /media/usb/city.key
+    \b
+    lamppost vault mix city.vault 0a1b2c3d4e --refused 12 \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city import mixing
     from host_tools.city.grant import check_active

@@ -18,7 +18,9 @@ def nodes(path, factor, passphrase, state, as_json):
     """List nodes, their tickets, who may open them from which epoch on, and the epochs and days of
     their mixes. Example:
 
-    lamppost vault nodes city.vault --state issued --key-file /media/usb/city.key
+    \b
+    lamppost vault nodes city.vault --state issued \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.listing import nodes_of
     from host_tools.vault.sealed_file import SealedFile

@@ -20,6 +20,7 @@ def passphrase(path, factor, passphrase, new_passphrase_file, as_json):
 
     The vault gets a new key: the old passphrase opens old copies of the file only. Example:
 
+    \b
     lamppost vault passphrase city.vault --key-file /media/usb/city.key
     """
     from host_tools.vault.passphrase import new_passphrase

@@ -19,6 +19,7 @@ def remove_factor(path, slot, factor, passphrase, as_json):
     opens old copies of the file: if it may be in wrong hands together with the passphrase, renew
     what the vault holds. Example:
 
+    \b
     lamppost vault remove-factor city.vault 2 --key-file /media/usb/city.key
     """
     from host_tools.vault.sealed_file import SealedFile

@@ -21,7 +21,9 @@ def restore(source, path, factor, passphrase, force, as_json):
 
     Refused when FILE has log entries that BACKUP has not: they would be lost. Example:
 
-    lamppost vault restore /mnt/backup/city-march.vault city.vault --key-file /media/usb/city.key
+    \b
+    lamppost vault restore /mnt/backup/city-march.vault city.vault \\
+        --key-file /media/usb/city.key
     """
     from host_tools.vault.backup import restore as put_back
 

@@ -7,7 +7,7 @@ import time
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.vault import VERBS, mix_days
+from host_tools.commands.vault import mix_days
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 _KINDS = click.Choice(["node", "ticket", "technician", "store", "reader", "certificate"])
@@ -27,7 +27,9 @@ def revoke(path, kind, name, factor, passphrase, as_json):
     reader: a mix for all its nodes. A certificate, by the name in it, of whom else than a node:
     all of that name end. It then says what the broker and the other stores need. Example:
 
-    lamppost vault revoke city.vault technician anna --key-file /media/usb/city.key
+    \b
+    lamppost vault revoke city.vault technician anna \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.mixing import far_ahead
     from host_tools.city.revoke import revoke as take_back
@@ -49,7 +51,7 @@ def revoke(path, kind, name, factor, passphrase, as_json):
     if done.mixed:
         console.note(f"then: lamppost vault commands {path}, and lamppost send")
     console.note(f"and: lamppost vault broker {path}, and restart the broker")
-    if kind == "technician" and done.mixed and "rotate" in VERBS:
+    if kind == "technician" and done.mixed:
         console.note("who has a copy of a ticket can still be the node at the broker, and read "
                      f"its mix: lamppost vault rotate {path} {' '.join(done.mixed)}; once that is "
                      "done: lamppost vault mix")  # fmt: skip

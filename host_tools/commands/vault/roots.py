@@ -24,8 +24,9 @@ def roots(path, factor, passphrase, controller, output, as_json):
 
     Never for who has a store: with both, single values open. Example:
 
-    lamppost vault roots city.vault --controller controller.public -o street.roots
-    --key-file /media/usb/city.key
+    \b
+    lamppost vault roots city.vault --controller controller.public \\
+        -o street.roots --key-file /media/usb/city.key
     """
     from host_tools.city.roots import hand_out_roots
     from host_tools.provisioning.controller_key import read_key

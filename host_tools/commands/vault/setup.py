@@ -30,8 +30,11 @@ def setup(path, factor, passphrase, name, broker, sntp, policy_key, tls_dir, out
     Again with other values: for nodes that are made from then on. Read the fingerprint out to who
     takes the card. Example:
 
-    lamppost vault setup city.vault --key-file /media/usb/city.key --name data-office
-    --broker broker.city.example:8883 --sntp time.city.example --policy-key signer -o city.office
+    \b
+    lamppost vault setup city.vault --key-file /media/usb/city.key \\
+        --name data-office --broker broker.city.example:8883 \\
+        --sntp time.city.example --policy-key signer/policy.key \\
+        -o city.office
     """
     from host_tools.city.vault_keys import office_of, set_up
     from host_tools.collector.broker_address import parse_address

@@ -18,6 +18,7 @@ def status(path, as_json):
     Note entry and hash, and compare them: that is how an old copy is found which somebody put in
     place. What stands here is proven only when the vault opens (unlock). Example:
 
+    \b
     lamppost vault status city.vault
     """
     from host_tools.vault.layout import decode

@@ -15,7 +15,9 @@ _CARD = click.argument("card_path", metavar="CARD", type=click.Path(path_type=Pa
 def store():
     """Who may open what nodes send. CARD is what `lamppost keyring init` made. Example:
 
-    lamppost vault store add city.vault home.card --key-file /media/usb/city.key
+    \b
+    lamppost vault store add city.vault home.card \\
+        --key-file /media/usb/city.key
     """
 
 
@@ -29,7 +31,9 @@ def store():
 def add(path, card_path, factor, passphrase, is_reader, as_json):
     """Know a store, so that it can be granted nodes. Compare the fingerprint. Example:
 
-    lamppost vault store add city.vault home.card --key-file /media/usb/city.key
+    \b
+    lamppost vault store add city.vault home.card \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.people import HOME, READER, add_store
     from host_tools.handover.cards import fingerprint, read_store

@@ -15,7 +15,9 @@ _CARD = click.argument("card_path", metavar="CARD", type=click.Path(path_type=Pa
 def technician():
     """Who may install nodes. CARD is what `lamppost technician init` made. Example:
 
-    lamppost vault technician add city.vault anna.card --key-file /media/usb/city.key
+    \b
+    lamppost vault technician add city.vault anna.card \\
+        --key-file /media/usb/city.key
     """
 
 
@@ -27,7 +29,9 @@ def technician():
 def add(path, card_path, factor, passphrase, as_json):
     """Let somebody install nodes. Compare the fingerprint with what they read out. Example:
 
-    lamppost vault technician add city.vault anna.card --key-file /media/usb/city.key
+    \b
+    lamppost vault technician add city.vault anna.card \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.people import add_technician
     from host_tools.handover.cards import fingerprint, read_technician

@@ -18,6 +18,7 @@ def unlock(path, factor, passphrase, as_json):
     Compare the entry and hash with what you have noted: an old copy that somebody put in place
     opens, too. Example:
 
+    \b
     lamppost vault unlock city.vault --key-file /media/usb/city.key
     """
     from host_tools.vault.schema import inventory

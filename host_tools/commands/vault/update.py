@@ -22,7 +22,9 @@ def update(path, factor, passphrase, store, output, as_json):
 
     It has no seals. Have it taken (`lamppost keyring take`) before commands are sent. Example:
 
-    lamppost vault update city.vault --to home -o home.grant --key-file /media/usb/city.key
+    \b
+    lamppost vault update city.vault --to home -o home.grant \\
+        --key-file /media/usb/city.key
     """
     from host_tools.city.grant import update as make
     from host_tools.city.outgoing import write_derived

@@ -25,3 +25,7 @@ def schedule(function, argument):
 
 def opt_level(level=None):
     return 0 if level is None else None
+
+
+def kbd_intr(character: int):
+    """Which character interrupts a program, -1 for none: nobody types here."""

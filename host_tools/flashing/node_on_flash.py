@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""What a node's partition `vfs` holds, read back from its board: code and configuration."""
+
+import dataclasses
+import json
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
+from littlefs import LittleFS, LittleFSError
+
+from host_tools.errors import ToolError
+from host_tools.flashing.copy_on_flash import find_copy
+from host_tools.flashing.regions import CONFIG
+from host_tools.policy.signed import check_signature, rules_of
+from host_tools.provisioning.node_flash import BLOCK_BYTES
+from node.drivers.registry import PARTS
+
+_FILES = ("config.json", "board.json", "kit.json", "policy", "policy.key", "ca.der", "node.der",
+          "node.key.der")  # fmt: skip
+_OURS = (CONFIG, "node/", "boot.py", "main.py")
+_DAMAGED = LookupError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm, ToolError
+_TICKET = "flash it with the node's ticket or parts: lamppost flash"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)  # it holds keys
+class NodeOnFlash:
+    """files: {path: content} of the file system, {} when it cannot be read; configuration: those
+    below lp/, of a copy where there is one; copy_at: where that begins, or None."""
+
+    files: dict[str, bytes]
+    configuration: dict[str, bytes]
+    copy_at: int | None
+
+    @property
+    def kit(self) -> dict:
+        return json.loads(self.configuration[CONFIG + "kit.json"])
+
+    @property
+    def config(self) -> dict:
+        return json.loads(self.configuration[CONFIG + "config.json"])
+
+    def strangers(self) -> list[str]:
+        """Files that are neither code nor configuration. Beside a copy the file system may be
+        half written, and tells nothing."""
+        if self.copy_at is not None:
+            return []
+        return sorted(name for name in self.files if not name.startswith(_OURS))
+
+
+def read_node(partition: bytes, board: dict, port: str) -> NodeOnFlash:
+    """What lies there, checked: damaged files would be written anew as if they were whole. board:
+    the content of board.json. ToolError when it is no whole node, or one of another board."""
+    files, copy = _read_files(partition), find_copy(partition)
+    copy_at, configuration = copy or (
+        None, {name: data for name, data in files.items() if name.startswith(CONFIG)}
+    )  # fmt: skip
+    node = NodeOnFlash(files, configuration, copy_at)
+    try:
+        wrong = _what_is_wrong({name: configuration[CONFIG + name] for name in _FILES}, board)
+    except _DAMAGED:
+        wrong = "its configuration cannot be read"
+    if wrong:
+        raise ToolError(f"{port}: {wrong}", _TICKET)
+    return node
+
+
+def _what_is_wrong(lp: dict[str, bytes], board: dict) -> str:
+    """Empty when all files belong together; one of _DAMAGED when a file is not whole."""
+    config, kit = json.loads(lp["config.json"]), json.loads(lp["kit.json"])
+    rules = rules_of(lp["policy"])
+    check_signature(rules, lp["policy"][len(rules) :], lp["policy.key"])
+    x509.load_der_x509_certificate(lp["ca.der"])
+    certificate = x509.load_der_x509_certificate(lp["node.der"])
+    key = serialization.load_der_private_key(lp["node.key.der"], None)
+    (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if certificate.public_key() != key.public_key() or name.value != config["node"]:
+        return "its certificate is not of its key, or of another node"
+    made_for = json.loads(lp["board.json"])["board"]
+    if made_for != board["board"]:
+        return f"the node was made for the board {made_for}, and this is to be {board['board']}"
+    for entry in kit["sensors"]:
+        if "driver" in entry and entry["driver"] != PARTS.get(entry["part"], (None,))[0]:
+            return f"its kit names a driver of {entry['part']} that this firmware has not"
+    return ""
+
+
+def _read_files(partition: bytes) -> dict[str, bytes]:
+    """{path: content}; {} when the file system is damaged."""
+    fs = LittleFS(
+        block_size=BLOCK_BYTES, block_count=len(partition) // BLOCK_BYTES, read_size=32,
+        prog_size=32, lookahead_size=32, mount=False,
+    )  # fmt: skip
+    fs.context.buffer[:] = partition
+    found = {}
+    try:
+        fs.mount()
+        for folder, _, names in fs.walk("/"):
+            for name in names:
+                path = f"{folder.rstrip('/')}/{name}"
+                with fs.open(path, "rb") as file:
+                    found[path.removeprefix("/")] = file.read()
+    except (LittleFSError, OSError, ValueError):
+        return {}
+    return found
