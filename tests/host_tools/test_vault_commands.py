@@ -316,7 +316,9 @@ class Forbidden(Exception):
     "verify 0123456789 --broker b.test:1 --tls-dir . --name c --nodes .",
     "label 0123456789 -o x.pdf --notice-url https://x.test --nodes .",
     "label 0123456789 -o x.pdf --notice-url https://x.test --vault v --key-file k",
-    "update --firmware-only --board esp32-devkitc", "wipe --yes", "controller serve . --key-file k", "vault init new.vault --key-file k",
+    "update --firmware-only --board esp32-devkitc", "wipe --yes",
+    "controller serve . --key-file k",
+    "vault init new.vault --key-file k",
     "technician init new.technician --name a --office x --key-file k -o a.card",
 ])  # fmt: skip
 def test_each_command_with_keys_writes_none_to_disk_in_a_crash(words, tmp_path, monkeypatch):
