@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes a file that only its owner can read: durable, and whole or not at all; and reads one,
-of which others could not have had the content.
+"""Writes a file that only its owner can read: durable, and whole or not at all. And reads one: no
+other could have read it, it is a file, and not larger than it may be.
 
 The new content is written beside the target, as .NAME.*.partial, and then takes its name. Who is
 killed in between leaves such a file, with what may be keys: the next write to the target removes

@@ -36,8 +36,8 @@ def node_source_options(command):
 @contextlib.contextmanager
 def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, key_file,
                 use_token, passphrase_file):  # fmt: skip
-    """Gives what has bound_to(mac), look(), take(mac) and of_node(id). UsageError when it is not
-    named."""
+    """Gives what has bound_to(mac), look(mac), take(mac), note_whole(mac) and of_node(id).
+    UsageError when it is not named."""
     if (tickets is None) != (technician is None) or (tickets is None and folder is None):
         raise click.UsageError("give --nodes DIR, or --ticket FILE with --technician FILE")
     forbid_core_dumps()
