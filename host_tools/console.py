@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 
-from host_tools.errors import ToolError
+from host_tools.errors import ToolError, shortened
 
 
 def is_terminal() -> bool:
@@ -48,8 +48,12 @@ def result_text(text: str):
 
 
 def result_json(value):
-    """One JSON object on a line."""
-    print(json.dumps(value, ensure_ascii=False))
+    """One JSON object on a line. What would steer a terminal, or turn its writing round, is
+    escaped; letters of all languages are as they are."""
+    text = json.dumps(value, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    print(text)
 
 
 def result_csv(rows: Iterable):
@@ -58,8 +62,8 @@ def result_csv(rows: Iterable):
 
 
 def note(text: str):
-    """One line of progress."""
-    print(text, file=sys.stderr)
+    """One line of progress, or several."""
+    print(_visible(shortened(text)), file=sys.stderr)
 
 
 def can_ask() -> bool:
@@ -69,7 +73,7 @@ def can_ask() -> bool:
 
 def ask_yes(question: str) -> bool:
     """What a person answers at stdin; ask only when can_ask()."""
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{_visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

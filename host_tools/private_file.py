@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes a file that only its owner can read: durable, and whole or not at all.
+"""Writes a file that only its owner can read: durable, and whole or not at all. And reads one: no
+other could have read it, it is a file, and not larger than it may be.
 
 The new content is written beside the target, as .NAME.*.partial, and then takes its name. Who is
 killed in between leaves such a file, with what may be keys: the next write to the target removes
@@ -10,14 +11,19 @@ as its writer lives, so nobody loses what is still being written.
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+from host_tools.errors import ToolError
+
 _SUFFIX = ".partial"
+_CHECK = "check the path"
 
 
-def write_private(path: Path, data: bytes):
-    """Replaces `path` in one step: a reader, or a power cut, finds the old content or the new."""
+def write_private(path: Path, data: bytes, mode: int = 0o600):
+    """Replaces `path` in one step: a reader, or a power cut, finds the old content or the new.
+    mode: other than for its owner only, of what is not private (public_file.py)."""
     path = Path(path)
     remove_leftovers(path)
     fd, fresh = _locked(path)
@@ -25,6 +31,7 @@ def write_private(path: Path, data: bytes):
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), mode)  # the name could be another file's by then
             os.fsync(file.fileno())
             os.replace(fresh, path)
     except BaseException:
@@ -36,6 +43,40 @@ def write_private(path: Path, data: bytes):
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def read_private(path: Path, most_bytes: int, hint: str = _CHECK) -> bytes:
+    """The content of a file that only its owner can read. ToolError when others can, when it is
+    no file (a pipe would not end), or has more than `most_bytes`; hint: what to do then."""
+    data, mode = _read(path, most_bytes, hint)
+    if os.name == "posix" and mode & 0o077:
+        chmod = f"chmod 600 {path}; where that does nothing (FAT): mount it with umask=077"
+        raise ToolError(f"{path} can be read by others", chmod)
+    return data
+
+
+def read_bounded(path: Path, most_bytes: int, hint: str = _CHECK) -> bytes:
+    """As read_private, of a file that others may read."""
+    return _read(path, most_bytes, hint)[0]
+
+
+def _read(path: Path, most_bytes: int, hint: str) -> tuple[bytes, int]:
+    """(content, mode)"""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise ToolError(f"{path} is no file", hint)
+            data = file.read(most_bytes + 1) if info.st_size <= most_bytes else None
+    except OSError as err:
+        raise ToolError(f"{path}: {err.strerror}", hint) from err
+    if data is None or len(data) > most_bytes:
+        raise ToolError(f"{path} is too large", hint)
+    return data, info.st_mode
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # for who writes into a pipe
 
 
 def remove_leftovers(path: Path):

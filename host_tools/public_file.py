@@ -14,8 +14,7 @@ def write_public(path: Path, data: bytes):
     """Replaces `path` in one step. ToolError when it cannot be written."""
     path = Path(path)
     try:
-        write_private(path, data)
-        path.chmod(0o644)
+        write_private(path, data, 0o644)
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", _HINT) from err
 

@@ -10,11 +10,11 @@ another run, which begins where the last one ended. Only one run at a time has i
 import contextlib
 import dataclasses
 import datetime
-import os
 import sys
 import time
 from pathlib import Path
 
+from host_tools.child_environment import child_environment
 from host_tools.errors import ToolError
 from host_tools.micropython_path import micropython_path
 from host_tools.policy.compile_policy import compile_policy
@@ -184,7 +184,7 @@ class CityRun:
         if self.plan.interpreter == "cpython":
             paths = [str(firmware_root()), str(umqtt_path())]
             module = [sys.executable, "-P", "-m", "simulator.node_process"]
-            return lambda folder: ([*module, str(folder), *paths], dict(os.environ))
+            return lambda folder: ([*module, str(folder), *paths], child_environment())
         from simulator.micropython_tree import (
             micropython_command,
             micropython_environment,

@@ -20,6 +20,7 @@ import threading
 import time
 from pathlib import Path
 
+from host_tools.child_environment import child_environment
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.mqtt_worker import MqttWorker
 from host_tools.collector.store import Store
@@ -60,6 +61,7 @@ class CollectorProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=child_environment(),
             start_new_session=True,  # Ctrl-C is for the city, which ends it in order
         )
         self._told_s = self._taken_s = None

@@ -5,10 +5,10 @@ The firmware is compiled by the very step that flashing uses; look-alikes, buses
 beside it, those that replace a module of MicroPython's under that module's name.
 """
 
-import os
 import subprocess
 from pathlib import Path
 
+from host_tools.child_environment import child_environment
 from host_tools.provisioning.firmware import compile_tree, firmware_sources
 from host_tools.umqtt_source import umqtt_path
 
@@ -47,7 +47,9 @@ def micropython_tree(micropython: str | None = None) -> Path:
 
 def _native(micropython: str) -> str | None:
     code = "import sys; print(sys.implementation._mpy >> 10)"
-    done = subprocess.run([micropython, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [micropython, "-c", code], env=child_environment(), capture_output=True, text=True
+    )
     return _NATIVE.get(int(done.stdout)) if done.stdout.strip().isdigit() else None
 
 
@@ -63,4 +65,4 @@ def micropython_command(micropython: str, heap: str, tree: Path, code: str) -> l
 
 def micropython_environment() -> dict:
     """The environment of such a process: no other folder is searched."""
-    return {**os.environ, "MICROPYPATH": ".frozen"}
+    return child_environment(MICROPYPATH=".frozen")

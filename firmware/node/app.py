@@ -24,7 +24,6 @@ _RETRY_MS = 60_000  # after an error that only a technician, or a new start, can
 _SEND_SIZE = 1024  # bytes of a packet: compile_policy.py keeps envelopes below
 _RECEIVE_SIZE = 512  # a receipt of 16 ranges has 230 bytes
 _FORMAT_AFTER = 2  # starts without a receipt, this one included
-_NOT_FOUND = -0x1102  # ESP_ERR_NVS_NOT_FOUND
 _TRIES = 3  # to read what is on flash, before it counts as damaged
 
 
@@ -60,28 +59,9 @@ def _make_sensor(entry: dict, hardware: Hardware, humidity: list):
     return Sensor(entry, make)
 
 
-def _has_more_certificates(nvs) -> bool:
-    """Whether commands have brought any: link/identity.py."""
-    for name in ("identity", "identity2"):
-        try:
-            nvs.get_blob(name, bytearray(1))
-        except OSError as err:
-            if err.args[0] == _NOT_FOUND:
-                continue
-        return True  # it does not fit there
-    return False
-
-
-def _read_certificate():
-    from node.link.tls_context import make_context
-
-    names = ("ca.der", "node.der", "node.key.der")
-    return make_context(*[flash_file.read(flash_file.CONFIG + name) for name in names])
-
-
 def _forget():
     """Modules that are used once, at the start, give their heap back."""
-    for package, name in (("link", "tls_context"), ("device", "storage"), ("pipeline", "reading"),
+    for package, name in (("device", "storage"), ("pipeline", "reading"),
                           ("crypto", "series"), ("pipeline", "look_back")):  # fmt: skip
         forget(package, name)
 
@@ -185,18 +165,8 @@ def build(watchdog):
         node_id, broker["host"], broker["port"], None, clock,
         send_size=_SEND_SIZE, receive_size=_RECEIVE_SIZE,
     )  # fmt: skip
-
-    def identity(name: str, what):
-        """Has a module do what there is to do with certificates, and forgets it."""
-        try:
-            __import__("node.link." + name, None, None, (name,)).run(keys.nvs, link, what)
-        finally:
-            forget("link", name)
-
-    if _has_more_certificates(keys.nvs):
-        identity("identity", None)
-    else:
-        link.context = _read_certificate()
+    link.nvs = keys.nvs
+    link.rarely("first_identity", None)
 
     sealer = Sealer(keys, node_id, policy, series)
     masker = None
@@ -254,24 +224,20 @@ def build(watchdog):
         renewal=renewal,
         quantities=sorted(intervals_s),
         random_below=_random_below,
-        identity=identity,
     )
     publisher.on_new_outbox = node.on_new_outbox
     publisher.take_key = keys.take
-    publisher.identity = identity
     return node
 
 
 def run():
     """Runs the node for ever. What it cannot mend it says on the serial port, and starts again."""
     global build, _config, _load_policy, _make_sensor, _open_data, _read_released
-    global _has_more_certificates, _read_certificate
     watchdog = power.start_watchdog()  # first: a board that hangs or ends at the REPL is lost
     try:
         node = build(watchdog)
         _forget()
         del build, _config, _load_policy, _make_sensor, _open_data, _read_released
-        del _has_more_certificates, _read_certificate
         while not node.over():
             node.rest(node.step())
     except Exception as err:

@@ -43,7 +43,6 @@ class Node:
         self.boots = parts["boots"]
         self.renewal = parts["renewal"]
         self._random_below = parts["random_below"]
-        self._identity = parts["identity"]
         self._certificate = 0  # the serial of that under which the latest receipt came
         self._safe = self.boots.is_safe()
         self._safe_until_ms = self.clock.uptime_ms() + _SAFE_MS
@@ -324,9 +323,9 @@ class Node:
         self.link.close()
         if self.link.turn is not None:  # there is another certificate
             try:
-                self._identity("identity", err)
-            except (LinkError, OSError, MemoryError) as problem:
-                say("certificate", problem)
+                self.link.rarely("identity", err)
+            except (LinkError, OSError, MemoryError) as err:
+                say("certificate", err)
         # Full jitter, so that a district that lost its broker does not come back as a herd.
         self._connect_at_ms = self.clock.uptime_ms() + self._random_below(self._backoff_ms)
         self._backoff_ms = min(2 * self._backoff_ms, _RECONNECT_MAX_MS)

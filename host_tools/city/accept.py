@@ -21,6 +21,7 @@ from host_tools.vault.sealed_file import SealedFile
 _CLOCK_S = 86_400  # by so much a laptop's clock may differ
 _AGAIN_DAYS = 7  # so long a file that was lost is written again, with all seals
 _LOGGED = 20  # of what is refused, the first: a technician may sign any number
+_TWICE = "it was used twice: on another laptop, or board"
 _SET_CLOCK = "the laptop's clock was wrong when it was used"
 
 
@@ -56,7 +57,7 @@ def accept(file: SealedFile, data: bytes, name: str, now_s: int, store: str = ""
     for use in receipts.uses:
         why = _why_not(file, use, technician.name, now_s)
         if seen.setdefault(use.id, use) is not use:
-            why = "the receipts name it twice"
+            why = "the receipts name it twice" if seen[use.id].use == use.use else _TWICE
         if why:
             refused[use.id.hex()] = why
         elif _state(file, use.id) == "used":
@@ -91,7 +92,7 @@ def _why_not(file: SealedFile, use: Use, technician: str, now_s: int) -> str | N
     if state == "revoked":
         return "it is revoked"
     if state == "used":
-        return None if known_use == use.use else "it was used twice: on another laptop, or board"
+        return None if known_use == use.use else _TWICE
     if use.used_s > expires_s:
         return f"it had expired when it was used, at {short(expires_s)}"
     if use.used_s < issued_s - _CLOCK_S:

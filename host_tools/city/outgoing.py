@@ -22,7 +22,8 @@ def write_once(file: SealedFile, target: Path, verb: str, detail: dict, make: Ca
     """make() changes rows and returns the file's bytes, within a change whose log entry is `verb`
     and `detail`. Returns whether this was done by an earlier run that was cut off, and now only
     ends. ToolError when the target is there, or an earlier run has to end first."""
-    target = Path(target).resolve()
+    target = Path(target)
+    target = target.parent.resolve() / target.name  # a link there is a file that is there
     asked = json.dumps([verb, detail], sort_keys=True)
     data = _left(file, target, asked)
     is_again = data is not None

@@ -6,23 +6,42 @@
 2. finish()  once the office has seen a record under it: those before go on the list for the
              broker, and the vault forgets the key.
 
+told() finds that record in a home store's file: its newest value of `certificate` is the serial
+under way, of a window that ended after rotate(). What a node told earlier proves nothing, nor does
+an earlier one of the same serial, as a node goes back to the certificate before when the new one
+fails it.
+
 A serial tells a node's certificates apart, 0 the one of its ticket. It also rises by the clock: a
 vault that was restored from a backup must not give one again, which the node would pass over.
 """
 
+import dataclasses
 from collections.abc import Iterable
 
 import cbor2
 
+from host_tools import chained_log
 from host_tools.city import mixing
 from host_tools.city.grant import check_active
 from host_tools.city.vault_keys import authority_of, check_kind, note_certificate
+from host_tools.collector.read_store import StoreReader
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Identity
 from host_tools.provisioning.command import CERTIFICATE_BYTES, certificate_parts
 from host_tools.vault.sealed_file import SealedFile
 
 _SERIAL_END = 1 << 16  # of `certificate` in a node's health
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """serial: that under way; last: the one that the node told last, and end_s when that window
+    ended (Unix time), or None twice; is_proved: whether its rotation may end."""
+
+    serial: int
+    last: int | None
+    end_s: int | None
+    is_proved: bool
 
 
 def rotate(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, int]:
@@ -50,11 +69,7 @@ def finish(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, i
     ToolError, and nothing is changed, when there is none under way."""
     under_way = waiting(file)
     nodes = sorted(set(node_ids))
-    for node_id in nodes:
-        check_active(file, node_id)
-        if node_id not in under_way:
-            hint = "see which are: lamppost vault rotate FILE"
-            raise ToolError(f"no rotation of node {node_id} is under way", hint)
+    _check_under_way(file, nodes, under_way)
     revoked = {}
     with file.change("rotated", {"nodes": {n: under_way[n] for n in nodes}}):
         for node_id in nodes:
@@ -68,6 +83,25 @@ def finish(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, i
             query = "UPDATE rotations SET content = NULL WHERE node = ?"
             file.db.execute(query, (node_id,))
     return revoked
+
+
+def told(file: SealedFile, store: StoreReader, nodes, now_s: int) -> dict[str, Told]:
+    """What the store has heard of these nodes since their rotation, or the day before it; without
+    nodes: of all whose rotation is under way. ToolError when one has none under way. A window that
+    ends after `now_s` is of a clock that was wrong, and does not count."""
+    under_way = waiting(file)
+    chosen = sorted(set(nodes)) or list(under_way)
+    _check_under_way(file, chosen, under_way)
+    if not chosen:
+        return {}
+    issued_s = _issued_s(file, chosen)
+    newest = _newest(store, chosen, min(issued_s.values()) - mixing.DAY_S, now_s)
+    found = {}
+    for node_id in chosen:
+        serial, (end_s, last) = under_way[node_id], newest.get(node_id, (None, None))
+        is_proved = last == serial and end_s > issued_s[node_id]
+        found[node_id] = Told(serial, last, end_s, is_proved)
+    return found
 
 
 def waiting(file: SealedFile) -> dict[str, int]:
@@ -90,6 +124,34 @@ def messages(file: SealedFile) -> list[tuple[str, bytes]]:
         parts = certificate_parts(key, node_id, serial, content)
         found += [(node_id, message) for message in parts]
     return found
+
+
+def _check_under_way(file: SealedFile, nodes: list[str], under_way: dict[str, int]):
+    for node_id in nodes:
+        check_active(file, node_id)
+        if node_id not in under_way:
+            hint = "see which are: lamppost vault rotate FILE"
+            raise ToolError(f"no rotation of node {node_id} is under way", hint)
+
+
+def _issued_s(file: SealedFile, nodes: list[str]) -> dict[str, int]:
+    """{node: when its latest rotation began}"""
+    found = {}
+    for _, time_s, verb, detail, _ in chained_log.entries(file.db):
+        if verb == "rotate":
+            found |= dict.fromkeys(set(nodes) & set(detail["nodes"]), time_s)
+    return found
+
+
+def _newest(store: StoreReader, nodes: list[str], since_s: int, now_s: int) -> dict:
+    """{node: (when the window ended, which certificate it told)}"""
+    found = {}
+    for one in store.series(nodes, ["certificate"], since_s):
+        if (one.statistic, one.resolution) == ("last", 1):  # no other is a serial
+            ends = [(start_s + one.window_s, v) for start_s, v in one.points if v is not None]
+            ends = [end for end in ends if end[0] <= now_s]
+            found[one.node_id] = max([found.get(one.node_id, (0, 0)), *ends])
+    return {node_id: end for node_id, end in found.items() if end[0]}
 
 
 def _check_ended(file: SealedFile, node_id: str):

@@ -66,7 +66,8 @@ class Keyring:
     """The keyring in the file `path`; an empty one where there is none."""
 
     def __init__(self, path: Path):
-        self.path = Path(path)
+        # A link may not be replaced: what it names would keep the seals that are forgotten here.
+        self.path = Path(path).resolve()
         remove_leftovers(self.path)
         self._seen = None
         self.is_changed = False  # by somebody else, and refresh() has not said so yet

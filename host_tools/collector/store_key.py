@@ -116,7 +116,7 @@ def _take(keyring: Path, grant: Path) -> Taken:
 
 
 def key_path(keyring: Path) -> Path:
-    keyring = Path(keyring)
+    keyring = Path(keyring).resolve()  # as the keyring itself: both are changed in one turn
     return keyring.with_name(keyring.name + ".key")
 
 

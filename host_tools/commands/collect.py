@@ -42,8 +42,10 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     from host_tools.collector.mqtt_worker import MqttWorker
     from host_tools.collector.store import Store
     from host_tools.collector.store_key import share_tag
+    from host_tools.core_dumps import forbid_core_dumps
     from host_tools.provisioning.certificate_files import certificate_files
 
+    forbid_core_dumps()
     address = parse_address(broker)
     if not keyring_path.is_file():
         hint = "give the keyring.json that provisioning made"

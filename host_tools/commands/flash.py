@@ -35,14 +35,18 @@ _path = click.Path(path_type=Path)
               help="The port has no DTR and RTS: you hold BOOT and press EN.")  # fmt: skip
 @click.option("--anew", is_flag=True,
               help="Make a node of what is a node already: its keys and data go.")  # fmt: skip
+@click.option("--yes", "again", is_flag=True,
+              help="A board that was a node before, whole, and is blank (or made --anew) gets its "
+                   "keys again. Another one with its MAC would get them, too; of a ticket the "
+                   "office sees it.")  # fmt: skip
 @click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), metavar="SECONDS",
               help="Limit for the self-test; 0: none. Default: as the kit needs.")  # fmt: skip
 @verify_flashed_options
 @click.option("--dry-run", is_flag=True, help="Look and check all, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def flash(
-    board_name, kit, ports, firmware, sha256, wifi_file, as_json, baud, manual, anew, wait_s,
-    dry_run, first_records, **source,
+    board_name, kit, ports, firmware, sha256, wifi_file, as_json, baud, manual, anew, again,
+    wait_s, dry_run, first_records, **source,
 ):  # fmt: skip
     """Turn bare boards into nodes: MicroPython, firmware, keys, then the node's own self-test.
 
@@ -66,7 +70,8 @@ def flash(
     from host_tools.flashing.wifi_credentials import wifi_credentials
     from host_tools.provisioning.kit import load_board
 
-    options = {"baud": baud, "manual": manual, "anew": anew, "wait_s": wait_s, "dry_run": dry_run}
+    options = {"baud": baud, "manual": manual, "anew": anew, "again": again,
+               "wait_s": wait_s, "dry_run": dry_run}  # fmt: skip
     with FlashLog("flash", console.note, board=Path(board_name).name) as log:
         board = load_board(board_name)
         image = read_image(firmware, sha256)

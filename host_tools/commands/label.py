@@ -75,7 +75,8 @@ def _from_parts(nodes: tuple, source: dict) -> list[tuple[str, str, str]]:
 def _from_vault(vault: Path, nodes: tuple, source: dict) -> list[tuple[str, str, str]]:
     """As _from_parts."""
     from host_tools.city.claim import code_of
-    from host_tools.commands.vault.factor_options import forbid_core_dumps, make_factor
+    from host_tools.commands.vault.factor_options import make_factor
+    from host_tools.core_dumps import forbid_core_dumps
     from host_tools.vault.passphrase import read_passphrase
     from host_tools.vault.sealed_file import SealedFile
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_tools.commands.vault.factor_options import forbid_core_dumps, make_factor
+from host_tools.commands.vault.factor_options import make_factor
+from host_tools.core_dumps import forbid_core_dumps
 
 _path = click.Path(path_type=Path)
 _OPTIONS = (
@@ -35,10 +36,11 @@ def node_source_options(command):
 @contextlib.contextmanager
 def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, key_file,
                 use_token, passphrase_file):  # fmt: skip
-    """Gives what has bound_to(mac), look(), take(mac) and of_node(id). UsageError when it is not
-    named."""
+    """Gives what has bound_to(mac), look(mac), take(mac), note_whole(mac) and of_node(id).
+    UsageError when it is not named."""
     if (tickets is None) != (technician is None) or (tickets is None and folder is None):
         raise click.UsageError("give --nodes DIR, or --ticket FILE with --technician FILE")
+    forbid_core_dumps()
     if tickets is None:
         from host_tools.flashing.prepared_nodes import PreparedNodes
 
@@ -48,7 +50,6 @@ def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, k
     from host_tools.vault.passphrase import read_passphrase
     from host_tools.vault.sealed_file import SealedFile
 
-    forbid_core_dumps()
     factor = make_factor(key_file, use_token, "--key-file PATH or --token")
     text = read_passphrase(passphrase_file)
     with SealedFile.open(technician, text, factor, read_only=is_dry) as file:

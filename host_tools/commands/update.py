@@ -44,6 +44,7 @@ def update(
     lamppost update --firmware-only --board esp32-devkitc \\
         --firmware ESP32_GENERIC-v1.27.0.bin --port /dev/ttyUSB0
     """
+    from host_tools.core_dumps import forbid_core_dumps
     from host_tools.flashing.esp_image import read_image
     from host_tools.flashing.firmware_update import FirmwareUpdate, UpdatePlan
     from host_tools.flashing.flash_log import FlashLog
@@ -56,6 +57,7 @@ def update(
         )
     if sha256 and not firmware:
         raise click.UsageError("--sha256 is that of --firmware FILE")
+    forbid_core_dumps()  # the node's certificate is read back, with its key
     with FlashLog("update", console.note, board=Path(board_name).name) as log:
         board, image = load_board(board_name), None
         if firmware:

@@ -111,7 +111,9 @@ def _keys(nodes: tuple, keyring: Path | None, source: dict):
         if source["tickets"] is not None:
             raise click.UsageError("give --keyring FILE or --ticket FILE, one of both")
         from host_tools.collector.keyring import Keyring
+        from host_tools.core_dumps import forbid_core_dumps
 
+        forbid_core_dumps()
         if not keyring.is_file():
             hint = "give the keyring.json of a store"
             raise ToolError(f"{keyring}: there is no such keyring", hint)

@@ -37,6 +37,7 @@ def wipe(ports, folder, full, baud, manual, yes, dry_run, as_json):
     lamppost wipe --port /dev/ttyUSB0 --nodes prepared
     lamppost wipe --port /dev/ttyUSB0 --port /dev/ttyUSB1 --full --yes
     """
+    from host_tools.core_dumps import forbid_core_dumps
     from host_tools.flashing.flash_log import FlashLog
     from host_tools.flashing.ports import choose_port
     from host_tools.flashing.prepared_nodes import PreparedNodes
@@ -45,6 +46,7 @@ def wipe(ports, folder, full, baud, manual, yes, dry_run, as_json):
     if not (yes or dry_run or console.can_ask()):
         raise click.UsageError("this erases boards for good: give --yes, or --dry-run to look")
     node_of = PreparedNodes(folder).node_of if folder else lambda mac: None
+    forbid_core_dumps()  # keys are in what is read back until it is proved
     plan = WipePlan(node_of, baud, manual, full)
     with FlashLog("wipe", console.note) as log:
         runs = [WipeBoard(port, plan) for port in ports or (choose_port(),)]

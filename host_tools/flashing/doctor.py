@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from host_tools.errors import ToolError
-from host_tools.flashing.esptool_program import Esptool
+from host_tools.flashing.esptool_program import Esptool, surroundings
 from host_tools.flashing.layout import is_node
 from host_tools.flashing.ports import BOARDS_VENDORS, check_port, find_ports
 from host_tools.flashing.probe import probe
@@ -48,7 +48,9 @@ def examine(ports: tuple, folder: Path | None, manual: bool = False) -> list[Fin
 
 def _esptool() -> Finding:
     command = [sys.executable, "-P", "-m", "esptool", "version"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **surroundings()
+    )
     version = (done.stdout.split() or [""])[-1]
     mend = "pip install 'esptool>=5.5,<6'"
     if done.returncode or not version:

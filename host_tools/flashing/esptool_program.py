@@ -10,12 +10,14 @@ import sys
 import threading
 from collections.abc import Callable
 
+from host_tools.child_environment import child_environment
 from host_tools.errors import ToolError
 from host_tools.flashing import esptool_errors
 from host_tools.flashing.ports import holders
 
 _SILENT_S = 180  # an erase of a large flash takes two minutes
-_OURS = "LAMPPOST_"  # variables that may hold a password: none of esptool's business
+_CONFIG_FILE = "ESPTOOL_CFGFILE"
+_NO_CONFIG_AT = os.path.abspath(os.sep)  # where nobody but the machine's owner writes
 _STEP = re.compile(r"[\r\n]+")
 
 
@@ -25,6 +27,7 @@ class Esptool:
 
     def __init__(self, port: str, baud: int, chip: str = "auto", manual: bool = False):
         self.port = port
+        self._device = os.path.abspath(port) if os.path.exists(port) else port
         self.baud = baud
         self.chip = chip
         self.manual = manual
@@ -45,7 +48,7 @@ class Esptool:
         sister espefuse."""
         before = "no-reset" if self.manual else "default-reset"
         command = [
-            sys.executable, "-P", "-m", program, "--chip", self.chip, "--port", self.port,
+            sys.executable, "-P", "-m", program, "--chip", self.chip, "--port", self._device,
             "--baud", str(self.baud), "--before", before,
             "--after", "no-reset" if self.manual else after, *args,
         ]  # fmt: skip
@@ -62,8 +65,8 @@ class Esptool:
         try:
             process = self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, pass_fds=fds, env=_environment(), text=True,
-                errors="replace",
+                stderr=subprocess.STDOUT, pass_fds=fds, text=True, errors="replace",
+                **surroundings(),
             )  # fmt: skip
         except OSError as err:
             hint = "pip install 'esptool>=5.5,<6'"
@@ -81,9 +84,13 @@ class Esptool:
             _end(process)
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return {**kept, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "400"}
+def surroundings() -> dict:
+    """Environment and folder of an esptool process. It would take an esptool.cfg, setup.cfg or
+    tox.ini from the present folder, which may come with the tickets; who uses it puts theirs into
+    ~/.config/esptool."""
+    environment = child_environment(PYTHONUNBUFFERED="1", NO_COLOR="1", COLUMNS="400")
+    environment.pop(_CONFIG_FILE, None)
+    return {"env": environment, "cwd": _NO_CONFIG_AT}
 
 
 def _end(process: subprocess.Popen):

@@ -3,10 +3,14 @@
 
 probe ─▶ check_board ─▶ decide ─▶ erase the old table (only when made anew) ─▶ write what differs,
 table last ─▶ reset ─▶ SelfTest
+
+That a board has the MAC that it says cannot be checked. So no two of one command may say the same,
+and one that says the MAC of a node that was whole gets its keys once more with `again` only.
 """
 
 import dataclasses
 import re
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -36,8 +40,9 @@ _SKIPPED = re.compile(r"already in flash, skipping write")
 @dataclasses.dataclass(frozen=True, repr=False)  # it holds a password
 class Plan:
     """What is to be done with each board. board: the content of board.json; nodes: where they
-    come from, such as PreparedNodes or TicketNodes; wifi: (ssid, password); wait_s: for the
-    self-test, None for as long as the kit takes, 0 for none."""
+    come from, such as PreparedNodes or TicketNodes; wifi: (ssid, password); again: a board that
+    was a node before, whole, and is to get its keys once more, does; wait_s: for the self-test,
+    None for as long as the kit takes, 0 for none."""
 
     board: dict
     image: EspImage
@@ -46,8 +51,29 @@ class Plan:
     baud: int = 460_800
     manual: bool = False
     anew: bool = False
+    again: bool = False
     dry_run: bool = False
     wait_s: float | None = None
+    seen: "BoardsSeen" = dataclasses.field(default_factory=lambda: BoardsSeen())
+
+
+class BoardsSeen:
+    """The boards of one command; several threads look at them."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._ports: dict[str, list[str]] = {}
+
+    def check(self, mac: str, port: str):
+        """ToolError as soon as a board at another port has said the same MAC."""
+        with self._lock:
+            ports = self._ports.setdefault(mac, [])
+            if port not in ports:
+                ports.append(port)
+            if len(ports) > 1:
+                message = f"{port}: the boards at {' and '.join(ports)} say the same MAC, {mac}"
+                hint = "one of them lies: put up neither, and tell the office where they are from"
+                raise ToolError(message, hint)
 
 
 class FlashBoard:
@@ -89,6 +115,7 @@ class FlashBoard:
         found = probe(self._esptool)
         self.result.update(chip=found.chip, mac=found.mac, flash_kib=found.flash_kib)
         self._show(f"{found.name}, MAC {found.mac}, flash {found.flash_kib} KiB", None)
+        plan.seen.check(found.mac, self.port)
         check_board(found, plan.board, self.port)
         check_size(plan.image, found, self.port)
         self._at("decide", "decides what it becomes")
@@ -103,10 +130,13 @@ class FlashBoard:
         if not is_update:
             parts = self._bind(found)
             made = self._make(parts, layout)
+        plan.seen.check(found.mac, self.port)
         self._at("write", "writes")
         self._write(made)
+        plan.nodes.note_whole(found.mac)
         self.result["state"] = "written"
         self._listen(parts)
+        plan.seen.check(found.mac, self.port)
 
     def _at(self, stage: str, words: str):
         self.result["stage"] = stage
@@ -116,9 +146,10 @@ class FlashBoard:
 
     def _decide(self, found: FoundBoard, layout: Layout) -> tuple[NodeParts, bool]:
         """(the node that this board is to be, whether it is that already and keeps its keys)"""
-        plan, bound = self._plan, self._plan.nodes.bound_to(found.mac)
+        plan = self._plan
         if not is_node(found.rows) or plan.anew:
-            return bound or plan.nodes.look(), False
+            return plan.nodes.look(found.mac, plan.again), False
+        bound = plan.nodes.bound_to(found.mac)
         if bound is None:
             raise ToolError(
                 f"{self.port}: the board is a node already, and none of this folder",
@@ -134,11 +165,11 @@ class FlashBoard:
     def _bind(self, found: FoundBoard) -> NodeParts:
         """The node for this board, for good. What it was before ends first: a board that is bound
         and has a node's table is that node."""
+        self._plan.seen.check(found.mac, self.port)
         if is_node(found.rows):
             self._show("takes back what it was", 0)
             self._esptool.run("erase-region", f"{TABLE_AT:#x}", f"{TABLE_BYTES:#x}")
-        nodes = self._plan.nodes
-        return nodes.bound_to(found.mac) or nodes.take(found.mac)
+        return self._plan.nodes.take(found.mac, self._plan.again)
 
     def _make(self, parts: NodeParts, layout: Layout) -> list[Region]:
         plan = self._plan

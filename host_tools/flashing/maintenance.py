@@ -4,7 +4,7 @@ boot.py leaves after a cold boot (firmware/boot.py).
 
     reset ─▶ "maintenance: Ctrl-C within 3 s" ─▶ Ctrl-C ─▶ ">>> "
 
-One Ctrl-C, and not before the node asks for it: what is typed earlier reaches no program, which is
+Ctrl-C, and not before the node asks for it: what is typed earlier reaches no program, which is
 why a program that types it once when it connects, as mpremote does, mostly comes too soon or late.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from host_tools.errors import ToolError
 from host_tools.flashing import serial_lines
-from host_tools.flashing.esptool_errors import AGAIN, BOOT, NO_DATA
+from host_tools.flashing.esptool_errors import AGAIN, NO_DATA
 from host_tools.flashing.ports import check_port
 
 _WINDOW, _PROMPT, _CTRL_C = b"maintenance: ", b">>> ", b"\x03"
@@ -43,11 +43,12 @@ def _wait_for_prompt(port: str, line, limit_s: float, show: Callable) -> bool:
     heard, asked = b"", False
     while time.monotonic() < limit_s:
         heard += line.read(line.in_waiting or 1)
-        if not asked and _WINDOW in heard:
-            asked = True
+        if _WINDOW in heard:  # again, should it start again in between
+            heard = heard.rpartition(_WINDOW)[2]
             show("stops the node", 50)
             line.write(_CTRL_C)
-            limit_s = time.monotonic() + _BOOT_S
+            limit_s = limit_s if asked else time.monotonic() + _BOOT_S
+            asked = True
         if heard.endswith(_PROMPT):
             show("is at the prompt", 100)
             return asked
@@ -57,7 +58,10 @@ def _wait_for_prompt(port: str, line, limit_s: float, show: Callable) -> bool:
         hint = "check the wire or adapter from TX to the board's RX"
     elif heard:
         message = "the board does not stop: what runs on it has no window for maintenance"
-        hint = f"write it anew: {BOOT.partition(',')[0]}, press EN, then `lamppost flash`"
+        hint = (
+            "give --manual and press EN: a chip that is its own USB port has a window after that "
+            "alone; else write it anew: hold BOOT, press EN, then `lamppost flash`"
+        )
     else:
         message = "the board says nothing after a reset"
         hint = f"give --manual and press EN yourself; else {NO_DATA}"

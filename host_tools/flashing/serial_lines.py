@@ -56,6 +56,7 @@ def reset(serial):
     """EN is low while RTS alone is asserted."""
     serial.rts = True
     time.sleep(_RESET_S)
+    serial.reset_input_buffer()  # what was said before is no news
     serial.rts = False
 
 

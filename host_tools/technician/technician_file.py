@@ -15,7 +15,7 @@ from host_tools.handover.receipts import Receipts, Use
 from host_tools.vault.sealed_file import SealedFile
 
 SUFFIX = ".technician"
-_FORMAT = "lp1 technician 1"
+_FORMAT = "lp1 technician 2"
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('schema', '{format}'), ('name', '{name}'), ('office', '{office}');
@@ -27,13 +27,16 @@ CREATE TABLE keys (
 INSERT INTO keys VALUES
     ('tickets', x'{box_secret}', x'{box}'), ('receipts', x'{sign_secret}', x'{sign}'),
     ('boards', x'{boards}', x''), ('office', x'', x'{office_sign}');
-CREATE TABLE used (
-    ticket BLOB PRIMARY KEY CHECK (length(ticket) = 16),
+CREATE TABLE used (  -- a ticket stands here again when its board was written to again
+    number INTEGER PRIMARY KEY,
+    ticket BLOB NOT NULL CHECK (length(ticket) = 16),
     node TEXT NOT NULL,
     used_s INTEGER NOT NULL,
     use BLOB NOT NULL UNIQUE CHECK (length(use) = 16),
-    board BLOB NOT NULL CHECK (length(board) = 32)  -- a keyed hash: it stays in this file
-) WITHOUT ROWID;
+    board BLOB NOT NULL CHECK (length(board) = 32),  -- a keyed hash: it stays in this file
+    is_whole INTEGER NOT NULL DEFAULT 0,  -- the board has all that a node has
+    is_out INTEGER NOT NULL DEFAULT 0  -- it stands in receipts that were written
+);
 """
 
 
@@ -51,10 +54,10 @@ def create(path: Path, passphrase: str, factor, name: str, office: Office) -> Se
 
 
 def check_kind(file: SealedFile):
-    """ToolError when the sealed file is not a technician's."""
+    """ToolError when the sealed file is not a technician's of this version."""
     rows = dict(file.db.execute("SELECT name, value FROM meta"))
     if rows.get("schema") != _FORMAT:
-        message = f"{file.path} is not a technician's file"
+        message = f"{file.path} is not a technician's file of this version"
         raise ToolError(message, "give the one that `lamppost technician init` made")
 
 
@@ -83,16 +86,25 @@ def signed_card(file: SealedFile) -> bytes:
 
 
 def uses(file: SealedFile) -> list[Use]:
-    """Of all tickets that were used, oldest first."""
-    query = "SELECT ticket, node, used_s, use FROM used ORDER BY used_s, ticket"
+    """Of all tickets that were used, oldest first; several of one that was used again."""
+    query = "SELECT ticket, node, used_s, use FROM used ORDER BY number"
     return [Use(*row) for row in file.db.execute(query)]
 
 
+def used_tickets(file: SealedFile) -> set[bytes]:
+    return {ticket for (ticket,) in file.db.execute("SELECT ticket FROM used")}
+
+
 def signed_receipts(file: SealedFile, now_s: int) -> bytes:
-    """All receipts, for the office; those that it has are no trouble to it."""
+    """All receipts, for the office; those that it has are no trouble to it. The file notes first
+    that they go out, so it is to be open for writing."""
     office = office_of(file).sign
     receipts = Receipts(office, name_of(file), now_s, tuple(uses(file)))
-    return receipts.signed(key(file, "receipts")[0])
+    signed = receipts.signed(key(file, "receipts")[0])
+    if file.db.execute("SELECT 1 FROM used WHERE NOT is_out").fetchone():
+        with file.change("receipts", {"count": len(receipts.uses)}):
+            file.db.execute("UPDATE used SET is_out = 1")
+    return signed
 
 
 def _meta(file: SealedFile, name: str) -> str:

@@ -4,6 +4,10 @@
 A ticket is noted as used, durably, before anything is written to the board. The same board gets
 its own ticket again, after a cable fault: the technician's sealed file knows it by a keyed hash of
 its MAC, which goes nowhere else.
+
+A MAC is only what a board says. So once the board was whole, or its receipt has gone out, one that
+says the same gets nothing unasked; and if it does, that is another use of the ticket, with 16
+random bytes of its own in the receipts, so the office sees it.
 """
 
 import collections
@@ -23,6 +27,10 @@ from host_tools.vault.sealed_file import SealedFile
 
 USED, EXPIRED, FREE = "used", "expired", "free"
 _CLOCK_S = 86_400  # by so much the two clocks may differ
+_AGAIN = (
+    "another board could say so, too. If it is the same one, erased, and you can answer for it: "
+    "--yes, and the office sees that its ticket was used twice; else use another ticket"
+)
 
 
 class TicketNodes:
@@ -42,31 +50,43 @@ class TicketNodes:
     def states(self) -> list[tuple[SealedTicket, str]]:
         """Each ticket of the file, and what it is."""
         with self._lock:
-            used = self._used()
+            used = technician_file.used_tickets(self._file)
             return [(ticket, self._state(ticket, used)) for ticket in self._tickets.tickets]
 
     def bound_to(self, mac: str) -> NodeParts | None:
         """The node that this board became by a ticket of this file; None when it did not."""
         with self._lock:
-            ticket = self._bound(mac)
-            return None if ticket is None else self._open(ticket)
+            found = self._bound(mac)
+            return None if found is None else self._open(found[0])
 
-    def look(self) -> NodeParts:
-        """The node that the next new board would become. ToolError says why there is none."""
+    def look(self, mac: str, again: bool = False) -> NodeParts:
+        """What take() would give. ToolError says why there is none."""
         with self._lock:
-            return self._open(self._free())
+            return self._open(self._next(mac, again)[0])
 
-    def take(self, mac: str) -> NodeParts:
-        """A node that no board is yet, for the board with this MAC; its ticket is used from now
-        on."""
+    def take(self, mac: str, again: bool = False) -> NodeParts:
+        """The node whose keys the board with this MAC is about to get: its own, when it was cut
+        off, else one that no board is yet, whose ticket is used from now on. again: also its own
+        when it was whole, or its receipt has gone out; without it that is a ToolError."""
         with self._lock:
-            ticket = self._free()
+            ticket, is_same_use = self._next(mac, again)
             parts = self._open(ticket)  # first: what does not open is not used up
-            row = ticket.id, ticket.node_id, int(self._clock()), os.urandom(ID_BYTES)
-            with self._file.change("use ticket", {"node": ticket.node_id}):
-                query = "INSERT INTO used VALUES (?, ?, ?, ?, ?)"
-                self._file.db.execute(query, (*row, self._board(mac)))
+            if not is_same_use:
+                row = ticket.id, ticket.node_id, int(self._clock()), os.urandom(ID_BYTES)
+                with self._file.change("use ticket", {"node": ticket.node_id}):
+                    query = "INSERT INTO used (ticket, node, used_s, use, board)"
+                    query += " VALUES (?, ?, ?, ?, ?)"
+                    self._file.db.execute(query, (*row, self._board(mac)))
             return parts
+
+    def note_whole(self, mac: str):
+        """Notes that the board with this MAC has all that its node has."""
+        with self._lock:
+            found = self._bound(mac)
+            if found is not None and not found[1]["is_whole"]:
+                with self._file.change("whole", {"node": found[0].node_id}):
+                    query = "UPDATE used SET is_whole = 1 WHERE number = ?"
+                    self._file.db.execute(query, (found[1]["number"],))
 
     def of_node(self, node_id: str) -> NodeParts:
         """The node with this id, whether its ticket is used or not. ToolError when none of these
@@ -79,7 +99,7 @@ class TicketNodes:
         raise ToolError(message, "give the file with the ticket by which it was flashed")
 
     def _free(self) -> SealedTicket:
-        used, left = self._used(), collections.Counter()
+        used, left = technician_file.used_tickets(self._file), collections.Counter()
         for ticket in self._tickets.tickets:
             state = self._state(ticket, used)
             if state == FREE and self._kit in (None, ticket.kit):
@@ -98,12 +118,28 @@ class TicketNodes:
             raise ToolError(message, "set this machine's clock")
         return EXPIRED if now_s > ticket.expires_s else FREE
 
-    def _bound(self, mac: str) -> SealedTicket | None:
+    def _next(self, mac: str, again: bool) -> tuple[SealedTicket, bool]:
+        """(ticket for the board with this MAC, whether that is the use that was begun)"""
+        found = self._bound(mac)
+        if found is None:
+            return self._free(), False
+        ticket, use = found
+        if not (use["is_whole"] or use["is_out"]):
+            return ticket, True
+        if not again:
+            was = "was written whole" if use["is_whole"] else "has its receipt"
+            message = f"node {ticket.node_id} {was}, and a board that says it is that one would"
+            raise ToolError(f"{message} get its keys once more", _AGAIN)
+        return ticket, False
+
+    def _bound(self, mac: str) -> tuple[SealedTicket, dict] | None:
+        """The ticket of this file that the board was written with last, and that use."""
         known = {ticket.id: ticket for ticket in self._tickets.tickets}
-        query = "SELECT ticket FROM used WHERE board = ? ORDER BY used_s DESC"
-        for (id_,) in self._file.db.execute(query, (self._board(mac),)):
+        names = "number", "is_whole", "is_out"
+        query = f"SELECT ticket, {', '.join(names)} FROM used WHERE board = ? ORDER BY number DESC"
+        for id_, *use in self._file.db.execute(query, (self._board(mac),)):
             if id_ in known:
-                return known[id_]
+                return known[id_], dict(zip(names, use, strict=True))
         return None
 
     def _open(self, ticket: SealedTicket) -> NodeParts:
@@ -113,9 +149,6 @@ class TicketNodes:
     def _board(self, mac: str) -> bytes:
         secret, _ = technician_file.key(self._file, "boards")
         return hmac.digest(secret, b"lp1 board" + mac.lower().encode(), "sha256")
-
-    def _used(self) -> set[bytes]:
-        return {row[0] for row in self._file.db.execute("SELECT ticket FROM used")}
 
 
 def _own(file: SealedFile, path: Path) -> TicketFile:

@@ -13,16 +13,19 @@ A factor is any object with
 Here is the key file; fido2_token.py has the FIDO2 token.
 """
 
+import contextlib
+import fcntl
 import hmac
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from host_tools.errors import ToolError
-from host_tools.private_file import write_private
+from host_tools.private_file import read_private, write_private
 
 KEY_SIZE = 32
-_LONGEST = 200  # of a key file that somebody may have typed, with spaces
+_MOST_BYTES = 1024  # of a key file that somebody may have typed, with spaces
+_PUT_IN = "put in the medium that the key file is on, or give its path"
 _FEWEST = 16  # different values among 32 random bytes: fewer have a chance of 10^-17
 
 
@@ -50,27 +53,34 @@ def make_key_file(path: Path) -> bytes:
     """Writes 32 random bytes as 64 hex digits, for their owner only, and returns them. ToolError
     when the file is there already, or cannot be written."""
     path = Path(path)
-    if os.path.lexists(path):
-        raise ToolError(f"{path} is there already", "give the name of a new file")
     key = os.urandom(KEY_SIZE)
     try:
-        write_private(path, key.hex().encode() + b"\n")
+        with _turn(path.parent):  # of two commands at once, one would write over the other's key
+            if os.path.lexists(path):
+                raise ToolError(f"{path} is there already", "give the name of a new file")
+            write_private(path, key.hex().encode() + b"\n")
     except OSError as err:
         hint = "give a path on a medium that is there and can be written"
         raise ToolError(f"{path}: {err.strerror}", hint) from err
     return key
 
 
+@contextlib.contextmanager
+def _turn(folder: Path):
+    """Within it the folder is locked, by itself: a medium gets no file for it. OSError."""
+    lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def read_key_file(path: Path) -> bytes:
     """32 bytes from a key file: 64 hex digits with or without spaces, or the bytes themselves.
-    ToolError when it is something else, or nothing that chance has made."""
+    ToolError when it is something else, nothing that chance has made, or others can read it."""
     path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_LONGEST + 1)
-    except OSError as err:
-        hint = "put in the medium that the key file is on, or give its path"
-        raise ToolError(f"{path}: {err.strerror}", hint) from err
+    data = read_private(path, _MOST_BYTES, _PUT_IN)
     key = _decoded(data)
     if key is None or len(set(key)) < _FEWEST:
         message = f"{path} is not a key file"

@@ -3,6 +3,7 @@
 with it."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -17,7 +18,9 @@ def take_lock(path: Path) -> int:
         lock = _open(path)
     except OSError as err:
         hint = "see that the folder is there and yours, on a disk of this machine"
-        raise ToolError(f"{path}: {err.strerror}", hint) from err
+        if err.errno == errno.ELOOP:
+            hint = "remove it: a lock is a file, and somebody put a link there"
+        raise ToolError(f"{_name(path)}: {err.strerror}", hint) from err
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as err:
@@ -39,5 +42,10 @@ def turn(path: Path):
 
 
 def _open(path: Path) -> int:
-    name = path.with_name(path.name + ".lock")
-    return os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    # A link could name any file, which would be made, or kept from its owner.
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(_name(path), flags, 0o600)
+
+
+def _name(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")

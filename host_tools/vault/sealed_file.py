@@ -6,8 +6,9 @@ The image is sealed with AES-256-GCM-SIV (RFC 8452), a random nonce each time. G
 virtual machine that is set back to a snapshot may draw the same nonce again: with GCM that would
 give the key away, with GCM-SIV it shows only whether the same content was sealed twice.
 
-One writer at a time, by a lock beside the file (FILE.lock), as long as it is open. A reader takes
-no lock and sees the content at the moment of opening, since the file is replaced as a whole.
+One writer at a time, by a lock beside the file (FILE.lock), as long as it is open; who removes
+that lets a second one in, so each also replaces only what it has read or written itself. A reader
+takes no lock and sees the content at the moment of opening, since the file is replaced as a whole.
 
 That somebody put an old copy of the file in place cannot be seen from the file: compare `newest`
 with what you have noted.
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from host_tools import chained_log
 from host_tools.errors import ToolError
-from host_tools.private_file import remove_leftovers, write_private
+from host_tools.private_file import read_bounded, remove_leftovers, write_private
 from host_tools.times import short
 from host_tools.vault import layout, slots
 from host_tools.vault.file_lock import take_lock
@@ -48,6 +49,7 @@ class SealedFile:
         # A name by another way would have another lock, nor may a link be replaced.
         self.path = Path(path).resolve()
         self._lock = None
+        self._seen = None  # the file's bytes; None: there is no file yet
         self._keys = None
         self._is_changing = False
         self.db = _memory()
@@ -92,6 +94,7 @@ class SealedFile:
             if not file._unseal(data, passphrase, factor):
                 raise ToolError(f"{path} does not open: a factor is wrong, or the file is damaged",
                                 _DOES_NOT_OPEN)  # fmt: skip
+            file._seen = data
         return file
 
     @property
@@ -154,9 +157,13 @@ class SealedFile:
             chained_log.append(self.db, int(time.time()), verb, detail)
             self.db.commit()
             image = self._sealed()
+            self._check_seen()
             self._write(image)
+            self._seen = image
         except BaseException:
-            if image is None or not _holds(self.path, image):
+            if image is not None and _holds(self.path, image):
+                self._seen = image
+            else:
                 self._restore(*before)
             raise
         finally:
@@ -253,7 +260,19 @@ class SealedFile:
         cipher = AESGCMSIV(self._keys.image_key())
         return head + nonce + cipher.encrypt(nonce, self.db.serialize(), head)
 
+    def _check_seen(self):
+        """ToolError when another process has written the file meanwhile, as it can when somebody
+        removes the lock."""
+        if self._seen is None:
+            self.check_new(self.path)
+        elif not _holds(self.path, self._seen):
+            message = f"{self.path} was changed by another process: its lock was removed"
+            raise ToolError(message, "run the command again, and leave the lock where it is")
+
     def _write(self, image: bytes):
+        if len(image) > layout.MOST_BYTES:
+            message = f"{self.path} would have {len(image):,} bytes, of {layout.MOST_BYTES:,}"
+            raise ToolError(message, "begin another vault")
         try:
             write_private(self.path, image)
         except OSError as err:
@@ -299,15 +318,12 @@ def _text(data: bytes) -> str:
 
 def read_sealed(path: Path) -> bytes:
     """The bytes of a sealed file, which one write has made. ToolError when there is none."""
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "check the path") from err
+    return read_bounded(path, layout.MOST_BYTES)
 
 
 def _holds(path: Path, image: bytes) -> bool:
     """Whether the file is this image: an error may come after it was replaced."""
     try:
-        return path.read_bytes() == image
-    except OSError:
+        return read_sealed(path) == image
+    except ToolError:
         return False

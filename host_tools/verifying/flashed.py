@@ -29,8 +29,8 @@ class WatchedNodes:
         parts = self._nodes.bound_to(mac)
         return parts and self._watched(parts)
 
-    def take(self, mac: str) -> NodeParts:
-        return self._watched(self._nodes.take(mac))
+    def take(self, mac: str, again: bool = False) -> NodeParts:
+        return self._watched(self._nodes.take(mac, again))
 
     def _watched(self, parts: NodeParts) -> NodeParts:
         node_id = parts.ticket.node_id

@@ -52,6 +52,10 @@ class Board:
         self._settle: threading.Timer | None = None
         self._lock = threading.RLock()
 
+    def is_in_download(self) -> bool:
+        """Whether a loader has the line."""
+        return self._loader is not None
+
     # power and lines
 
     def power_up(self, download: bool = False):

@@ -15,7 +15,7 @@ from simulator.serial_board.board import ROM_BAUD, Board, CableOut
 from simulator.serial_board.pace import Pace
 
 _PIECE_BYTES = 4096
-_LOOK_S = 0.2
+_LOOK_S, _ANSWER_S = 0.2, 5.0
 _SPEEDS = {
     getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B\d+", name)
 }
@@ -78,7 +78,9 @@ class PtyServer:
     def _to_host(self, data: bytes):
         if self._paces:
             self._paces[1].wait(len(data))
-        # Nobody may be reading: what a terminal cannot hold is lost, as on a line.
+        # Nobody may be reading what a program prints: what a terminal cannot hold is lost, as on a
+        # line. What a loader answers was asked for, by a program that may be slow to read it.
+        patience_s = _ANSWER_S if self._board.is_in_download() else _LOOK_S
         with contextlib.suppress(OSError):
-            while data and select.select([], [self._ours], [], _LOOK_S)[1]:
+            while data and select.select([], [self._ours], [], patience_s)[1]:
                 data = data[os.write(self._ours, data) :]

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from host_tools.child_environment import child_environment
 from host_tools.errors import ToolError
 from simulator.world.broker_rules import MOSQUITTO_SETTINGS, host_name, mosquitto_acl
 
@@ -139,7 +140,7 @@ class MosquittoBroker:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [program, "-c", self._folder / "mosquitto.conf"],
-                env={**os.environ, "OPENSSL_CONF": str(self._folder / "openssl.cnf")},
+                env=child_environment(OPENSSL_CONF=str(self._folder / "openssl.cnf")),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -123,7 +123,6 @@ def _node(broker, clock, random_below) -> Node:
         renewal=nothing(is_due=lambda now_s: False, needs_start=lambda: False, refused=0),
         quantities=list(HEALTH),
         random_below=random_below,
-        identity=None,  # there is one certificate
     )
 
 

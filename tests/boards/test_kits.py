@@ -12,7 +12,7 @@ from host_tools.policy.compile_policy import compile_policy
 from node.drivers.registry import PARTS, driver_class
 from node.pipeline.quantities import QUANTITIES
 from node.pipeline.reading import intervals_s
-from node.policy.rules import Policy
+from node.policy.rules import DAY_S, Policy
 from simulator.chips.registry import chip_class
 
 FOLDER = Path(boards.__path__[0])
@@ -53,6 +53,17 @@ def test_a_policy_names_what_its_kit_measures(path):
     intervals = intervals_s(kit)
     for stream in policy.streams:
         assert stream.window_s % intervals[stream.quantity] == 0
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("kits/*/policy.toml")), ids=name)
+def test_an_office_sees_what_became_of_its_commands(path):
+    """A rotation, a mix, a policy: a serial or a code is told as it is, or means another."""
+    streams = {one.quantity: one for one in Policy(compile_policy(path).rules).streams}
+    for quantity in ("certificate", "mix_refused", "policy_refused"):
+        stream = streams[quantity]
+        assert (stream.statistics, stream.resolution, stream.noise) == (("last",), 1, None)
+        assert (stream.low, stream.window_s <= DAY_S) == (0, True)
+    assert streams["certificate"].high == QUANTITIES["certificate"][3]  # it tells any serial
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -79,7 +79,8 @@ class City(Place):
         return self.ok("vault", *verbs, self.path, *words, *self.opening())
 
     def install(self, *boards: str, tickets=None, technician=None, clock=time.time) -> list:
-        """Takes a ticket for each board's MAC, as `lamppost flash` does; NodeParts of each."""
+        """Takes a ticket for each board's MAC, as `lamppost flash` does for a board that is bare,
+        or for one that is a node already; NodeParts of each."""
         from host_tools.technician.ticket_nodes import TicketNodes
 
         with SealedFile.open(technician or self.anna, PASSPHRASE, self.key) as file:

@@ -2,6 +2,7 @@
 """Policies and kits for tests of the notice, and the page as a tree."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import cbor2
@@ -48,8 +49,9 @@ def made(*streams, kit="traffic", days=(20_000, 21_000), texts=None, languages=(
     return Policy(cbor2.dumps(content, canonical=True)), all_terms, load_kit(kit)
 
 
+@functools.lru_cache(maxsize=8)  # a page is asked for much, and its tree takes long
 def parse(page: str):
-    """The page as a tree; whatever a browser would have to mend is an error."""
+    """The page as a tree, to read; whatever a browser would have to mend is an error."""
     return html5lib.HTMLParser(strict=True).parse(page)
 
 

@@ -56,6 +56,7 @@ class Authority:
         files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
         form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+        files[1].chmod(0o600)
         return files
 
     def _sign(self, subject, key, *extensions):

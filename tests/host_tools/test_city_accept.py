@@ -228,6 +228,19 @@ def test_twice_in_one_file(city):
     assert list(told["refused"].values()) == ["the receipts name it twice"]
 
 
+def test_two_uses_in_one_file(city):
+    """As of a board that was whole, and another that said its MAC."""
+    receipts = decode_receipts(city.receipts.read_bytes(), "it")
+    first = receipts.uses[0]
+    with SealedFile.open(city.anna, PASSPHRASE, city.key, read_only=True) as file:
+        more = dataclasses.replace(first, use=bytes(range(16)))
+        twice = dataclasses.replace(receipts, uses=(*receipts.uses, more))
+        city.receipts.write_bytes(twice.signed(technician_file.key(file, "receipts")[0]))
+    code, told, _ = accept(city)
+    assert code == 1 and told["nodes"] == [use.node_id for use in receipts.uses[1:]]
+    assert "used twice" in told["refused"][first.id.hex()]
+
+
 def test_anothers_tickets(city):
     """Bob has anna's receipts, and signs them."""
     forge(city, who="bob")

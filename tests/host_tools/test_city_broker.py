@@ -378,4 +378,36 @@ def test_names_of_certificates(city):
                                                    "home", code=2)  # fmt: skip
     assert "no store or reader eve" in refused(*words, "c2", "--role", "collector", "--store",
                                                "eve")  # fmt: skip
+    for name in ("ca", "CA"):
+        assert "the authority's name" in refused(*words, name, *collector)
     assert not Path(city.folder / "x").exists()
+
+
+def test_another_authority_is_not_written_over(city):
+    words = ("vault", "certificate", city.path, *city.opening(), "--role", "vault", "-o")
+    folder = city.folder / "elsewhere"
+    Authority.create().save(folder, "ca")
+    before = (folder / "ca.pem").read_bytes()
+    assert "is another authority's" in refused(*words, folder, "sender-2")
+    (folder / "ca.pem").write_bytes(b"rubbish")
+    assert "is another authority's" in refused(*words, folder, "sender-2")
+    (folder / "ca.pem").unlink()
+    (folder / "ca.pem").symlink_to(folder / "nowhere")
+    refused(*words, folder, "sender-2")
+    assert sorted(path.name for path in folder.iterdir()) == ["ca.key", "ca.pem"]
+    assert len(before) and not (folder / "nowhere").exists()
+    own = (city.folder / "tls" / "ca.pem").read_bytes()
+    (folder / "ca.pem").unlink()
+    (folder / "ca.pem").write_bytes(b"as openssl writes it\n" + own)
+    city.ok(*words, folder, "sender-2")
+    assert (folder / "ca.pem").read_bytes().endswith(own)
+
+
+def test_a_key_that_others_can_read_is_not_used(city):
+    make = "vault", "certificate", city.path, *city.opening(), "--role", "vault", "-o"
+    city.ok(*make, city.folder / "tls", "sender-3")
+    city.vault("commands", "-o", city.folder / "some.commands")
+    send = ("send", city.folder / "some.commands", "--broker", "localhost:1", "--name", "sender-3",
+            "--tls-dir", city.folder / "tls")  # fmt: skip
+    (city.folder / "tls" / "sender-3.key").chmod(0o640)
+    assert "sender-3.key can be read by others" in refused(*send)

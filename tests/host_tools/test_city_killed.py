@@ -346,6 +346,33 @@ def test_a_ticket_that_is_being_used(installed, tmp_path):
             assert len(technician_file.uses(file)) == 3
 
 
+def test_technician_receipts(installed, tmp_path):
+    """None goes out of which the file does not know that it is out."""
+
+    def work(city):
+        city.receipts.unlink(missing_ok=True)
+        words = ("technician", "receipts", city.anna, "-o", city.receipts)
+        return lamppost(*words, *city.opening())[0]
+
+    found = set()
+    for city, _ in each_death(again_in(installed, tmp_path), tmp_path, work):
+        with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
+            assert chained_log.first_broken(file.db) is None
+            known = {bool(out) for (out,) in file.db.execute("SELECT is_out FROM used")}
+        found.add((city.receipts.exists(), *known))
+        assert work(city) == 0
+    assert found == {(False, False), (False, True), (True, True)}
+
+
+def again_in(installed, tmp_path):
+    """As it is when no receipts were written yet."""
+    city = copy_of(installed, tmp_path / "made")
+    city.receipts.unlink(missing_ok=True)
+    with SealedFile.open(city.anna, PASSPHRASE, city.key) as file, file.change("test", {}):
+        file.db.execute("UPDATE used SET is_out = 0")
+    return city
+
+
 def test_keyring_take(installed, active, tmp_path):
     city = copy_of(installed, tmp_path / "made")
     city.take_back()

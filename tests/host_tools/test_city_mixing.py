@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from host_tools.city import mixing, roots
 from host_tools.city.mixing import DAY_S
-from host_tools.commands.vault import VERBS
 from host_tools.handover.command_file import encode, read_commands
 from host_tools.provisioning.ticket import new_root
 from host_tools.vault.schema import SCHEMA
@@ -123,8 +122,7 @@ def test_a_technician_who_is_revoked_had_read_what_lies_ahead(city):
     assert [epochs(city, node) for node in city.ids] == [[2, 12, 13], [2, 12, 13]]
 
 
-def test_what_is_next_after_a_technician(city, monkeypatch):
-    monkeypatch.setitem(VERBS, "rotate", "Give nodes new certificates.")
+def test_what_is_next_after_a_technician(city):
     _, _, err = lamppost("vault", "revoke", city.path, "technician", "anna", *city.opening())
     assert f"lamppost vault rotate {city.path} {' '.join(sorted(city.ids))}; once that" in err
     _, _, err = lamppost("vault", "revoke", city.path, "store", "home", *city.opening())

@@ -2,6 +2,7 @@
 """host_tools/city/rotate.py: new certificates for nodes that run, and when those before end."""
 
 import time
+import types
 
 import cbor2
 import pytest
@@ -9,10 +10,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from host_tools.city import rotate
+from host_tools.collector.keyring import Keyring
+from host_tools.collector.read_store import StoreReader
+from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.handover.command_file import read_commands
 from tests.host_tools import reference_sealer as ref
-from tests.host_tools.city_place import City, lamppost, refused
+from tests.host_tools.city_place import City, lamppost, published, refused
 from tests.host_tools.vault_place import argon2id  # noqa: F401
 
 BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
@@ -50,6 +54,35 @@ def told(city, node) -> list:
             content = b""
     assert content == b""
     return found
+
+
+class Telling:
+    """A home store, and nodes that tell it hour by hour which certificate they use, under the
+    kit's own policy."""
+
+    def __init__(self, city):
+        self.path, self.home = city.folder / "home.sqlite", city.home
+        city.ok("keyring", "take", city.home, city.keys)
+        self.rules = published()[0].rules
+        self.stream = next(
+            line[0] for line in ref.dumps_back(self.rules)[6] if line[1] == "certificate"
+        )
+        with city.open() as file:
+            query = "SELECT id, root, day0 FROM nodes"
+            self.nodes = {
+                node: ref.ReferenceNode(root, node, day0, self.rules)
+                for node, root, day0 in file.db.execute(query)
+            }
+
+    def tell(self, node_id: str, serial, end_s: int, key_of=None) -> dict:
+        """A window that ends then; key_of: another node, whose seals are used instead."""
+        node = self.nodes[key_of or node_id]
+        records = [
+            line if line[0] != self.stream else [*line[:2], serial] for line in node.due(end_s)
+        ]
+        message = node.seal(records, end_s)
+        with Store(self.path, Keyring(self.home)) as store:
+            return dict(store.take_batch([(f"lp/{node_id}/up", message)], end_s).opened)
 
 
 def revoked(city) -> set:
@@ -155,3 +188,102 @@ def test_the_log_has_no_key_and_tells_serials(city):
     assert key.hex() not in str(entries)
     verbs = [entry["verb"] for entry in entries["entries"]]
     assert verbs[-2:] == ["rotate", "rotated"] or verbs[:2] == ["rotated", "rotate"]
+
+
+HOUR_S = 3600
+NOW_S = int(time.time()) // HOUR_S * HOUR_S  # the hour that goes on
+
+
+def set_clock(monkeypatch, now_s):
+    """Of the command alone."""
+    clock = types.SimpleNamespace(time=lambda: now_s)
+    monkeypatch.setattr("host_tools.commands.vault.rotate.time", clock)
+
+
+def test_a_store_says_whose_rotation_may_end(city, monkeypatch):
+    first, second = sorted(parts.ticket.node_id for parts in city.parts)
+    telling = Telling(city)
+    assert telling.tell(first, 1, NOW_S) == {first: 1}  # forged, or of before: it has no such one
+    city.vault("rotate", first, second)
+    done = "rotate", "--done", "--from-store", telling.path
+    waiting = {"certificate": 1, "told": None, "told_at": None}
+    told_at = time.strftime("%Y-%m-%dT%H:00:00Z", time.gmtime(NOW_S))
+    before = {"certificate": 1, "told": 1, "told_at": told_at}
+    told = city.vault(*done)
+    assert (told["revoked"], told["waiting"]) == ({}, {first: before, second: waiting})
+    later_s = NOW_S + 2 * HOUR_S
+    # A later window of the one; of the other what another node has sealed.
+    assert telling.tell(first, 1, later_s) == {first: 1}
+    assert telling.tell(second, 1, later_s, key_of=first) == {}
+    set_clock(monkeypatch, later_s - 1)
+    told = city.vault(*done)  # by this machine's clock it has not ended
+    assert (told["revoked"], told["waiting"][first]) == ({}, before)
+    with city.open(read_only=True) as file, StoreReader(telling.path) as store:
+        seen = rotate.told(file, store, (), later_s)
+    assert [seen[node].is_proved for node in (first, second)] == [True, False]
+    set_clock(monkeypatch, later_s)
+    words = "vault", *done[:1], city.path, *done[1:], *city.opening()
+    code, out, _ = lamppost(*words)
+    assert code == 0 and f"{first}: 1 earlier certificates are revoked" in out
+    assert f"{second}: certificate 1 is under way; it told last: nothing" in out
+    assert city.vault("rotate")["certificates"] == {second: 1}
+    provisioned = {parts.ticket.node_id: parts.identity.certificate for parts in city.parts}
+    assert revoked(city) == {provisioned[first].serial_number}
+    with city.open(read_only=True) as file:
+        newest = file.newest
+    assert city.vault(*done)["revoked"] == {}
+    with city.open(read_only=True) as file:
+        assert file.newest == newest  # nothing ended, so nothing is written down
+
+
+def test_what_it_told_last_counts(city):
+    """It went back to the certificate before, as the new one failed it."""
+    node = city.parts[0].ticket.node_id
+    telling = Telling(city)
+    telling.tell(node, 0, NOW_S)
+    with city.open() as file:
+        rotate.rotate(file, [node], NOW_S)
+        for hour, serial, proves in ((1, 1, True), (2, None, True), (3, 0, False), (4, 1, True)):
+            now_s = NOW_S + hour * HOUR_S
+            telling.tell(node, serial, now_s)
+            with StoreReader(telling.path) as store:
+                one = rotate.told(file, store, [node], now_s)[node]
+            assert (hour, one.is_proved) == (hour, proves)
+        assert (one.serial, one.last, one.end_s) == (1, 1, now_s)
+        telling.tell(node, 0, now_s + HOUR_S)
+        with StoreReader(telling.path) as store:  # by a clock that was ahead
+            assert rotate.told(file, store, [node], now_s)[node].is_proved
+
+
+def test_what_a_store_cannot_be_asked(city):
+    node, other = (parts.ticket.node_id for parts in city.parts)
+    store = Telling(city)
+    store.tell(other, 0, NOW_S)
+    words = "vault", "rotate", city.path, *city.opening()
+    asked = "--done", "--from-store", store.path
+    code, out, _ = lamppost(*words, *asked)
+    assert code == 0 and "no rotation is under way" in out
+    assert f"no rotation of node {node}" in refused(*words, node, *asked)
+    city.vault("rotate", node)
+    told = city.vault("rotate", node, *asked)
+    assert list(told["waiting"]) == [node] and told["revoked"] == {}
+    assert "goes with --done" in refused(*words, node, *asked[1:], code=2)
+    assert f"no rotation of node {other}" in refused(*words, node, other, *asked)
+    assert "there is no node" in refused(*words, "0000000000", *asked)
+    assert "no such store" in refused(*words, *asked[:2], city.folder / "none.sqlite")
+    assert "is not a store" in refused(*words, *asked[:2], city.path)
+    assert city.vault("rotate")["certificates"] == {node: 1}
+
+
+def test_it_names_the_next_commands(city):
+    node = city.parts[0].ticket.node_id
+    code, _, err = lamppost("vault", "rotate", city.path, node, *city.opening())
+    told, target = " ".join(err.split()), f"{city.path.stem}.commands"
+    for command in (
+        f"lamppost vault update {city.path} --to home -o home.grant",
+        f"lamppost vault commands {city.path} -o {target}", f"lamppost send {target}",
+        f"lamppost read --quantity certificate --node {node}",
+        f"lamppost vault rotate {city.path} --done --from-store STORE",
+    ):  # fmt: skip
+        assert command in told, err
+    assert code == 0 and "--to roads" not in told  # which has no seal of it

@@ -77,10 +77,16 @@ def test_the_log_says_what_an_audit_asks(city):
 
 
 def test_what_is_refused(city):
-    Authority.create().save(city.folder / "tls", "ca")
+    ours = Authority.create()
+    ours.save(city.folder / "tls", "ca")
+    ours.issue("a-leaf", "vault").save(city.folder / "leaf", "ca")
+    shutil.copytree(city.folder / "tls", city.folder / "open")
+    (city.folder / "open" / "ca.key").chmod(0o640)
     for words, said in (
         (setup(city, name="another"), "is the vault of office"),
         (setup(city, "--tls-dir", city.folder / "tls"), "has another authority"),
+        (setup(city, "--tls-dir", city.folder / "leaf"), "is the certificate of no authority"),
+        (setup(city, "--tls-dir", city.folder / "open"), "ca.key can be read by others"),
         (setup(city, "--policy-key", city.tickets), "No such file"),
         (setup(city, "-o", city.path), "is the vault itself"),
     ):

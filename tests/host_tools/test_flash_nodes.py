@@ -164,7 +164,7 @@ def test_each_board_becomes_one_node(tmp_path):
     prepare(tmp_path, "air", "energy", "air")
     nodes = PreparedNodes(tmp_path, "air")
     assert nodes.bound_to(MACS[0]) is None
-    assert nodes.look().ticket.node_id == nodes.look().ticket.node_id == "0000000000"
+    assert nodes.look(MACS[0]).ticket.node_id == nodes.look(MACS[1]).ticket.node_id == "0000000000"
     assert nodes.take(MACS[0]).ticket.node_id == "0000000000"
     again = PreparedNodes(tmp_path, "air")
     assert again.take(MACS[1]).ticket.node_id == "0000000002"
@@ -176,6 +176,40 @@ def test_each_board_becomes_one_node(tmp_path):
     with pytest.raises(ToolError, match="no prepared node is left"):
         PreparedNodes(tmp_path).take(MACS[3])
     assert len(json.loads((tmp_path / "bound.json").read_text())) == 3
+
+
+def test_a_board_that_was_whole_gets_its_keys_once_more_only_when_that_is_asked(tmp_path):
+    prepare(tmp_path, "air", "air")
+    nodes, node_id = PreparedNodes(tmp_path), "0000000000"
+    nodes.note_whole(MACS[0])  # it is none of these: nothing
+    assert nodes.take(MACS[0]).ticket.node_id == node_id
+    assert nodes.take(MACS[0]).ticket.node_id == node_id  # the cable came out
+    nodes.note_whole(MACS[0])
+    for get in (nodes.look, PreparedNodes(tmp_path).take):
+        with pytest.raises(ToolError, match="was written whole") as caught:
+            get(MACS[0])
+        assert "--yes" in caught.value.hint
+    assert nodes.bound_to(MACS[0]).ticket.node_id == node_id  # which writes no keys
+    assert nodes.take(MACS[1]).ticket.node_id != node_id
+    assert nodes.take(MACS[0], again=True).ticket.node_id == node_id
+    assert nodes.take(MACS[0]).ticket.node_id == node_id  # cut once more
+
+
+def test_who_was_bound_before_wholes_were_noted_counts_as_whole(tmp_path):
+    prepare(tmp_path, "air")
+    (tmp_path / "bound.json").write_text(json.dumps({"0000000000": MACS[0]}))
+    nodes = PreparedNodes(tmp_path)
+    assert nodes.bound_to(MACS[0]).ticket.node_id == "0000000000"
+    with pytest.raises(ToolError, match="was written whole"):
+        nodes.take(MACS[0])
+
+
+@pytest.mark.parametrize("one", [7, None, [], {}, {"board": MACS[0]}, {"board": 1, "whole": True}])
+def test_who_is_bound_to_what_cannot_be_told_is_not_used(tmp_path, one):
+    prepare(tmp_path, "air")
+    (tmp_path / "bound.json").write_text(json.dumps({"0000000000": one}))
+    with pytest.raises(ToolError, match=r"bound.json cannot be read"):
+        PreparedNodes(tmp_path).take(MACS[0])
 
 
 def test_boards_at_once_do_not_get_the_same_node(tmp_path):

@@ -37,7 +37,7 @@ def kit_report(name):
 
 def test_a_day_of_the_traffic_kit():
     report = kit_report("traffic/policy.toml")
-    assert report.releases == 96 + 9 * 24
+    assert report.releases == 96 + 11 * 24
     assert report.envelopes == 96  # one at each quarter of an hour, whatever closes
     assert report.epsilon_by_quantity == {"people_rightward": 1, "people_leftward": 1}
     assert report.epsilon == 2

@@ -8,7 +8,13 @@ import pytest
 
 from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
-from host_tools.private_file import remove_leftovers, write_private
+from host_tools.private_file import (
+    read_bounded,
+    read_private,
+    remove_leftovers,
+    write_private,
+)
+from host_tools.public_file import write_public
 from host_tools.vault.factors import KeyFile
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.dying_signer import died_at
@@ -84,3 +90,52 @@ def test_writers_at_once_do_not_take_each_others_for_leftovers(tmp_path):
             job.get(30)
     assert path.read_bytes() in {b"%d" % n * 5000 for n in range(200)}
     assert beside(path) == []
+
+
+def test_what_is_public_is_so_by_its_own_mode(tmp_path, monkeypatch):
+    """Who can write to the folder may put a link there, as soon as the file has its name."""
+    secret, path = tmp_path / "secret", tmp_path / "city.office"
+    write_private(secret, OLD)
+    replace = os.replace
+
+    def then_a_link(source, target):
+        replace(source, target)
+        (tmp_path / "link").symlink_to(secret)
+        replace(tmp_path / "link", target)
+
+    monkeypatch.setattr(os, "replace", then_a_link)
+    write_public(path, NEW)
+    assert path.is_symlink() and secret.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setattr(os, "replace", replace)
+    write_public(path, NEW)
+    assert not path.is_symlink() and path.stat().st_mode & 0o777 == 0o644
+    assert secret.read_bytes() == OLD
+
+
+@pytest.mark.parametrize("read", [read_private, read_bounded])
+def test_only_a_file_is_read_and_not_without_end(tmp_path, read):
+    path = tmp_path / "file"
+    write_private(path, NEW)
+    assert read(path, len(NEW)) == NEW
+    with pytest.raises(ToolError, match="is too large"):
+        read(path, len(NEW) - 1)
+    os.truncate(path, 3 << 30)
+    with pytest.raises(ToolError, match="is too large"):
+        read(path, 1 << 20)
+    os.mkfifo(tmp_path / "pipe")
+    for other in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(ToolError, match=r"is no file|Is a directory") as err:
+            read(other, 9)
+        assert err.value.hint
+    with pytest.raises(ToolError, match="No such file"):
+        read(tmp_path / "none", 9)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
+def test_what_others_can_read_is_no_secret(tmp_path, mode):
+    path = tmp_path / "file"
+    write_private(path, NEW, mode)
+    with pytest.raises(ToolError, match="can be read by others") as err:
+        read_private(path, 99)
+    assert f"chmod 600 {path}" in err.value.hint
+    assert read_bounded(path, 99) == NEW

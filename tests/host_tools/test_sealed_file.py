@@ -13,6 +13,7 @@ import pytest
 
 from host_tools import chained_log, private_file
 from host_tools.errors import ToolError
+from host_tools.vault import layout
 from host_tools.vault.factors import KeyFile, make_key_file
 from host_tools.vault.sealed_file import SealedFile
 from tests.host_tools.vault_place import PASSPHRASE, argon2id  # noqa: F401
@@ -206,6 +207,58 @@ def test_a_body_that_commits_is_undone_too(place):
         put(file, "second")
     with opened(place) as file:
         assert names(file) == ["first", "second"]
+
+
+def test_a_lock_that_was_removed_loses_no_change(place):
+    lock = place.path.with_name("vault.lock")
+    with opened(place) as first:
+        lock.unlink()
+        with opened(place) as second:
+            put(second, "second")
+        with pytest.raises(ToolError, match="changed by another process"):
+            put(first, "first's")
+        assert names(first) == ["first"]
+        place.path.unlink()  # nor does it come back
+        with pytest.raises(ToolError, match="changed by another process"):
+            put(first, "first's")
+        assert not place.path.exists()
+
+
+def test_two_at_once_make_one(place):
+    path = place.path.with_name("new")
+
+    def enrol(*others):
+        path.with_name("new.lock").unlink()
+        SealedFile.create(path, PASSPHRASE, place.other, SCHEMA).close()
+        return b""
+
+    slow = SimpleNamespace(kind="key file", label="", enrol=enrol, secret=place.key.secret)
+    with pytest.raises(ToolError, match="is there already"):
+        SealedFile.create(path, PASSPHRASE, slow, SCHEMA)
+    SealedFile.open(path, PASSPHRASE, place.other).close()
+
+
+def test_a_lock_is_no_link(place):
+    lock, other = place.path.with_name("vault.lock"), place.path.with_name("made by the lock")
+    lock.unlink(missing_ok=True)
+    lock.symlink_to(other)
+    assert "vault.lock" in refused(place)
+    assert not other.exists()
+    opened(place, read_only=True).close()
+
+
+def test_a_file_that_is_too_large_is_not_read(place):
+    os.truncate(place.path, 3 << 30)
+    assert "too large" in refused(place)
+
+
+def test_no_file_becomes_too_large_to_be_read(place, monkeypatch):
+    with opened(place) as file:
+        before = place.path.read_bytes()
+        monkeypatch.setattr(layout, "MOST_BYTES", len(before))
+        with pytest.raises(ToolError, match="would have"), file.change("put", {}):
+            file.db.execute("INSERT INTO things VALUES ('large', zeroblob(9999))")
+        assert names(file) == ["first"] and place.path.read_bytes() == before
 
 
 def test_another_factor_opens_it_too(place):

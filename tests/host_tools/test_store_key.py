@@ -64,3 +64,28 @@ def test_an_older_grant_does_not_win_by_being_slow(tmp_path):
         query = "SELECT serial FROM stores WHERE name = 'home'"
         newest = file.db.execute(query).fetchone()[0]
     assert json.loads((city.folder / "home.json.key").read_text())["serial"] == newest
+
+
+def test_a_keyring_that_is_a_link_forgets_where_it_is(tmp_path):
+    """As one that lies on another disk: what was forgotten may not stay there."""
+    city = City(tmp_path)
+    city.fill()
+    city.issue(2)
+    city.install("24:0a:c4:11:22:33", "24:0a:c4:11:22:34")
+    city.take_back()
+    real = tmp_path / "disk" / "ring.json"
+    real.parent.mkdir()
+    for ending in ("", ".key"):
+        path = city.home.with_name(city.home.name + ending)
+        if path.exists():
+            path.rename(real.with_name(real.name + ending))
+    city.home.symlink_to(real)
+    city.ok("keyring", "take", city.home, city.keys)
+    old = [Keyring(real).node(node).seal for node in Keyring(real).node_ids()]
+    assert len(old) == 2
+    ring = Keyring(city.home)
+    ring.forget_before(dict.fromkeys(ring.node_ids(), 3))
+    assert city.home.is_symlink()
+    assert not any(seal.hex() in real.read_text() for seal in old)
+    assert {Keyring(city.home).node(node).epoch for node in ring.node_ids()} == {3}
+    assert json.loads(real.with_name("ring.json.key").read_text())["serial"] > 0

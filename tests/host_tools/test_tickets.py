@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Tickets: what is in one, that it works once, and what is refused, with each reason."""
 
+import contextlib
 import dataclasses
+import json
 import shutil
 import time
 
@@ -244,9 +246,9 @@ def test_a_ticket_whose_kit_is_not_sound_does_not_open(city):
 
 def test_only_of_the_kit_that_is_asked_for(city):
     with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
-        assert TicketNodes(file, city.tickets, "air").look().kit["kit"] == "air"
+        assert TicketNodes(file, city.tickets, "air").look(MAC).kit["kit"] == "air"
         with pytest.raises(ToolError, match="3 of another kit"):
-            TicketNodes(file, city.tickets, "noise").look()
+            TicketNodes(file, city.tickets, "noise").look(MAC)
 
 
 def test_several_boards_at_once(city):
@@ -287,6 +289,10 @@ def test_issue_says_what_is_wrong(city):
         ((*policy, "-o", city.folder / "new"), "does not end in .tickets"),
     ):
         assert said in refused(*words, *more)
+    link = city.folder / "link.tickets"
+    link.symlink_to(city.folder / "nowhere.tickets")
+    assert "is there already" in refused(*words, *policy, "-o", link)
+    assert not (city.folder / "nowhere.tickets").exists()
     assert "not a span" in refused(*words, *policy, *new, "--expires", "soon", code=2)
     assert not (city.folder / "new.tickets").exists()
     assert len(city.nodes()) == 3
@@ -317,3 +323,108 @@ def test_status_says_whose_it_is(city):
     assert card.read_bytes() == (city.folder / "anna.card").read_bytes()
     code, out, _ = lamppost("technician", "status", city.anna, *city.opening())
     assert code == 0 and told["fingerprint"] in out
+
+
+def uses(city) -> list[bytes]:
+    with SealedFile.open(city.anna, PASSPHRASE, city.key, read_only=True) as file:
+        return [use.use for use in technician_file.uses(file)]
+
+
+@contextlib.contextmanager
+def ticket_nodes(city):
+    with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
+        yield TicketNodes(file, city.tickets)
+
+
+def write_receipts(city):
+    city.ok("technician", "receipts", city.anna, *city.opening(), "-o", city.receipts)
+
+
+def test_a_board_that_was_whole_gets_its_keys_once_more_only_when_that_is_asked(city):
+    with ticket_nodes(city) as nodes:
+        first = nodes.take(MAC)
+        assert nodes.take(MAC).ticket == first.ticket  # the cable came out
+        (use,) = uses(city)
+        nodes.note_whole(MAC.upper())
+        for get in (nodes.look, nodes.take):
+            with pytest.raises(ToolError, match="was written whole") as err:
+                get(MAC)
+            assert "--yes" in err.value.hint
+        assert nodes.bound_to(MAC).ticket == first.ticket  # which writes no keys
+        assert nodes.take(OTHER).ticket != first.ticket and len(uses(city)) == 2
+        assert nodes.look(MAC, again=True).ticket == first.ticket and len(uses(city)) == 2
+        assert nodes.take(MAC, again=True).ticket == first.ticket
+        assert uses(city)[0] == use and len(set(uses(city))) == 3
+        assert nodes.take(MAC).ticket == first.ticket and len(uses(city)) == 3  # cut once more
+    told = city.ok("technician", "status", city.anna, *city.opening())
+    assert told["used"] == 2
+    write_receipts(city)
+    code, out, _ = lamppost("vault", "accept", city.path, city.receipts, "-o", city.keys,
+                            *city.opening(), "--json")  # fmt: skip
+    assert code == 1
+    (why,) = json.loads(out)["refused"].values()
+    assert "used twice" in why
+
+
+def test_a_board_whose_receipt_has_gone_out_gets_its_keys_once_more_only_when_that_is_asked(city):
+    with ticket_nodes(city) as nodes:
+        first = nodes.take(MAC)
+    write_receipts(city)
+    with ticket_nodes(city) as nodes, pytest.raises(ToolError, match="has its receipt"):
+        nodes.take(MAC)
+    city.vault("accept", city.receipts, "-o", city.keys)
+    with ticket_nodes(city) as nodes:
+        assert nodes.take(MAC, again=True).ticket == first.ticket
+    write_receipts(city)
+    code, out, _ = lamppost("vault", "accept", city.path, city.receipts, "-o", city.keys,
+                            *city.opening(), "--json")  # fmt: skip
+    told = json.loads(out)
+    assert code == 1 and told["known"] == [first.ticket.node_id]
+    assert all("used twice" in why for why in told["refused"].values())
+
+
+def test_receipts_that_cannot_be_written_are_no_less_out(city):
+    """The mark comes first: else a power cut could leave receipts that the file does not know."""
+    city.install(MAC)
+    words = ("technician", "receipts", city.anna, *city.opening())
+    refused(*words, "-o", city.folder / "no-folder" / "x.receipts")
+    with ticket_nodes(city) as nodes, pytest.raises(ToolError, match="has its receipt"):
+        nodes.take(MAC)
+
+
+VERBS = st.sampled_from(("take", "again", "whole", "receipts"))
+STEPS = st.lists(st.tuples(VERBS, st.sampled_from((MAC, OTHER))), max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(STEPS)
+def test_keys_go_out_once_for_each_use(made, steps):
+    """Whatever comes in which order: since a board was whole, or receipts were written, its keys
+    go out again only as another use, and that only when it is asked."""
+    path = made.folder / "steps.technician"
+    shutil.copy(made.anna, path)
+    done, count = (
+        {MAC: None, OTHER: None},
+        0,
+    )  # None: no node yet; False: begun; True: whole or out
+    with SealedFile.open(path, PASSPHRASE, made.key) as file:
+        nodes = TicketNodes(file, made.tickets)
+        for step, mac in steps:
+            if step in ("take", "again"):
+                if step == "take" and done[mac]:
+                    with pytest.raises(ToolError, match="once more"):
+                        nodes.take(mac)
+                    continue
+                nodes.take(mac, step == "again")
+                count += done[mac] is not False
+                done[mac] = False
+            elif step == "whole":
+                nodes.note_whole(mac)
+                done[mac] = done[mac] is not None or None
+            else:
+                technician_file.signed_receipts(file, 0)
+                done = {mac: one is not None or None for mac, one in done.items()}
+            assert len({use.use for use in technician_file.uses(file)}) == count
+            assert len(technician_file.used_tickets(file)) == sum(
+                one is not None for one in done.values()
+            )

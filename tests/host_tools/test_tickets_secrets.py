@@ -157,7 +157,7 @@ def test_in_no_repr_and_no_traceback(made):
     with SealedFile.open(city.anna, PASSPHRASE, city.key) as file:
         nodes = TicketNodes(file, city.tickets)
         tickets = read_tickets(city.tickets, technician_file.office_of(file).sign)
-        parts = nodes.look()
+        parts = nodes.look("24:0a:c4:00:00:09")
         key = read_store_key(city.home)
         _, granted = read_grant(city.keys, key.office.sign, key.name, key.secret)
         things = [nodes, tickets, parts, parts.ticket, key, granted, granted.nodes[0]]

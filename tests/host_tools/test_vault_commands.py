@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
 """`lamppost vault`: as a person uses it."""
 
+import ctypes
 import dataclasses
+import importlib
 import json
+import os
 import resource
 import shutil
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from host_tools.cli import run
 from host_tools.commands.vault import VERBS
+from host_tools.flashing import esp_image, ports, wifi_credentials
 from host_tools.vault import layout, slots
 from host_tools.vault.fido2_token import Token
 from tests.host_tools.soft_token import SoftToken
@@ -191,6 +197,32 @@ def test_a_failed_change_takes_its_key_file_back(place, lamppost, monkeypatch):
     assert not (place.folder / "third").exists()
 
 
+def interrupted_after(monkeypatch, target):
+    """The next replace of this file is done, and then an interrupt comes."""
+    replace = os.replace
+
+    def cut_off(source, path):
+        replace(source, path)
+        if path == target:
+            monkeypatch.setattr(os, "replace", replace)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", cut_off)
+
+
+def test_a_key_that_the_vault_has_stays(tmp_path, place, lamppost, monkeypatch):
+    new = Place(tmp_path)
+    new.passphrase = place.passphrase
+    interrupted_after(monkeypatch, new.path)
+    run(["vault", "init", str(new.path), "--new-key-file", str(new.key.path),
+         "--passphrase-file", str(new.passphrase)])  # fmt: skip
+    lamppost("unlock", new.path, on=new)
+    third = place.folder / "third"
+    interrupted_after(monkeypatch, place.path)
+    place.lamppost("add-factor", place.path, "--add-new-key-file", third)
+    assert told(lamppost("unlock", place.path, "--json", on=place, key=third))["slot"] == 3
+
+
 def test_with_tokens(tmp_path, lamppost, monkeypatch):
     place = Place(tmp_path).fill()
     plugged = [SoftToken("1234")]
@@ -262,9 +294,51 @@ def test_help_has_an_example(verb, lamppost):
     assert "\x1b" not in out
 
 
+PR_GET_DUMPABLE = 3
+
+
 def test_a_crash_writes_no_memory_to_disk(place, lamppost):
     lamppost("unlock", place.path, on=place)
     assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+    if sys.platform == "linux":  # where the kernel may pipe it to a program, whatever the limit
+        assert ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0
+
+
+class Forbidden(Exception):
+    pass
+
+
+@pytest.mark.parametrize("words", [
+    "keyring init r.json --name home --office x -o home.card", "keyring take r.json g",
+    "collect --store s --keyring r.json --broker b.test:1 --tls-dir . --name c",
+    "flash --board esp32-devkitc --nodes . --firmware x",
+    "verify 0123456789 --broker b.test:1 --tls-dir . --name c --keyring r.json",
+    "verify 0123456789 --broker b.test:1 --tls-dir . --name c --nodes .",
+    "label 0123456789 -o x.pdf --notice-url https://x.test --nodes .",
+    "label 0123456789 -o x.pdf --notice-url https://x.test --vault v --key-file k",
+    "update --firmware-only --board esp32-devkitc", "wipe --yes",
+    "controller serve . --key-file k",
+    "vault init new.vault --key-file k",
+    "technician init new.technician --name a --office x --key-file k -o a.card",
+])  # fmt: skip
+def test_each_command_with_keys_writes_none_to_disk_in_a_crash(words, tmp_path, monkeypatch):
+    """None gets to a key before it has forbidden core dumps."""
+
+    def forbid():
+        raise Forbidden
+
+    monkeypatch.chdir(tmp_path)
+    for path in ("r.json", "g", "x", "k", "v"):
+        (tmp_path / path).write_text("")
+    for name in ("core_dumps", "commands.node_source", "commands.vault.factor_options",
+                 "commands.vault.init", "commands.technician.init"):  # fmt: skip
+        module = importlib.import_module(f"host_tools.{name}")
+        monkeypatch.setattr(module, "forbid_core_dumps", forbid)
+    monkeypatch.setattr(esp_image, "read_image", lambda *_: SimpleNamespace(chip="esp32"))
+    monkeypatch.setattr(ports, "choose_port", lambda: "x")
+    monkeypatch.setattr(wifi_credentials, "wifi_credentials", lambda _: ("s", "p"))
+    with pytest.raises(Forbidden):
+        run(words.split())
 
 
 def test_another_file_is_said_to_be_no_vault(lamppost, place, tmp_path):

@@ -6,6 +6,7 @@ import random
 import stat
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,9 @@ from host_tools.vault.factors import KeyFile, make_key_file, read_key_file
 from host_tools.vault.passphrase import check_strength, from_file, new_passphrase, read_passphrase
 from tests.host_tools.vault_place import PASSPHRASE, Place
 
-in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def test_a_key_file_is_made_once_and_for_its_owner(tmp_path):
@@ -46,9 +49,14 @@ def test_a_key_is_read_however_it_is_written(tmp_path, seed, form):
         "typed": (key.hex(" ", 4) + "\r\n").encode(),
         "upper": text.upper().encode() + b"\n",
     }
-    path = tmp_path / "key"
-    path.write_bytes(written[form])
+    path = put(tmp_path / "key", written[form])
     assert read_key_file(path) == key
+
+
+def put(path, data):
+    path.write_bytes(data)
+    path.chmod(0o600)
+    return path
 
 
 @pytest.mark.parametrize("data", [
@@ -57,17 +65,44 @@ def test_a_key_is_read_however_it_is_written(tmp_path, seed, form):
     b"abababab" * 8, "ü".encode() * 32, os.urandom(64),
 ])  # fmt: skip
 def test_what_is_no_key_is_refused(tmp_path, data):
-    path = tmp_path / "key"
-    path.write_bytes(data)
+    path = put(tmp_path / "key", data)
     with pytest.raises(ToolError, match="is not a key file"):
         read_key_file(path)
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path):
+    path = tmp_path / "key"
+    make_key_file(path)
+    path.chmod(0o644)
+    with pytest.raises(ToolError, match="can be read by others") as err:
+        KeyFile(path).secret(bytes(32))
+    assert "chmod 600" in err.value.hint
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ToolError, match="is no file"):
+        KeyFile(path).secret(bytes(32))
+
+
+def test_of_two_that_make_a_key_file_one_does(tmp_path):
+    def make(path):
+        try:
+            return make_key_file(path)
+        except ToolError as err:
+            assert "there already" in err.message
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(10):
+            path = tmp_path / str(number)
+            (made,) = filter(None, pool.map(make, [path] * 8))
+            assert read_key_file(path) == made
+            assert [one.name for one in tmp_path.glob(f"*{number}*")] == [path.name]
 
 
 @in_one_folder
 @given(st.binary(max_size=210))
 def test_rubbish_is_an_error_or_a_key(tmp_path, data):
-    path = tmp_path / "key"
-    path.write_bytes(data)
+    path = put(tmp_path / "key", data)
     try:
         assert len(read_key_file(path)) == 32
     except ToolError as err:

@@ -88,7 +88,8 @@ class Fuzzer:
         )  # fmt: skip
         self.keys = Keys()
         self.publisher.take_key = self._take_key
-        self.publisher.identity = self._identity
+        client.nvs = self.keys.nvs
+        client.rarely = self._rarely
         client.set_callback(self.publisher.on_message)
         client.on_puback = self.publisher.on_puback
 
@@ -122,10 +123,10 @@ class Fuzzer:
         if len(self.keys.mixes) == MIX_BYTES * MIXES_MAX:
             self.keys.keep(0, 0, bytes(32), b"")
 
-    def _identity(self, name, arguments):
-        identity_parts.run(self.keys.nvs, self.client, arguments)
+    def _rarely(self, name, arguments):
+        identity_parts.run(self.client, arguments)
         if self.client.turn == identity.NEW:
-            identity.run(self.keys.nvs, self.client, LinkError("a new certificate"))
+            identity.run(self.client, LinkError("a new certificate"))
         if identity.kept(self.keys.nvs):
             raise Finding("a certificate that should be refused")
 

@@ -75,7 +75,7 @@ class Link:
     def __init__(self):
         self.connected, self.refuse, self.connects, self.polled = False, None, 0, []
         self.owed, self.takes_ms = False, 0
-        self.serial, self.turn = 0, None
+        self.serial, self.turn, self.turns, self.no_memory = 0, None, [], False
 
     def connect(self):
         self.connects += 1
@@ -87,6 +87,11 @@ class Link:
 
     def close(self):
         self.connected = False
+
+    def rarely(self, name, err):
+        self.turns.append((name, err.args, self.connected))
+        if self.no_memory:
+            raise MemoryError
 
     def poll(self, timeout_ms):
         self.polled.append(timeout_ms)
@@ -243,7 +248,6 @@ class TestCycle(unittest.TestCase):
         self.jitter = []
         self.boots, self.scrub, self.keys = Boots(), Scrub(), Keys()
         self.renewal = Renewal()
-        self.turns, self.no_memory = [], False
         self.node = self.make()
 
     def make(self):
@@ -265,13 +269,7 @@ class TestCycle(unittest.TestCase):
             renewal=self.renewal,
             quantities=["co2_ppm"] + list(HEALTH),
             random_below=self.random_below,
-            identity=self.identity,
         )
-
-    def identity(self, name, err):
-        self.turns.append((name, err.args, self.link.connected))
-        if self.no_memory:
-            raise MemoryError
 
     def random_below(self, limit):
         self.jitter.append(limit)
@@ -569,12 +567,12 @@ class TestCycle(unittest.TestCase):
     def test_where_there_is_another_certificate_it_is_told_why_the_link_ended(self):
         self.link.refuse = LinkError("tls", -0x7780)
         self.run_until(2000)
-        self.assertEqual(self.turns, [])
+        self.assertEqual(self.link.turns, [])
         self.link.turn = 0
         self.run_until(5000)
-        self.assertTrue(len(self.turns) > 0)
-        self.assertEqual(set(self.turns), {("identity", ("tls", -0x7780), False)})
-        self.no_memory = True  # it goes on with the one it has
+        self.assertTrue(len(self.link.turns) > 0)
+        self.assertEqual(set(self.link.turns), {("identity", ("tls", -0x7780), False)})
+        self.link.no_memory = True  # it goes on with the one it has
         connects = self.link.connects
         self.run_until(60_000)
         self.assertTrue(self.link.connects > connects)
@@ -583,7 +581,7 @@ class TestCycle(unittest.TestCase):
         self.run_until(2000)
         self.link.turn = -1
         self.run_until(60_000)
-        self.assertEqual(self.turns[0], ("identity", ("a new certificate",), False))
+        self.assertEqual(self.link.turns[0], ("identity", ("a new certificate",), False))
         self.link.turn = 0
         self.run_until(120_000)
         self.assertTrue(self.link.connected)

@@ -22,7 +22,7 @@ MADE = {v["name"]: v for v in vectors("certificate")}
 CERTIFICATE = {name: unhex(MADE[name]["certificate"]) for name in MADE}
 CONTENT = {name: unhex(MADE[name]["content"]) for name in MADE}
 ALERT = ("tls", -0x7780)
-MAKE_CONTEXT = identity.make_context
+MAKE_CONTEXT, KEEP = identity.make_context, identity._keep
 
 
 def parts(content, serial, size=100):
@@ -60,7 +60,7 @@ class Case(unittest.TestCase):
         self.link = self.start()
 
     def tearDown(self):
-        identity.make_context = MAKE_CONTEXT
+        identity.make_context, identity._keep = MAKE_CONTEXT, KEEP
         flash_file.CONFIG = self.before
 
     def make_context(self, ca, certificate, key):
@@ -70,16 +70,17 @@ class Case(unittest.TestCase):
 
     def start(self):
         link = Link()
-        identity.run(self.nvs, link, None)
+        link.nvs = self.nvs
+        identity.run(link, None)
         return link
 
     def part(self, arguments, link=None):
         """A part comes; with the last one the link ends. Whether it was the last."""
         link = link or self.link
-        identity_parts.run(self.nvs, link, arguments)
+        identity_parts.run(link, arguments)
         if link.turn != identity.NEW:
             return False
-        identity.run(self.nvs, link, LinkError("a new certificate"))
+        identity.run(link, LinkError("a new certificate"))
         return True
 
     def take(self, name, serial, link=None):
@@ -135,8 +136,8 @@ class TestNewIdentity(Case):
     def test_a_later_one_that_begins_before_the_link_has_ended(self):
         older, newer = parts(CONTENT["second"], 1), parts(CONTENT["third"], 2)
         for arguments in older + newer[:1]:
-            identity_parts.run(self.nvs, self.link, arguments)
-        identity.run(self.nvs, self.link, LinkError("a new certificate"))
+            identity_parts.run(self.link, arguments)
+        identity.run(self.link, LinkError("a new certificate"))
         self.assertEqual((self.link.serial, self.said), (0, []))
         for arguments in newer[1:]:
             self.part(arguments)
@@ -201,27 +202,27 @@ class TestNewIdentity(Case):
         self.take("second", 1)
         self.assertEqual((self.link.serial, self.said), (0, [NOT_KEPT]))
         self.bench.nvs.set = write
-        self.nvs = Keys().nvs  # what was not written is forgotten
+        self.link.nvs = Keys().nvs  # what was not written is forgotten
         self.take("second", 1)
         self.uses("second", 1, 0)
 
     def test_without_memory_to_look_at_it_the_link_goes_on(self):
         self.take("second", 1)
-        keep, identity._keep = identity._keep, self.no_memory
+        identity._keep = self.no_memory
         with self.assertRaises(MemoryError):
             self.take("third", 2)
-        identity._keep = keep
+        identity._keep = KEEP
         self.uses("second", 1, 0)
         self.take("third", 2)
         self.uses("third", 2, 0)
 
-    def no_memory(self, nvs, link):
+    def no_memory(self, link):
         raise MemoryError
 
 
 class TestTurns(Case):
     def dropped(self, *reason):
-        identity.run(self.nvs, self.link, LinkError(*reason))
+        identity.run(self.link, LinkError(*reason))
 
     def test_where_one_is_refused_the_others_have_their_turn(self):
         self.take("second", 1)

@@ -272,7 +272,7 @@ class TestPublisher(unittest.TestCase):
 
     def test_a_part_of_a_certificate_comes_without_a_number(self):
         given = []
-        self.publisher.identity = lambda *what: given.append(what)
+        self.link.rarely = lambda *what: given.append(what)
         self.command(0, "certificate", 1, bytes(8), 20, 0, b"part")
         self.assertEqual(given, [("identity_parts", [1, bytes(8), 20, 0, b"part"])])
         self.assertEqual(self.commanded, [])

@@ -72,10 +72,16 @@ def reset(line):
     line.rts = False
 
 
+def restart(line):
+    """Resets, and drops what the board said before."""
+    reset(line)
+    assert line.read_until(b"rst:0x1 (").endswith(b"rst:0x1 (")
+
+
 def stop_node(port: str):
     """Resets a node, and stops it within its window for maintenance."""
     with serial.serial_for_url(port, baudrate=115_200, timeout=WITHIN_S) as line:
-        reset(line)
+        restart(line)
         assert line.read_until(b"maintenance: ").endswith(b"maintenance: ")
         line.write(b"\x03")
         assert line.read_until(b">>> ").endswith(b">>> ")

@@ -154,17 +154,19 @@ def blocks(tmp_path_factory, old):
     return line.seen
 
 
-@pytest.mark.parametrize(
-    ("percent", "torn"), [((0,), False), ((4,), False), ((40, 20), True), ((99,), True)]
-)
-def test_the_next_run_completes_what_a_cable_interrupted(bench, old, blocks, percent, torn):
+@pytest.mark.parametrize(("percent", "there"), [
+    ((0,), "file system"), ((40,), "both"), ((60, 30), "copy"), ((80,), "copy"), ((99,), "both"),
+])  # fmt: skip
+def test_the_next_run_completes_what_a_cable_interrupted(bench, old, blocks, percent, there):
     image = parse_image(LATER, "x")
     for one in percent:
         cut = update(bench.plug_in(line=CutLine(blocks * one // 100)), image=image)
         assert cut["state"] == "failed" and cut["hint"], cut
         partition = part(bench.content(), LAYOUT.code)
-        assert read_node(partition, BOARD, "x").configuration == old[1], "it can always be read"
-    assert (find_copy(partition) is not None) == torn
+        node = read_node(partition, BOARD, "x")
+        assert node.configuration == old[1], "it can always be read"
+    found = [node.files.get(name) == data for name, data in old[1].items()]
+    assert all(found) == (there != "copy") and (node.copy_at is None) == (there == "file system")
     done = update(bench.plug_in(), image=image)
     assert done["state"] == "written", done
     check_new(bench.content(), old)

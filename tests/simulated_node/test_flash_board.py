@@ -211,7 +211,7 @@ def test_what_is_there_is_not_written_again_and_what_the_node_wrote_is_kept(benc
     after = bench.content()
     assert part(after, LAYOUT.nvs) == part(before, LAYOUT.nvs)
     assert part(after, LAYOUT.data) == part(before, LAYOUT.data)
-    anew = bench.run(bench.plug_in(), anew=True)
+    anew = bench.run(bench.plug_in(), anew=True, again=True)
     assert anew["state"] == "written" and {"keys", "data"} <= set(anew["written"])
 
 
@@ -266,7 +266,8 @@ def test_a_node_of_somebody_else_is_not_overwritten_by_mistake(bench):
 def test_a_cable_that_comes_out_while_it_is_made_anew_leaves_no_half_node(bench):
     assert bench.run(bench.plug_in())["state"] == "written"
     bench.flash.program(LAYOUT.nvs.at + 0x100, bytes(64))  # what the old node's keys became
-    cut = bench.run(bench.plug_in(line=CutLine(0)), anew=True, wifi=("another", "password 9"))
+    how = {"anew": True, "again": True, "wifi": ("another", "password 9")}
+    cut = bench.run(bench.plug_in(line=CutLine(0)), **how)
     assert cut["state"] == "failed"
     done = bench.run(bench.plug_in(), wifi=("another", "password 9"))
     assert "keys" in done["written"], "the keys of before were kept"

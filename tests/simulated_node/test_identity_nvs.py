@@ -47,7 +47,8 @@ def start(monkeypatch):
         for module in (keys, nvs_scrub):
             monkeypatch.setattr(module, "esp32", esp32)
         its_keys, link = keys.Keys(), Link()
-        identity.run(its_keys.nvs, link, None)
+        link.nvs = its_keys.nvs
+        identity.run(link, None)
         return its_keys, link, nvs_scrub.NvsScrub()
 
     return run
@@ -60,8 +61,8 @@ def take(its_keys, link, serial):
 
 
 def bring(its_keys, link, arguments):
-    identity_parts.run(its_keys.nvs, link, arguments)
-    identity.run(its_keys.nvs, link, LinkError("a new certificate"))
+    identity_parts.run(link, arguments)
+    identity.run(link, LinkError("a new certificate"))
 
 
 def serials(its_keys):
@@ -82,7 +83,7 @@ def test_a_cut_anywhere_leaves_the_one_in_use(start, before, refused, full):
         """A node that has found by its refusals which one serves."""
         its_keys, link, _ = start(flash)
         for _ in range(refused if before else 0):
-            identity.run(its_keys.nvs, link, ALERT)
+            identity.run(link, ALERT)
         return its_keys, link
 
     used = connected(flash_of(image))[1].serial

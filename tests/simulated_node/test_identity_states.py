@@ -61,15 +61,16 @@ class NodeOfficeBroker(RuleBasedStateMachine):
     def _restart(self):
         self._flash = flash_of(image_of(self._flash))
         keys.esp32 = board(self._flash)
-        self._nvs, self._link = keys.Keys().nvs, Link()
-        identity.run(self._nvs, self._link, None)
+        self._link = Link()
+        self._link.nvs = keys.Keys().nvs
+        identity.run(self._link, None)
 
     def _receive(self, message):
         number, verb, arguments = self._opener.open(message)
         assert (number, verb) == (0, "certificate")
-        identity_parts.run(self._nvs, self._link, arguments)
+        identity_parts.run(self._link, arguments)
         if self._link.turn == identity.NEW:
-            identity.run(self._nvs, self._link, LinkError("a new certificate"))
+            identity.run(self._link, LinkError("a new certificate"))
 
     @rule(step=st.integers(1, 3), filling=st.integers(0, 900), serves=st.booleans(), cut=CUTS)
     def rotate(self, step, filling, serves, cut):
@@ -107,7 +108,7 @@ class NodeOfficeBroker(RuleBasedStateMachine):
     def the_network_is_away(self):
         self._link.session = None
         before = self._link.serial
-        identity.run(self._nvs, self._link, LinkError("network", 113))
+        identity.run(self._link, LinkError("network", 113))
         assert self._link.serial == before or before != self._link.newest
 
     @rule()
@@ -126,7 +127,7 @@ class NodeOfficeBroker(RuleBasedStateMachine):
         link, tries = self._link, 0
         while link.context not in self._taken_by_broker:
             link.session = None
-            identity.run(self._nvs, link, ALERT)
+            identity.run(link, ALERT)
             tries += 1
             assert tries <= 3
         link.session = False

@@ -20,7 +20,7 @@ from tests.simulated_node.serial_board import (
     RunningBoard,
     made_node,
     mpremote,
-    reset,
+    restart,
     run_program,
     stop_node,
     vfs_of_a_board,
@@ -86,7 +86,7 @@ def open_line(board):
 def test_in_the_window_mpremote_has_the_repl_and_no_watchdog_runs(board_of):
     with board_of(SLOW) as board:
         with open_line(board) as line:
-            reset(line)
+            restart(line)
             assert line.read_until(b"maintenance: ").endswith(b"maintenance: ")
         assert mpremote(board.port, "resume", "exec", "print(6 * 7)") == (0, "42\n")
         # Without `resume` it soft-resets: boot.py runs, and has no window then.
@@ -100,7 +100,7 @@ def test_in_the_window_mpremote_has_the_repl_and_no_watchdog_runs(board_of):
 def test_after_the_window_mpremote_fails_and_the_node_goes_on(board_of):
     with board_of(20) as board:
         with open_line(board) as line:
-            reset(line)
+            restart(line)
             before = heard(line, b"samples=")
         assert before.count(b"maintenance: ") == 1
         code, text = mpremote(board.port, "exec", "print(6 * 7)")
@@ -118,7 +118,7 @@ def test_after_the_window_mpremote_fails_and_the_node_goes_on(board_of):
 
 def test_sleep_watchdog_and_reset_by_software_open_no_window(board_of):
     with board_of(20, EACH_CAUSE) as board, open_line(board) as line:
-        reset(line)
+        restart(line)
         text = heard(line, b"began by 1") + heard(line, b"all causes", b"\x03")
         text += heard(line, b"", b"\x03\x03\x04")
     assert re.findall(rb"began by (\d)", text) == [b"1", b"4", b"3", b"2", b"5"], text
@@ -128,7 +128,7 @@ def test_sleep_watchdog_and_reset_by_software_open_no_window(board_of):
 @pytest.mark.parametrize("broken", ["node/app.mpy", "node/device/boots.mpy", "node/__init__.mpy"])
 def test_a_node_whose_code_cannot_be_loaded_is_reached_after_a_reset(board_of, broken):
     with board_of(20, other={broken: b"no code"}) as board, open_line(board) as line:
-        reset(line)
+        restart(line)
         text = heard(line, b"main: ValueError")
         text += heard(line, b"main: ValueError", b"\x03")  # it tries again, by itself
     assert text.count(b"maintenance: ") == 1 and b">>>" not in text, text

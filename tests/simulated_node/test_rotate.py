@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A node's certificate is rotated while it measures: a city's vault, a real mosquitto that has its
-list of revoked certificates, a whole node. No window is lost, the old certificate ends only when
-the new one serves, and one that does not serve is given up for the one before."""
+list of revoked certificates, a whole node under its kit's own policy. No window is lost, the old
+certificate ends only when the new one serves, and one that does not serve is given up for the one
+before."""
 
-import dataclasses
 import json
 import socket
 import ssl
 import time
+import types
 
 import cbor2
 import pytest
@@ -27,18 +28,6 @@ from tests.simulated_node.vault_sends import vault_sends
 
 ROOT = bytes(range(32))
 BROKEN = 99  # the serial of one that no broker takes
-CERTIFICATE = """
-[[stream]]
-number = 250
-quantity = "certificate"
-statistics = ["last"]
-window_s = 900
-resolution = 1
-range = [0, 99]
-unit = { en = "none", de = "keine" }
-why = { en = "See that a new one serves.", de = "Erkennen, dass ein neues dient." }
-purpose = "dpv:RepairImpairments"
-"""
 pytestmark = pytest.mark.skipif(
     broker_mosquitto.mosquitto_path() is None, reason="mosquitto is not installed"
 )
@@ -74,7 +63,7 @@ class RotatedCity(CityRun):
         self.office = self.provisioned = None
         self.log = []  # what the node says
         self._issued = []
-        self._pending = [(2700, self._rotate), (6300, self._finish), (9000, self._break),
+        self._pending = [(2700, self._rotate), (7500, self._finish), (9000, self._break),
                          (10_500, self._cut)]  # fmt: skip
         issue = Authority.issue
 
@@ -101,17 +90,27 @@ class RotatedCity(CityRun):
     def _rotate(self):
         (node,) = self.nodes
         assert self.office.vault("rotate", node.node_id)["certificates"] == {node.node_id: 1}
+        assert self._done() == ([], [node.node_id])
         vault_sends(self, node.node_id, self.office.messages())
 
     def _finish(self):
         (node,) = self.nodes
         assert "certificate: 1" in self.log and self.log.count("link: connected") > self.before
         assert self.told() == 1
-        assert self.office.vault("rotate", node.node_id, "--done")["revoked"] == {node.node_id: 1}
+        assert self._done() == ([node.node_id], [])
         self.services.stop_broker()
         self.services.start_broker()
         with pytest.raises(ssl.SSLError, match="revoked"):
             self._connect(self.provisioned)
+
+    def _done(self) -> tuple[list, list]:
+        """The nodes whose rotation ends as the store has it, and those that go on."""
+        now_s = self.plan.start + self.conductor.now_ms // 1000
+        clock = types.SimpleNamespace(time=lambda: now_s)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("host_tools.commands.vault.rotate.time", clock)
+            told = self.office.vault("rotate", "--done", "--from-store", self.store_path)
+        return list(told["revoked"]), list(told["waiting"])
 
     def _break(self):
         (node,) = self.nodes
@@ -149,10 +148,8 @@ def test_rotated_while_it_measures(interpreter, tmp_path, monkeypatch):
     config = broker_mosquitto._CONFIG + "crlfile {folder}/lists/crl.pem\n"
     monkeypatch.setattr(broker_mosquitto, "_CONFIG", config)
     (kit,) = choose_kits(["air"], None)
-    policy = tmp_path / "policy.toml"
-    policy.write_text(kit.policy_path.read_text() + CERTIFICATE)
     plan = Plan(
-        kits=[dataclasses.replace(kit, policy_path=policy)], for_s=13_500,
+        kits=[kit], for_s=14_400,
         folder=tmp_path / "city", interpreter=interpreter, heap="192k", broker="mosquitto",
         roles={"vault-1": "vault"}, start=int(time.time()) // 3600 * 3600,
     )  # fmt: skip

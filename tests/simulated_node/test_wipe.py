@@ -114,6 +114,24 @@ def command(state, *words) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+def test_at_a_terminal_it_shows_the_boards_and_asks(node):
+    port, before = node.plug_in(), node.content()
+    ours, theirs = os.openpty()
+    line = [sys.executable, "-m", "host_tools.cli", "wipe", "--manual", "--port", port,
+            "--nodes", str(node.folder / "nodes")]  # fmt: skip
+    try:
+        os.write(ours, b"n\n")
+        done = subprocess.run(
+            line, stdin=theirs, capture_output=True, text=True,
+            env={**os.environ, "XDG_STATE_HOME": str(node.folder)},
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 1 and "Erase all" in done.stderr, done.stderr
+    assert "02:4c:50:00:00:01: node 0000000000" in done.stderr and node.content() == before
+
+
 def test_the_command_wants_yes_off_a_terminal_and_looks_without(node):
     port, before = node.plug_in(), node.content()
     refused = command(node.folder, "--port", port)

@@ -44,17 +44,16 @@ class Kept:
         start."""
         if value == self.value:
             return
-        before, self._at = self._at, 1 - self._at
+        at = 1 - self._at
         try:
-            self._erase(self._at)  # what a cut left
-            self._nvs.set_blob(self._names[self._at], value)
+            self._erase(at)  # what a cut left
+            self._nvs.set_blob(self._names[at], value)
             self._nvs.commit()
         except OSError:
-            self._erase(self._at)  # it may have been written, and is the greater
-            self._at = before
+            self._erase(at)  # it may have been written, and is the greater
             raise
-        self.value = value
-        self._erase(before)
+        self._erase(self._at)
+        self.value, self._at = value, at
 
     def _erase(self, i: int):
         try:

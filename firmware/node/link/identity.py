@@ -10,7 +10,7 @@ In NVS: serial (4 bytes) ‖ length of the certificate (2) ‖ certificate ‖ k
 On the link stand `context`, its `serial`, the `newest` there is, and whose `turn` it is: None with
 one certificate only, NEW once another has come whole.
 
-Needed at the start, and seldom later: app.py imports it for it, and forgets it.
+Seldom needed: MQTTClient.rarely() imports it, and forgets it.
 """
 
 from node import forget
@@ -28,31 +28,31 @@ _NO_NAME = -0x2900  # what the node itself objects to: tls_check.py
 _CLOSED = (32, 104)  # EPIPE, ECONNRESET
 
 
-def run(nvs, link, err):
+def run(link, err):
     """At the start (err: None), and after the link has ended by `err`, so that its memory is free:
     gives it the certificate whose turn it is now. The newest's when it was up, so that what looked
     like a refusal does no harm; or one that has come. LinkError when none can be read."""
     try:
         if err is None:
-            _use(nvs, link, 0)
+            _use(link, 0)
         else:
-            _dropped(nvs, link, err)
+            _dropped(link, err)
     finally:
         forget("link", "new_identity")
         forget("link", "tls_context")
 
 
-def _dropped(nvs, link, err):
+def _dropped(link, err):
     turn = link.turn
     if turn == NEW:
         link.turn = turn = 0  # whatever fails now
-        _keep(nvs, link)
+        _keep(link)
     elif is_refusal(err):
         turn += 1
     elif link.session is not None:
         turn = 0
     if turn != link.turn or (turn == 0 and link.serial != link.newest):
-        _use(nvs, link, turn)
+        _use(link, turn)
 
 
 def is_refusal(err) -> bool:
@@ -80,9 +80,9 @@ def serial(blob: bytes) -> int:
     return int.from_bytes(blob[:SERIAL_BYTES], "big")
 
 
-def _use(nvs, link, turn: int):
+def _use(link, turn: int):
     """0 is the newest's turn. One that cannot be read is passed over."""
-    blobs = sorted([blob for _, blob in kept(nvs)])
+    blobs = sorted([blob for _, blob in kept(link.nvs)])
     count = 1 + len(blobs)
     link.newest = serial(blobs[-1]) if blobs else 0
     link.context, link.serial = _loaded(blobs, count - 1 - turn % count)
@@ -102,10 +102,10 @@ def _loaded(blobs: list, place: int):
     return context(*[flash_file.read(flash_file.CONFIG + name) for name in names]), 0
 
 
-def _keep(nvs, link):
+def _keep(link):
     from node.link import new_identity  # rarer still
 
     try:
-        new_identity.keep(nvs, link)
+        new_identity.keep(link)
     except CommandError as err:
         say("certificate", err)

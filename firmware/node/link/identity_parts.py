@@ -20,7 +20,7 @@ _TAG_BYTES = 8
 _FORM = 1  # why a part is refused: firmware/README.md
 
 
-def run(nvs, link, arguments: list):
+def run(link, arguments: list):
     """Takes a part: [serial, tag, length, at, bytes]. CommandError when it is none."""
     head, at, part = _checked(arguments)
     arriving = getattr(link, "arriving", None)

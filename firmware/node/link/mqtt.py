@@ -29,6 +29,7 @@ import socket
 
 import umqtt.simple
 
+from node import forget
 from node.device.log import say
 from node.errors import LinkError
 from node.link.tls_check import REASONS
@@ -49,6 +50,7 @@ class MQTTClient(umqtt.simple.MQTTClient):
     than `receive_size` thrown away: `oversized` counts them."""
 
     serial, newest, turn = 0, 0, None  # of the certificate in `context`: see identity.py
+    nvs = None  # where others are kept
 
     def __init__(
         self, client_id, server, port, context, clock, keepalive_s=300, max_in_flight=10,
@@ -78,6 +80,13 @@ class MQTTClient(umqtt.simple.MQTTClient):
         self._ping_ms = None  # when the PINGREQ was sent that has no answer yet
         self._sent_ms = 0
         self._op = None
+
+    def rarely(self, name: str, what):
+        """Has a module here do what there is to do with certificates, and forgets it."""
+        try:
+            __import__("node.link." + name, None, None, (name,)).run(self, what)
+        finally:
+            forget("link", name)
 
     def connect(self, clean_session=False, timeout=None) -> bool:
         """Opens TCP, TLS and MQTT within `connect_ms` (or `timeout` seconds). True if the broker

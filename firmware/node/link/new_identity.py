@@ -20,7 +20,7 @@ _POINT_BYTES = 64  # the public key, at the end of the private one (RFC 5915)
 _FORM, _CHANGED, _OTHER, _UNFIT, _NOT_KEPT = 1, 2, 3, 4, 5
 
 
-def keep(nvs, link):
+def keep(link):
     """Takes what has arrived on the link: durable when it returns. CommandError(code, why): the
     one in use goes on, and the same may come again."""
     (serial, tag, length), content, lengths = link.arriving
@@ -35,7 +35,7 @@ def keep(nvs, link):
     blob = serial.to_bytes(identity.SERIAL_BYTES, "big")
     blob += len(certificate).to_bytes(_LENGTH_BYTES, "big") + certificate + key
     try:
-        _write(nvs, link.serial, blob)
+        _write(link.nvs, link.serial, blob)
     except OSError:
         raise CommandError(_NOT_KEPT, "the flash does not take it")
     link.newest = serial

@@ -56,7 +56,6 @@ class Publisher:
         self.receipts = 0  # that were authentic
         self.on_new_outbox = None  # called with how many envelopes are given up for a new outbox
         self.take_key = None  # called with verb, number and arguments of what brings one
-        self.identity = None  # called with "identity_parts" and the arguments of one of its parts
         self._oldest_since_ms = 0
         self._linger_ms = _LINGER_MS
         self._linger_until_ms = 0
@@ -153,7 +152,7 @@ class Publisher:
             self._take_policy(arguments)
             return
         if verb == "certificate":  # states a fact, too
-            self.identity("identity_parts", arguments)
+            self._link.rarely("identity_parts", arguments)
             return
         if verb in ("mask", "mix"):  # they note the number themselves
             self.take_key(verb, number, arguments)

@@ -25,12 +25,18 @@ class Stream:
     bins: None; of a masked stream the rising edges of its histogram, in the quantity's scale, or
     (). Its k and noise are for the controller, who opens sums: host_tools/controller."""
 
-    k, noise, bins = 0, None, None  # of most streams, which need no place for them
+    # What most streams say needs no place in each of them.
+    statistics, resolution, low, k, noise, bins = ("last",), 1, 0, 0, None, None
 
     def __init__(self, fields):
         self.number, self.quantity, self.window_s, statistics = fields[:4]
-        self.resolution, self.low, self.high, k, noise = fields[4:9]
-        self.statistics = tuple(statistics)
+        resolution, low, self.high, k, noise = fields[4:9]
+        if tuple(statistics) != self.statistics:
+            self.statistics = tuple(statistics)
+        if resolution != 1:
+            self.resolution = resolution
+        if low:
+            self.low = low
         if len(fields) > 9:
             self.bins = tuple(fields[9])
         if k:

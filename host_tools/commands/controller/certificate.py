@@ -8,7 +8,6 @@ import rich_click as click
 from host_tools import console
 from host_tools.commands.controller.folder_argument import folder_argument
 from host_tools.commands.vault.factor_options import json_option, opening
-from host_tools.errors import ToolError
 
 _path = click.Path(path_type=Path)
 
@@ -31,13 +30,12 @@ def certificate(folder, tls_dir, name, factor, passphrase, as_json):
     """
     from host_tools.controller.key_vault import KeyVault
     from host_tools.controller.service import check_own, server_context
+    from host_tools.private_file import read_bounded
+    from host_tools.provisioning.certificate_files import certificate_files
+    from host_tools.provisioning.certificates import MOST_KEY_BYTES
 
-    files = [tls_dir / "ca.pem", tls_dir / f"{name}.pem", tls_dir / f"{name}.key"]
-    try:
-        parts = [file.read_bytes() for file in files]
-    except OSError as err:
-        hint = "--tls-dir holds ca.pem, and CN.pem and CN.key of --cn"
-        raise ToolError(f"{err.filename}: {err.strerror}", hint) from err
+    files = certificate_files(tls_dir, name)
+    parts = [read_bounded(file, MOST_KEY_BYTES) for file in files]
     server_context(*parts)
     check_own(parts[1])
     with KeyVault.open(folder, passphrase(), factor) as vault:

@@ -29,10 +29,12 @@ def init(keyring, name, office_path, output, as_json):
         -o home.card
     """
     from host_tools.collector.store_key import key_path, make_store_key, read_store_key
+    from host_tools.core_dumps import forbid_core_dumps
     from host_tools.errors import ToolError
     from host_tools.handover.cards import check_name, read_office
     from host_tools.public_file import check_target, write_public
 
+    forbid_core_dumps()
     check_name(name, "--name")
     check_target(output, ".card", {office_path: "the office's card"})
     office = read_office(office_path)

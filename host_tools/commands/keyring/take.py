@@ -25,7 +25,9 @@ def take(keyring, grant, as_json):
     lamppost keyring take home.json home.grant
     """
     from host_tools.collector.store_key import take_grant
+    from host_tools.core_dumps import forbid_core_dumps
 
+    forbid_core_dumps()
     taken = take_grant(keyring, grant)
     if as_json:
         console.result_json({"keyring": str(keyring), **dataclasses.asdict(taken)})

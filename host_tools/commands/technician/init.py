@@ -6,12 +6,9 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.vault.factor_options import (
-    file_argument,
-    forbid_core_dumps,
-    json_option,
-)
+from host_tools.commands.vault.factor_options import file_argument, json_option
 from host_tools.commands.vault.new_factor import new_factor
+from host_tools.core_dumps import forbid_core_dumps
 
 _PATH = click.Path(path_type=Path)
 

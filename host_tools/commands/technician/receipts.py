@@ -18,6 +18,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @json_option
 def receipts(path, factor, passphrase, output, as_json):
     """Write receipts of all tickets that you have used, signed. Nothing of the boards is in it.
+    A board that says it is one of these gets its keys again with `flash --yes` only.
 
     Example:
 
@@ -30,7 +31,7 @@ def receipts(path, factor, passphrase, output, as_json):
     from host_tools.vault.sealed_file import SealedFile
 
     check_target(output, ".receipts", {path: "your sealed file"})
-    with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
+    with SealedFile.open(path, passphrase(), factor) as file:
         technician_file.check_kind(file)
         count = len(technician_file.uses(file))
         data = technician_file.signed_receipts(file, int(time.time()))

@@ -31,7 +31,7 @@ def status(path, factor, passphrase, card, as_json):
         check_target(card, ".card", {path: "your sealed file"})
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
         technician_file.check_kind(file)
-        told = {**fingerprints(file), "used": len(technician_file.uses(file))}
+        told = {**fingerprints(file), "used": len(technician_file.used_tickets(file))}
         data = technician_file.signed_card(file)
     if card:
         write_public(card, data)

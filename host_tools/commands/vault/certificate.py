@@ -27,7 +27,9 @@ _ROLES = click.Choice(["broker", "collector", "reader", "vault", "controller", "
               help="Where NAME.pem and NAME.key go, for their owner only.")  # fmt: skip
 @json_option
 def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
-    """Make a certificate and its key, which the vault does not keep. Example:
+    """Make a certificate and its key, which the vault does not keep.
+
+    NAME stands in it (CN), and `revoke certificate NAME` ends it.
 
     \b
     lamppost vault certificate city.vault collector-1 --role collector \\

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.core_dumps import forbid_core_dumps
 
 _PATH = click.Path(path_type=Path)
 _NO_TERMINAL = "a token with a PIN needs a person at a terminal"
@@ -53,10 +54,3 @@ def make_factor(key_file: Path | None, use_token: bool, options: str, label: str
     from host_tools.vault.factors import KeyFile
 
     return KeyFile(key_file, label)
-
-
-def forbid_core_dumps():
-    """A crash would write the keys to disk."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -7,7 +7,7 @@ import time
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.vault import VERBS, mix_days
+from host_tools.commands.vault import mix_days
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 _KINDS = click.Choice(["node", "ticket", "technician", "store", "reader", "certificate"])
@@ -51,7 +51,7 @@ def revoke(path, kind, name, factor, passphrase, as_json):
     if done.mixed:
         console.note(f"then: lamppost vault commands {path}, and lamppost send")
     console.note(f"and: lamppost vault broker {path}, and restart the broker")
-    if kind == "technician" and done.mixed and "rotate" in VERBS:
+    if kind == "technician" and done.mixed:
         console.note("who has a copy of a ticket can still be the node at the broker, and read "
                      f"its mix: lamppost vault rotate {path} {' '.join(done.mixed)}; once that is "
                      "done: lamppost vault mix")  # fmt: skip

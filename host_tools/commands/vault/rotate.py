@@ -2,6 +2,7 @@
 """`lamppost vault rotate`: new certificates for nodes that run."""
 
 import time
+from pathlib import Path
 
 import rich_click as click
 
@@ -15,33 +16,44 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @opening
 @click.option("--done", is_flag=True,
               help="The nodes have told that they use it: revoke those before.")  # fmt: skip
+@click.option("--from-store", "store_path", type=click.Path(path_type=Path), metavar="STORE",
+              help="With --done: only of nodes that have told so in this store (.sqlite), or a "
+                   "copy. Without NODE: of all that are under way.")  # fmt: skip
 @json_option
-def rotate(path, nodes, factor, passphrase, done, as_json):
+def rotate(path, nodes, factor, passphrase, done, store_path, as_json):
     """Give nodes new certificates and private keys while they run, and a mix.
 
     `lamppost vault commands` writes what brings them. The old ones serve until you say --done: do
     so for a node only once its health tells the new one (`lamppost read --quantity certificate`),
-    or it is locked out. Without NODE: which rotations are under way. Example:
+    or it is locked out; --from-store looks itself. Without NODE: which rotations are under way.
+    Example:
 
     \b
     lamppost vault rotate city.vault 0a1b2c3d4e --key-file /media/usb/city.key
-    lamppost vault rotate city.vault 0a1b2c3d4e --done \\
+    lamppost vault rotate city.vault --done --from-store home.sqlite \\
         --key-file /media/usb/city.key
     """
     from host_tools.city import rotate as rotation
+    from host_tools.city.grant import stores_of
     from host_tools.vault.sealed_file import SealedFile
 
-    if done and not nodes:
-        raise click.UsageError("--done: which nodes?")
-    with SealedFile.open(path, passphrase(), factor, read_only=not nodes) as file:
+    if store_path is not None and not done:
+        raise click.UsageError("--from-store goes with --done")
+    if done and not nodes and store_path is None:
+        raise click.UsageError("--done: which nodes? Name them, or give --from-store")
+    waiting, now_s = {}, int(time.time())
+    with SealedFile.open(path, passphrase(), factor, read_only=not (nodes or done)) as file:
         if done:
-            revoked = rotation.finish(file, nodes, int(time.time()))
+            if store_path is not None:
+                nodes, waiting = _proved(file, store_path, nodes, now_s)
+            revoked = rotation.finish(file, nodes, now_s) if nodes else {}
         elif nodes:
-            serials = rotation.rotate(file, nodes, int(time.time()))
+            serials = rotation.rotate(file, nodes, now_s)
+            stores = stores_of(file, nodes)
         else:
             serials = rotation.waiting(file)
     if done:
-        _show_done(path, revoked, as_json)
+        _show_done(path, revoked, waiting, as_json)
         return
     if as_json:
         console.result_json({"file": str(path), "certificates": serials})
@@ -50,17 +62,54 @@ def rotate(path, nodes, factor, passphrase, done, as_json):
         console.result(f"{node_id}: certificate {serial}" + ("" if nodes else " is under way"))
     if not serials:
         console.result("no rotation is under way")
-    if nodes:
-        console.note(f"next: lamppost vault update {path}, for each store")
-        console.note(f"then: lamppost vault commands {path}, and lamppost send")
-        console.note(f"once a node tells its new certificate: lamppost vault rotate {path} NODE "
-                     "--done")  # fmt: skip
+    elif nodes:
+        _show_next(path, serials, stores)
 
 
-def _show_done(path, revoked: dict, as_json: bool):
+def _proved(file, store_path, nodes, now_s: int) -> tuple[list, dict]:
+    """([nodes that have told the certificate under way], {each other: what it has told})"""
+    from host_tools.city import rotate as rotation
+    from host_tools.collector.read_store import StoreReader
+
+    with StoreReader(store_path) as store:
+        told = rotation.told(file, store, nodes, now_s)
+    return (
+        [node_id for node_id, one in told.items() if one.is_proved],
+        {node_id: one for node_id, one in told.items() if not one.is_proved},
+    )
+
+
+def _show_next(path, nodes, stores: list):
+    for store in stores:
+        console.note(f"next: lamppost vault update {path} --to {store} -o {store}.grant, and "
+                     "`lamppost keyring take` there")  # fmt: skip
+    target = f"{path.stem}.commands"
+    console.note(f"then: lamppost vault commands {path} -o {target}, and lamppost send {target}")
+    named = " ".join(f"--node {node_id}" for node_id in nodes)
+    console.note(f"look: lamppost read --quantity certificate {named}")
+    console.note(f"once they tell it: lamppost vault rotate {path} --done --from-store STORE, or "
+                 f"{' '.join(nodes)} --done")  # fmt: skip
+
+
+def _show_done(path, revoked: dict, waiting: dict, as_json: bool):
+    from host_tools.times import iso, short
+
     if as_json:
-        console.result_json({"file": str(path), "revoked": revoked})
+        console.result_json({"file": str(path), "revoked": revoked, "waiting": {
+            node_id: {"certificate": one.serial, "told": one.last,
+                      "told_at": None if one.end_s is None else iso(one.end_s)}
+            for node_id, one in waiting.items()
+        }})  # fmt: skip
         return
     for node_id, count in revoked.items():
-        console.result(f"{node_id}: {count} earlier certificates are revoked")
-    console.note(f"next: lamppost vault broker {path}, and restart the broker")
+        console.result(f"{node_id}: certificates before it that are revoked: {count}")
+    for node_id, one in waiting.items():
+        last = "nothing" if one.end_s is None else f"{one.last} at {short(one.end_s)} UTC"
+        console.result(f"{node_id}: certificate {one.serial} is under way; it told last: {last}")
+    if not revoked and not waiting:
+        console.result("no rotation is under way")
+    if revoked:
+        console.note(f"next: lamppost vault broker {path} -o FOLDER, and restart the broker")
+    if waiting:
+        console.note("the certificates before go on to serve; have the new one brought again: "
+                     f"lamppost vault commands {path}, and lamppost send")  # fmt: skip
