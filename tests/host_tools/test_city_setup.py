@@ -11,8 +11,8 @@ from host_tools.collector.keyring import Keyring
 from host_tools.errors import ToolError
 from host_tools.handover import cards
 from host_tools.provisioning.certificates import Authority
-from host_tools.provisioning.node_parts import read_parts
 from host_tools.provisioning.lms_tree import LmsTree
+from host_tools.provisioning.node_parts import read_parts
 from tests.host_tools.city_place import City, published, refused
 from tests.host_tools.vault_place import Place, argon2id  # noqa: F401
 
