@@ -258,7 +258,7 @@ class Node:
             if more:
                 return True
             self.keys.stepped = self._stale > 0
-        except OSError as err:
+        except (OSError, MemoryError) as err:  # tried again: nothing is lost by it
             say("keys", err)
         self._scrubber = None
         forget("device", "nvs_scrub")

@@ -2,7 +2,8 @@
 """AES-CCM (RFC 3610, NIST SP 800-38C) with a 13-byte nonce and a 16-byte tag.
 
 A stock ESP32 offers AES in ECB and CBC only. CCM runs at the speed of that C code: the tag is the
-last block of one zero-IV CBC call, the key stream one ECB call over all counter blocks.
+last block of one zero-IV CBC call, the key stream one ECB call over all counter blocks. Both write
+over their input, as memory is short.
 """
 
 import cryptolib
@@ -15,28 +16,44 @@ _CBC = 2
 _TAG = 16
 _NONCE = 13
 _ZERO_IV = bytes(16)
-
-
-def _padding(length: int) -> bytes:
-    return bytes(-length % 16)
+_PIECE = 64
 
 
 def _tag(key: bytes, nonce: bytes, aad: bytes, text: bytes) -> bytes:
+    head = 18 + len(aad)
+    head += -head % 16
+    blocks = bytearray(head + len(text) + -len(text) % 16)
     # B0 flags: AAD present (0x40), M = 16 → (16 - 2) / 2 << 3, L = 2 → L - 1.
-    blocks = b"\x79" + nonce + len(text).to_bytes(2, "big")
-    blocks += len(aad).to_bytes(2, "big") + aad + _padding(2 + len(aad))
-    blocks += text + _padding(len(text))
-    return cryptolib.aes(key, _CBC, _ZERO_IV).encrypt(blocks)[-16:]
+    blocks[0] = 0x79
+    blocks[1:14] = nonce
+    blocks[14:16] = len(text).to_bytes(2, "big")
+    blocks[16:18] = len(aad).to_bytes(2, "big")
+    blocks[18 : 18 + len(aad)] = aad
+    blocks[head : head + len(text)] = text
+    cryptolib.aes(key, _CBC, _ZERO_IV).encrypt(blocks, blocks)
+    return blocks[-16:]
 
 
-def _key_stream(key: bytes, nonce: bytes, length: int) -> bytes:
-    prefix = b"\x01" + nonce
-    blocks = b"".join([prefix + i.to_bytes(2, "big") for i in range((length + 31) // 16)])
-    return cryptolib.aes(key, _ECB).encrypt(blocks)
+def _key_stream(key: bytes, nonce: bytes, length: int) -> bytearray:
+    count = (length + 31) // 16
+    blocks = bytearray((b"\x01" + nonce + b"\0\0") * count)
+    for i in range(1, count):
+        blocks[16 * i + 14] = i >> 8
+        blocks[16 * i + 15] = i & 0xFF
+    cryptolib.aes(key, _ECB).encrypt(blocks, blocks)
+    return blocks
 
 
 def _xor(a: bytes, b: bytes) -> bytes:
     return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(len(a), "big")
+
+
+def _xor_into(stream: bytearray, text: bytes) -> bytes:
+    """text XOR the stream behind its first block, which it is written over."""
+    for at in range(0, len(text), _PIECE):  # as one number it would take five times its length
+        end = min(at + _PIECE, len(text))
+        stream[_TAG + at : _TAG + end] = _xor(text[at:end], stream[_TAG + at : _TAG + end])
+    return bytes(memoryview(stream)[_TAG : _TAG + len(text)])
 
 
 def _check(nonce: bytes, aad: bytes, length: int):
@@ -50,7 +67,7 @@ def encrypt(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
     tag = _tag(key, nonce, aad, plaintext)  # first: the heap has no room for its blocks and these
     stream = _key_stream(key, nonce, len(plaintext))
     tag = _xor(tag, stream[:_TAG])
-    return _xor(plaintext, stream[_TAG : _TAG + len(plaintext)]) + tag
+    return _xor_into(stream, plaintext) + tag
 
 
 def decrypt(key: bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
@@ -60,7 +77,7 @@ def decrypt(key: bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
     if length < 0:
         raise OpenError("too short")
     stream = _key_stream(key, nonce, length)
-    plaintext = _xor(ciphertext[:length], stream[_TAG : _TAG + length])
+    plaintext = _xor_into(stream, ciphertext[:length])
     tag = _xor(_tag(key, nonce, aad, plaintext), stream[:_TAG])
     if not equal(tag, ciphertext[length:]):
         raise OpenError("tag")
