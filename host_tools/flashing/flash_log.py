@@ -29,6 +29,7 @@ _MAC = re.compile(
 )
 _NODE_ID = r"[0-9a-hjkmnp-tv-z]{10}"
 _NODE = re.compile(rf"\bnode:? {_NODE_ID}\b")
+# An id has no mark of its own: words of ten such letters go, too; addresses stay.
 _ID = re.compile(rf"(?<![0-9A-Za-z])(?!0x[0-9a-f]{{8}}){_NODE_ID}(?![0-9A-Za-z])")
 _QUOTED = re.compile(r"(['\"])(?!/dev/)(?=[^'\"]*[/\\])[^'\"]*\1")
 _WORD = re.compile(r"[^\s'\"(),;]+?(?=[.:]*(?:[\s'\"(),;]|$))")
