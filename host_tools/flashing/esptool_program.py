@@ -27,7 +27,6 @@ class Esptool:
 
     def __init__(self, port: str, baud: int, chip: str = "auto", manual: bool = False):
         self.port = port
-        self._device = os.path.abspath(port) if os.path.exists(port) else port
         self.baud = baud
         self.chip = chip
         self.manual = manual
@@ -47,8 +46,9 @@ class Esptool:
         failed. after: what becomes of the board (esptool's --after); program: esptool, or its
         sister espefuse."""
         before = "no-reset" if self.manual else "default-reset"
+        port = os.path.abspath(self.port) if os.path.exists(self.port) else self.port
         command = [
-            sys.executable, "-P", "-m", program, "--chip", self.chip, "--port", self._device,
+            sys.executable, "-P", "-m", program, "--chip", self.chip, "--port", port,
             "--baud", str(self.baud), "--before", before,
             "--after", "no-reset" if self.manual else after, *args,
         ]  # fmt: skip

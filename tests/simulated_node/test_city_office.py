@@ -44,9 +44,11 @@ class Office(City):
             with file.change("know a node", {}):
                 row = NODE, ROOT, START_S // DAY_S, "air", "active"
                 file.db.execute("INSERT INTO nodes VALUES (?, ?, ?, ?, ?)", row)
+        self._add_store(self.folder / "first.json")  # whose collector the simulated city has
         for name, role, more, target in (
             ("broker", "broker", ("--host", "localhost"), self.folder / "broker"),
-            ("sender", "vault", (), self.tls), (COLLECTOR, "collector", (), self.tls),
+            ("sender", "vault", (), self.tls),
+            (COLLECTOR, "collector", ("--store", "first"), self.tls),
         ):  # fmt: skip
             self.vault("certificate", name, "--role", role, *more, "-o", target)
         return self
@@ -55,13 +57,17 @@ class Office(City):
         self.vault("setup", "--name", "office", "--broker", "localhost:8883", "--sntp", "time",
                    "--policy-key", policy_key, "-o", self.folder / "city.office")  # fmt: skip
 
+    def _add_store(self, keyring, name="first"):
+        card = self.folder / f"{name}.card"
+        self.ok("keyring", "init", keyring, "--name", name, "--office",
+                self.folder / "city.office", "-o", card)  # fmt: skip
+        self.vault("store", "add", card)
+
     def meet(self, simulated):
         """The simulated city is there: its policy key, its store."""
         self.simulated = simulated
         self._set_up(simulated.plan.folder / "signer")
-        self.ok("keyring", "init", self.home, "--name", "home", "--office",
-                self.folder / "city.office", "-o", self.folder / "home.card")  # fmt: skip
-        self.vault("store", "add", self.folder / "home.card")
+        self._add_store(self.home, "home")
         self._know_the_ticket(self.publish(1))
 
     def publish(self, version: int):

@@ -215,6 +215,7 @@ class Board:
             publisher=nothing(receipts=0), watchdog=nothing(feed=lambda: None), keys=self.keys,
             make_scrub=app._make_scrub, boots=Boots(), renewal=self.renewal,
             quantities=["co2_ppm", *HEALTH], random_below=lambda limit: 0,
+            identity=None,  # it has no link
         )  # fmt: skip
 
     def run_to(self, until_s: int, each_s: int = EACH_S):
