@@ -85,7 +85,10 @@ def _publish(client, answers, messages: list, where: str, within_s: float) -> Se
         while nodes and len(under_way) < _NODES_AT_ONCE:
             node_id = nodes.popleft()
             message = waiting[node_id].popleft()
-            under_way[client.publish(f"lp/{node_id}/down", message, qos=1).mid] = node_id
+            mid = client.publish(f"lp/{node_id}/down", message, qos=1).mid
+            if mid in under_way:  # ids come round after 65,535
+                raise ToolError(f"{where}: left a command without an answer", _LEFT)
+            under_way[mid] = node_id
         try:
             mid, reason = answers.get(timeout=within_s)
         except queue.Empty:

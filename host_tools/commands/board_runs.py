@@ -29,15 +29,26 @@ def check_chip(image, name: str, board: dict):
 
 
 def each(runs: list, do: Callable) -> list[dict]:
-    """What do(run) gives for each; when it is interrupted all are stopped."""
+    """What do(run) gives for each; when it is interrupted all are stopped. What nobody foresaw
+    fails one board: what a board says is not ours."""
     with ThreadPoolExecutor(len(runs)) as pool:
-        futures = [pool.submit(do, run) for run in runs]
+        futures = [pool.submit(_alone, do, run) for run in runs]
         try:
             return [future.result() for future in futures]
         except BaseException:
             for run in runs:
                 run.stop()
             raise
+
+
+def _alone(do: Callable, run) -> dict:
+    try:
+        return do(run)
+    except Exception as err:
+        words = getattr(err, "strerror", None) or f"nobody foresaw this: {type(err).__name__}"
+        hint = "run the command again for this board; when it stays so, put the board aside"
+        run.result.update(state="failed", error=f"{run.port}: {words}", hint=hint)
+        return run.result
 
 
 def run_all(runs: list, log) -> list[dict]:

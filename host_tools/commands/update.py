@@ -74,6 +74,7 @@ def update(
         tell(results)
         for result in results:
             if result.get("removed"):
-                console.note(f"{result['port']}: no part of a node, and removed: "
-                             + ", ".join(result["removed"]))  # fmt: skip
+                names = [" ".join(name.split()) for name in result["removed"]]
+                told = f"{result['port']}: no part of a node, and removed: "
+                console.note(told + ", ".join(names))
     return 0 if all(result["state"] in GOOD for result in results) else 1

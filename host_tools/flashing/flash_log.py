@@ -23,9 +23,15 @@ from host_tools.errors import ToolError
 
 LIMIT_BYTES = 1024 * 1024  # beyond it the older half goes
 _TEXT_CHARACTERS = 2000
-_MAC = re.compile(r"\b(?:[0-9A-Fa-f]{2}[:-]){3,5}((?:[0-9A-Fa-f]{2}[:-]){2}[0-9A-Fa-f]{2})\b")
-_NODE = re.compile(r"\bnode:? [0-9a-hjkmnp-tv-z]{10}\b")
-_QUOTED = re.compile(r"(['\"])(?!/dev/)[^'\"]*[/\\][^'\"]*\1")
+_MAC = re.compile(
+    r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[:-]){3,5}"
+    r"((?:[0-9A-Fa-f]{2}[:-]){2}[0-9A-Fa-f]{2})(?![0-9A-Fa-f])"
+)
+_NODE_ID = r"[0-9a-hjkmnp-tv-z]{10}"
+_NODE = re.compile(rf"\bnode:? {_NODE_ID}\b")
+# An id has no mark of its own: words of ten such letters go, too; addresses stay.
+_ID = re.compile(rf"(?<![0-9A-Za-z])(?!0x[0-9a-f]{{8}}){_NODE_ID}(?![0-9A-Za-z])")
+_QUOTED = re.compile(r"(['\"])(?!/dev/)(?=[^'\"]*[/\\])[^'\"]*\1")
 _WORD = re.compile(r"[^\s'\"(),;]+?(?=[.:]*(?:[\s'\"(),;]|$))")
 _PORT = re.compile(r"/dev/(?:tty|cu\.|pts/|fd/|serial/)[\w./:-]*|\w+://[\w.:-]+")
 _KEY = re.compile(r"[0-9A-Fa-f]{16}|[\w+/-]{24}")
@@ -37,6 +43,8 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     the end is left."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "<hidden>")
+    if len(text) > 2 * _TEXT_CHARACTERS:  # the patterns take longer than the text is long
+        _, _, text = text[-2 * _TEXT_CHARACTERS :].partition(" ")  # half a word looks like none
     text = _NODE.sub("node <id>", _MAC.sub(r"\1", text))
     text = _WORD.sub(_redact_word, _QUOTED.sub("<file>", text))
     return text[-_TEXT_CHARACTERS:]
@@ -48,7 +56,7 @@ def _redact_word(found: re.Match) -> str:
         return word
     if _KEY.search(word):
         return "<hidden>"
-    return "<file>" if _FILE.search(word) else word
+    return "<file>" if _FILE.search(word) else _ID.sub("<id>", word)
 
 
 class FlashLog:
@@ -100,7 +108,8 @@ def log_path() -> Path:
 
 
 def _append(path: Path, entries: list[dict]):
-    data = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
+    data = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    data = data.encode(errors="replace")  # what was typed may be no UTF-8
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with os.fdopen(fd, "r+b") as file:

@@ -3,7 +3,9 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 
+import cbor2
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +22,10 @@ from node.drivers.registry import PARTS
 _FILES = ("config.json", "board.json", "kit.json", "policy", "policy.key", "ca.der", "node.der",
           "node.key.der")  # fmt: skip
 _OURS = (CONFIG, "node/", "boot.py", "main.py")
-_DAMAGED = LookupError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm, ToolError
+_DAMAGED = (LookupError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm, ToolError,
+            cbor2.CBORError, RecursionError, MemoryError)  # fmt: skip
+_MOST_ENTRIES, _MOST_FOLDERS_DEEP = 2000, 8  # of a file system; a node has a tenth of that
+_FOLDER = 2  # littlefs: LFS_TYPE_DIR
 _TICKET = "flash it with the node's ticket or parts: lamppost flash"
 
 
@@ -52,18 +57,33 @@ class NodeOnFlash:
 def read_node(partition: bytes, board: dict, port: str) -> NodeOnFlash:
     """What lies there, checked: damaged files would be written anew as if they were whole. board:
     the content of board.json. ToolError when it is no whole node, or one of another board."""
-    files, copy = _read_files(partition), find_copy(partition)
-    copy_at, configuration = copy or (
-        None, {name: data for name, data in files.items() if name.startswith(CONFIG)}
-    )  # fmt: skip
-    node = NodeOnFlash(files, configuration, copy_at)
     try:
-        wrong = _what_is_wrong({name: configuration[CONFIG + name] for name in _FILES}, board)
+        node = _find_node(partition)
+        lp = {name: node.configuration[CONFIG + name] for name in _FILES}
+        wrong = _what_is_wrong(lp, board)
     except _DAMAGED:
         wrong = "its configuration cannot be read"
     if wrong:
         raise ToolError(f"{port}: {wrong}", _TICKET)
     return node
+
+
+def _find_node(partition: bytes) -> NodeOnFlash:
+    """One of _DAMAGED when there is a copy that is none of a configuration: who had the board in
+    hand may have put code in it, which would be written anew."""
+    files, copy = _read_files(partition), find_copy(partition)
+    if copy is None:
+        lp = {name: data for name, data in files.items() if name.startswith(CONFIG)}
+        return NodeOnFlash(files, lp, None)
+    copy_at, configuration = copy
+    if not isinstance(configuration, dict):
+        raise ValueError
+    for name, data in configuration.items():
+        if not (isinstance(name, str) and name.startswith(CONFIG) and isinstance(data, bytes)):
+            raise ValueError
+        if not {"", ".", ".."}.isdisjoint(name.split("/")):
+            raise ValueError
+    return NodeOnFlash(files, configuration, copy_at)
 
 
 def _what_is_wrong(lp: dict[str, bytes], board: dict) -> str:
@@ -93,14 +113,33 @@ def _read_files(partition: bytes) -> dict[str, bytes]:
         prog_size=32, lookahead_size=32, mount=False,
     )  # fmt: skip
     fs.context.buffer[:] = partition
-    found = {}
     try:
         fs.mount()
-        for folder, _, names in fs.walk("/"):
-            for name in names:
-                path = f"{folder.rstrip('/')}/{name}"
-                with fs.open(path, "rb") as file:
-                    found[path.removeprefix("/")] = file.read()
+        found = {}
+        for path in _paths(fs, len(partition)):
+            with fs.open(path, "rb") as file:
+                found[path] = file.read()
     except (LittleFSError, OSError, ValueError):
         return {}
     return found
+
+
+def _paths(fs: LittleFS, most_bytes: int) -> Iterator[str]:
+    """Of its files. ValueError when it says that it has more than there can be: a folder may
+    contain itself, and a file say any size."""
+    folders, count, left_bytes = [""], 0, most_bytes
+    while folders:
+        folder = folders.pop()
+        if folder.count("/") > _MOST_FOLDERS_DEEP:
+            raise ValueError("too deep")
+        for entry in fs.scandir("/" + folder):
+            count += 1
+            if count > _MOST_ENTRIES:
+                raise ValueError("too many files")
+            if entry.type == _FOLDER:
+                folders.append(f"{folder}{entry.name}/")
+                continue
+            left_bytes -= entry.size
+            if left_bytes < 0:
+                raise ValueError("too large")
+            yield folder + entry.name

@@ -6,7 +6,7 @@ look() ─▶ chip, MAC, node, what is to be read ─▶ (a person says yes) ─
 
 An erase is a command that the flash chip says it has done; worn sectors may not. So nothing counts
 as gone that was not read as gone: the table and the partitions that hold a node's keys, code and
-data, or the whole flash where there is no table that says where they are.
+data, or the whole flash where there is no table that says where all of them are.
 """
 
 import dataclasses
@@ -135,9 +135,10 @@ class WipeBoard:
 
 
 def _places(found: FoundBoard, full: bool) -> list[Place]:
-    if full or not is_node(found.rows):
+    secret = {NVS_LABEL, CODE, OURS}
+    labels = {row.label for row in found.rows or ()}
+    if full or not secret <= labels:
         return [Place("the whole flash", 0, found.flash_kib * 1024)]
-    secret = (NVS_LABEL, CODE, OURS)
     rows = [Place(row.label, row.at, row.size) for row in found.rows if row.label in secret]
     return [Place("table", TABLE_AT, TABLE_BYTES), *rows]
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Writes stickers: all of them, or no file at all."""
 
-import contextlib
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from host_tools.errors import ToolError
@@ -40,26 +42,39 @@ def write_stickers(
     if form == "pdf":
         write_public(target, pdf(drawings))
         return [target]
-    files = [target]
-    if not target.suffix:
-        files = [target / f"{sticker.node_id}.svg" for sticker in stickers]
-        _make_folder(target)
-    written = []
+    if target.suffix:
+        (drawing,) = drawings
+        write_public(target, svg(drawing))
+        return [target]
+    files = [target / f"{sticker.node_id}.svg" for sticker in stickers]
+    fresh = _make_folder(target)
     try:
         for path, drawing in zip(files, drawings, strict=True):
-            write_public(path, svg(drawing))
-            written.append(path)
-    except BaseException:
-        for path in written:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        raise
+            write_public(fresh / path.name, svg(drawing))
+        _move(fresh, files)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return files
 
 
-def _make_folder(folder: Path):
+def _move(fresh: Path, files: list[Path]):
+    """Older ones of these names are replaced, when none is in the way."""
+    for path in files:
+        if path.is_dir():
+            raise ToolError(f"{path}: a folder is in the way", "take another folder")
+    for path in files:
+        try:
+            os.replace(fresh / path.name, path)
+        except OSError as err:
+            hint = "have that mended, then run the command again"
+            raise ToolError(f"{path}: {err.strerror}", hint) from err
+
+
+def _make_folder(folder: Path) -> Path:
+    """Makes it, and in it a new one, which it returns."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(".partial", ".", folder))
     except OSError as err:
         hint = "several nodes are a file each: give a folder with -o, and --format svg"
         raise ToolError(f"{folder}: {err.strerror}", hint) from err

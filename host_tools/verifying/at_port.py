@@ -53,8 +53,9 @@ class _Said:
         line = line.strip()
         self._lines += bool(line)
         self._test.feed(line)
-        if line.startswith("status "):
-            self.counts = {name: int(count) for name, count in _COUNT.findall(line)}
+        counts = {name: int(count) for name, count in _COUNT.findall(line)}
+        if line.startswith("status ") and "waiting" in counts:  # the last: the line was not cut
+            self.counts = counts
 
     def dead(self) -> str:
         return self._test.dead

@@ -3,6 +3,7 @@
 to their node."""
 
 import contextlib
+import itertools
 import json
 import queue
 import shutil
@@ -10,6 +11,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -17,7 +19,10 @@ from cryptography import x509
 from paho.mqtt.enums import CallbackAPIVersion
 
 from host_tools import console
+from host_tools.city.send import _publish
+from host_tools.city.send import send as give
 from host_tools.collector.tls_probe import mutual_tls
+from host_tools.errors import ToolError
 from host_tools.handover import command_file
 from host_tools.provisioning.certificates import Authority
 from simulator.world.broker_rules import mosquitto_acl
@@ -157,6 +162,37 @@ def test_each_node_gets_its_commands_in_order_and_none_behind_a_lost_one(
     assert tried.count(nodes[1]) == 1  # and not the later ones, for which it may be there
     assert [client.heard.get(timeout=10).payload for _ in wanted] == wanted
     client.end()
+
+
+def test_ids_of_packets_come_round(city, broker, monkeypatch):
+    """What became of one is not taken for what became of another that had its id before."""
+    address, ids = broker(), itertools.cycle(range(1, 20))
+    monkeypatch.setattr(mqtt.Client, "_mid_generate", lambda client: next(ids))
+    node = city.parts[0].ticket.node_id
+    Client(city, address, node, f"lp/{node}/down").end()
+    lost = ["0000000000", "0000000001", "0000000002"]
+    messages = [(one, b"x") for one in lost] + [(node, b"x")] * 100
+    tls = [city.folder / "tls" / name for name in ("ca.pem", "sender.pem", "sender.key")]
+    done = give(messages, ("localhost", address[1]), *tls)
+    assert done.count == 100 and sorted(done.not_kept) == lost
+
+
+def test_an_id_that_comes_round_before_its_answer_ends_it():
+    class Silent:
+        """A connection to a broker that answers all but the first."""
+
+        def __init__(self):
+            self.answers, self._ids = queue.SimpleQueue(), itertools.cycle(range(1, 20))
+
+        def publish(self, topic, message, qos):
+            mid = next(self._ids)
+            if "first" not in topic:
+                self.answers.put((mid, SimpleNamespace(value=0)))
+            return SimpleNamespace(mid=mid)
+
+    client, messages = Silent(), [("first", b"x")] + [("second", b"x")] * 100
+    with pytest.raises(ToolError, match="without an answer"):
+        _publish(client, client.answers, messages, "broker", 1)
 
 
 def test_what_the_rules_refuse_is_not_sent(city, broker):

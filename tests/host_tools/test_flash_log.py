@@ -5,6 +5,7 @@ import base64
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,11 @@ def entries(path) -> list[dict]:
     ("~/keys, ../x and anna.technician", "<file>, <file> and <file>"),
     ("the board is node 0a1b2c3d4e, with other", "the board is node <id>, with other"),
     ("node: 0a1b2c3d4e, kit air: its certificate", "node <id>, kit air: its certificate"),
+    ("k7x2m9qw4t was lost", "<id> was lost"),
+    ("nodes k7x2m9qw4t, 0a1b2c3d4e.", "nodes <id>, <id>."),
+    ("usb-JTAG_24:58:7C:0A:0B:0C-if00", "usb-JTAG_0A:0B:0C-if00"),
+    ("/dev/serial/by-id/usb-Espressif_24:58:7C:0A:0B:0C-if00: gone",
+     "/dev/serial/by-id/usb-Espressif_0A:0B:0C-if00: gone"),
     ("the network Kiosk 9", "the network <hidden>"),
     ("seal 00112233445566778899aabbccddeeff", "seal <hidden>"),
     ("MII" + "Bx/+" * 10 + "==", "<hidden>"),
@@ -59,6 +65,28 @@ def test_what_helps_is_left(text):
        st.sampled_from([bytes.hex, lambda one: base64.b64encode(one).decode()]))  # fmt: skip
 def test_no_key_gets_in_however_it_is_written(key, around, form):
     assert form(key).strip("=") not in redact(around.format(form(key)))
+
+
+def test_a_long_text_takes_no_longer_than_a_short_one():
+    """The patterns take the square of it; what is far beyond what is kept is not searched."""
+
+    def took_s(text: str) -> float:
+        begun_s = time.process_time()
+        assert len(redact(text)) <= 2000
+        return time.process_time() - begun_s
+
+    for piece in ("a/", ". .", "..", "a b/"):
+        short_s = max(took_s("'" + piece * 1000 + "x"), 0.002)
+        assert took_s("'" + piece * 50_000 + "x") < 50 * short_s, piece
+    assert redact("nobody " + "and so on " * 1000 + "the end").endswith("and so on the end")
+
+
+def test_what_is_no_utf_8_is_noted_all_the_same(state):
+    told = []
+    with pytest.raises(ToolError), FlashLog("flash", told.append, board="b\udcff"):
+        raise ToolError("no board b\udcff", "see boards")
+    (entry,) = entries(state)
+    assert (entry["board"], entry["error"]) == ("b?", "no board b?") and told == [f"log: {state}"]
 
 
 def test_it_is_for_its_owner_and_tells_where_it_is(state):

@@ -256,6 +256,14 @@ def test_a_folder_that_cannot_be_filled_is_left_as_it_was(prepared, tmp_path):
     (folder / f"{OTHER}.svg").mkdir(parents=True)  # so the second cannot be written
     refused(*label(NODE, OTHER, "-o", folder, "--format", "svg", *words))
     assert [path.name for path in folder.iterdir()] == [f"{OTHER}.svg"]
+    (folder / f"{NODE}.svg").write_text("of last year")
+    refused(*label(NODE, OTHER, "-o", folder, "--format", "svg", *words))
+    assert (folder / f"{NODE}.svg").read_text() == "of last year"
+    assert len(list(folder.iterdir())) == 2
+    (folder / f"{OTHER}.svg").rmdir()
+    lamppost(*label(NODE, OTHER, "-o", folder, "--format", "svg", *words))
+    assert sorted(path.name for path in folder.iterdir()) == [f"{OTHER}.svg", f"{NODE}.svg"]
+    assert "<svg" in (folder / f"{NODE}.svg").read_text()
 
 
 def test_sizes():

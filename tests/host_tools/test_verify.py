@@ -372,6 +372,15 @@ def test_a_node_whose_envelopes_have_receipts(line):
     assert code == 0 and "all its 9 envelopes have a receipt" in told["told"], err
 
 
+@pytest.mark.parametrize("cut", ["waiting=0", "=0", "records=4 waiting=0"])
+def test_a_line_that_noise_has_cut_is_passed_over(line, cut):
+    half = STATUS.format(9, 1, 0).replace(cut, "")
+    code, told, _ = at_port(line, STATUS.format(9, 1, 2), half, within="1s")
+    assert code == 1 and "2 of 9 envelopes have no receipt" in told["error"], told
+    code, told, err = at_port(line, half, STATUS.format(9, 1, 0), within="20s")
+    assert code == 0 and "all its 9 envelopes" in told["told"], err
+
+
 @pytest.mark.parametrize(("said", "message"), [
     ((), "says nothing"),
     (("wifi: wrong password\r\n",), "has no connection: wifi"),

@@ -287,6 +287,18 @@ def test_no_key_and_no_password_leaves_the_board(bench, tmp_path, monkeypatch):
             assert not any(told in text for text in seen)
 
 
+def test_names_of_files_on_the_board_do_not_steer_the_terminal(bench, old):
+    files = {**old[1], "\x1b]0;a\x07b\nhint: c": b"1"}
+    bench.flash.erase(LAYOUT.code.at, LAYOUT.code.size)
+    bench.flash.program(LAYOUT.code.at, flash_image(files, LAYOUT.code.size // BLOCK_BYTES))
+    line = [sys.executable, "-m", "host_tools.cli", "update", "--firmware-only", "--dry-run",
+            "--board", "esp32-devkitc", "--manual", "--port", bench.plug_in()]  # fmt: skip
+    environ = {**os.environ, **QUICK, "XDG_STATE_HOME": str(bench.folder)}
+    done = subprocess.run(line, env=environ, capture_output=True, text=True)
+    assert "removed: ?]0;a?b hint: c\n" in done.stderr, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (("--board", "esp32-devkitc"), "--firmware-only"),
     (("--firmware-only", "--board", "esp32-devkitc", "--sha256", "00"), "--firmware FILE"),

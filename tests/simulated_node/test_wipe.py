@@ -12,7 +12,8 @@ import time
 import pytest
 
 from host_tools.flashing.prepared_nodes import PreparedNodes
-from host_tools.flashing.wipe_board import WipeBoard, WipePlan
+from host_tools.flashing.probe import FoundBoard
+from host_tools.flashing.wipe_board import Place, WipeBoard, WipePlan, _places
 from tests.simulated_node.test_flash_board import LAYOUT, MIB, Bench, canaries
 
 PLACES = ["table", "nvs", "vfs", "lpdata"]
@@ -75,6 +76,15 @@ def test_the_whole_flash_is_read_where_nothing_says_what_is_where(node, tmp_path
         small.close()
     assert result["proved"] == [{"name": "the whole flash", "at": 0, "size": MIB}]
     assert small.content().count(0xFF) == MIB
+
+
+@pytest.mark.parametrize("missing", ["nvs", "vfs", "lpdata"])
+def test_the_whole_flash_is_read_where_the_table_does_not_name_all(missing):
+    rows = tuple(row for row in LAYOUT.rows if row.label != missing)
+    found = FoundBoard("esp32", "", "", 4096, [], rows)
+    assert _places(found, False) == [Place("the whole flash", 0, 4 * MIB)]
+    found = FoundBoard("esp32", "", "", 4096, [], LAYOUT.rows)
+    assert [place.name for place in _places(found, False)] == PLACES
 
 
 @pytest.mark.parametrize("row", [LAYOUT.nvs, LAYOUT.code, LAYOUT.data], ids=lambda row: row.label)
