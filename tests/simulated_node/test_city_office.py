@@ -44,9 +44,13 @@ class Office(City):
             with file.change("know a node", {}):
                 row = NODE, ROOT, START_S // DAY_S, "air", "active"
                 file.db.execute("INSERT INTO nodes VALUES (?, ?, ?, ?, ?)", row)
+        self.ok("keyring", "init", self.folder / "early.json", "--name", "early", "--office",
+                self.folder / "city.office", "-o", self.folder / "early.card")  # fmt: skip
+        self.vault("store", "add", self.folder / "early.card")
         for name, role, more, target in (
             ("broker", "broker", ("--host", "localhost"), self.folder / "broker"),
-            ("sender", "vault", (), self.tls), (COLLECTOR, "collector", (), self.tls),
+            ("sender", "vault", (), self.tls),
+            (COLLECTOR, "collector", ("--store", "early"), self.tls),
         ):  # fmt: skip
             self.vault("certificate", name, "--role", role, *more, "-o", target)
         return self
