@@ -5,16 +5,22 @@ run() ends in a reset. What comes back all the same is code that cannot be loade
 for a minute, which spares the flash a boot count each second, and starts again.
 """
 
+import time
+
 import machine
 import micropython
 
-micropython.kbd_intr(-1)  # MicroPython has let Ctrl-C through again for this file
+try:
+    micropython.kbd_intr(-1)  # MicroPython has let Ctrl-C through again for this file
+    time.sleep_ms(1)  # a Ctrl-C that was quicker is raised here, and dropped
+except KeyboardInterrupt:
+    pass
 try:
     from node.app import run
 
     run()
 except Exception as err:  # of loading code, before any key is read
     print("main: " + type(err).__name__ + ": " + str(err))
-except (KeyboardInterrupt, SystemExit):  # a Ctrl-C that was quicker than the first line
+except (KeyboardInterrupt, SystemExit):
     pass
 machine.deepsleep(60_000)

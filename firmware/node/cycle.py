@@ -308,19 +308,20 @@ class Node:
             self.link.poll(0)
             self.publisher.step(now_ms)
             self.link.tick()
-            if self.link.turn == _NEW:
-                raise LinkError("a new certificate")
             if self.publisher.receipts != self._receipts:  # only a receipt shows that all is well
                 self._receipts = self.publisher.receipts
                 self._certificate = self.link.serial
                 self._backoff_ms = _RECONNECT_MIN_MS
                 self.boots.reached()
+            if self.link.turn == _NEW:  # last: such a receipt came under the one before
+                raise LinkError("a new certificate")
         except (LinkError, OutboxError, OSError) as err:
             self._drop(err)
 
     def _drop(self, err):
         say("link", err)
         self.link.close()
+        self._receipts = self.publisher.receipts  # what comes next comes under the next one
         if self.link.turn is not None:  # there is another certificate
             try:
                 self.link.rarely("identity", err)

@@ -137,6 +137,14 @@ def _commands_of(file: SealedFile, node_id: str) -> list[list]:
     return [cbor2.loads(fields) for (fields,) in file.db.execute(query, (node_id,))]
 
 
+def alive(file: SealedFile, node_id: str, verb: str, now_s: int) -> list[list]:
+    """[[argument, …]] of a node's commands of this verb that may still be of use."""
+    query = "SELECT fields FROM commands WHERE node = ? AND until_s > ? AND number < ?"
+    rows = file.db.execute(query, (node_id, now_s, _NUMBERS))
+    found = [cbor2.loads(fields) for (fields,) in rows]
+    return [arguments for what, *arguments in found if what == verb]
+
+
 def queued(file: SealedFile, now_s: int) -> list[Queued]:
     """All commands that may still be of use, each node's by rising number. A mix whose epoch has
     begun is none: the node would refuse it. Mixes beyond what a node lets wait are held until

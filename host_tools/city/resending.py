@@ -7,13 +7,12 @@ know, so every node is asked.
 """
 
 from host_tools.city import grant, mixing
+from host_tools.city.store_tells import LOG_BYTES
 from host_tools.city.vault_keys import check_kind
-from host_tools.collector.read_store import StoreReader
 from host_tools.errors import ToolError
 from host_tools.provisioning.command import NUMBER_END
 from host_tools.vault.sealed_file import SealedFile
 
-LOG_BYTES = 4
 _USEFUL_S = 90 * 86_400  # who was away for longer is asked anew
 
 
@@ -33,15 +32,14 @@ def resend(file: SealedFile, wanted: dict[str, tuple[bytes, int]], now_s: int):
             mixing.queue(file, node_id, now_s, now_s + _USEFUL_S, "resend", log, first)
 
 
-def from_store(file: SealedFile, store: StoreReader, nodes: tuple[str, ...] = ()):
+def from_store(file: SealedFile, known: dict, nodes: tuple[str, ...] = ()):
     """({node: (its newest outbox, the first number that is not settled)}, [nodes of which the
-    store has heard nothing]); nodes: all that are active when there are none. ToolError for one
-    that is not."""
+    store has heard nothing]); known: that store's outboxes (store_tells.py); nodes: all that are
+    active when there are none. ToolError for one that is not."""
     check_kind(file)
     query = "SELECT id FROM nodes WHERE state = 'active' ORDER BY id"
     chosen = nodes or [node_id for (node_id,) in file.db.execute(query)]
     for node_id in nodes:
         grant.check_active(file, node_id)
-    known = store.outboxes()
     unheard = [node_id for node_id in chosen if node_id not in known]
     return {node_id: known[node_id] for node_id in chosen if node_id in known}, unheard

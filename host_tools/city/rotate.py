@@ -11,8 +11,9 @@ under way, of a window that ended after rotate(). What a node told earlier prove
 an earlier one of the same serial, as a node goes back to the certificate before when the new one
 fails it.
 
-A serial tells a node's certificates apart, 0 the one of its ticket. It also rises by the clock: a
-vault that was restored from a backup must not give one again, which the node would pass over.
+A serial tells a node's certificates apart, 0 the one of its ticket. It also rises by the clock,
+every 2 hours from the node's second day on: a vault that was restored from a backup must not give
+one again, which the node would pass over. It can within these 2 hours, or on the first day.
 """
 
 import dataclasses
@@ -24,13 +25,12 @@ from host_tools import chained_log
 from host_tools.city import mixing
 from host_tools.city.grant import check_active
 from host_tools.city.vault_keys import authority_of, check_kind, note_certificate
-from host_tools.collector.read_store import StoreReader
 from host_tools.errors import ToolError
 from host_tools.provisioning.certificates import Identity
-from host_tools.provisioning.command import CERTIFICATE_BYTES, certificate_parts
+from host_tools.provisioning.command import CERTIFICATE_BYTES, SERIAL_END, certificate_parts
 from host_tools.vault.sealed_file import SealedFile
 
-_SERIAL_END = 1 << 16  # of `certificate` in a node's health
+_PERIOD_S = 7200  # serials of 16 bits last for 14 years
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def rotate(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, i
     for node_id in sorted(set(node_ids)):
         day0 = check_active(file, node_id)
         _check_ended(file, node_id)
-        serials[node_id] = _next_serial(file, node_id, now_s // mixing.DAY_S - day0)
+        serials[node_id] = _next_serial(file, node_id, now_s - (day0 + 1) * mixing.DAY_S)
     authority = authority_of(file)
     with file.change("rotate", {"nodes": serials}):
         for node_id, serial in serials.items():
@@ -85,20 +85,21 @@ def finish(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, i
     return revoked
 
 
-def told(file: SealedFile, store: StoreReader, nodes, now_s: int) -> dict[str, Told]:
-    """What the store has heard of these nodes since their rotation, or the day before it; without
-    nodes: of all whose rotation is under way. ToolError when one has none under way. A window that
-    ends after `now_s` is of a clock that was wrong, and does not count."""
+def told(file: SealedFile, certificates: dict, nodes=()) -> dict[str, Told]:
+    """What a store has heard of these nodes since their rotation, or the day before it; without
+    nodes: of all whose rotation is under way. certificates: of that store (store_tells.py).
+    ToolError when one has none under way."""
     under_way = waiting(file)
     chosen = sorted(set(nodes)) or list(under_way)
     _check_under_way(file, chosen, under_way)
     if not chosen:
         return {}
     issued_s = _issued_s(file, chosen)
-    newest = _newest(store, chosen, min(issued_s.values()) - mixing.DAY_S, now_s)
     found = {}
     for node_id in chosen:
-        serial, (end_s, last) = under_way[node_id], newest.get(node_id, (None, None))
+        serial, (end_s, last) = under_way[node_id], certificates.get(node_id, (0, None))
+        if end_s <= issued_s[node_id] - mixing.DAY_S:
+            end_s = last = None
         is_proved = last == serial and end_s > issued_s[node_id]
         found[node_id] = Told(serial, last, end_s, is_proved)
     return found
@@ -143,17 +144,6 @@ def _issued_s(file: SealedFile, nodes: list[str]) -> dict[str, int]:
     return found
 
 
-def _newest(store: StoreReader, nodes: list[str], since_s: int, now_s: int) -> dict:
-    """{node: (when the window ended, which certificate it told)}"""
-    found = {}
-    for one in store.series(nodes, ["certificate"], since_s):
-        if (one.statistic, one.resolution) == ("last", 1):  # no other is a serial
-            ends = [(start_s + one.window_s, v) for start_s, v in one.points if v is not None]
-            ends = [end for end in ends if end[0] <= now_s]
-            found[one.node_id] = max([found.get(one.node_id, (0, 0)), *ends])
-    return {node_id: end for node_id, end in found.items() if end[0]}
-
-
 def _check_ended(file: SealedFile, node_id: str):
     serial = waiting(file).get(node_id)
     if serial is not None:
@@ -164,11 +154,12 @@ def _check_ended(file: SealedFile, node_id: str):
         raise ToolError(f"a rotation of node {node_id} is under way: certificate {serial}", hint)
 
 
-def _next_serial(file: SealedFile, node_id: str, epoch: int) -> int:
+def _next_serial(file: SealedFile, node_id: str, age_s: int) -> int:
+    """age_s: since the node's second day began."""
     query = "SELECT max(serial) FROM rotations WHERE node = ?"
     last = file.db.execute(query, (node_id,)).fetchone()[0] or 0
-    serial = max(last + 1, epoch)
-    if serial >= _SERIAL_END:
+    serial = max(last + 1, age_s // _PERIOD_S)
+    if serial >= SERIAL_END:
         raise ToolError(f"node {node_id} can have no more certificates", "install it anew")
     return serial
 

@@ -95,9 +95,8 @@ def _newest(file: SealedFile, node_id: str) -> Policy:
 
 
 def _queue(file: SealedFile, node_id: str, rules: Policy, key: bytes, now_s: int):
-    had = policies.policies_of(file, node_id)
-    known = {stream for policy in had for stream in roots.masked_streams(policy)}
-    fresh = [stream for stream in roots.masked_streams(rules) if stream not in known]
+    on_its_way = {stream for stream, _ in mixing.alive(file, node_id, "mask", now_s)}
+    fresh = [stream for stream in roots.masked_streams(rules) if stream not in on_its_way]
     row = node_id, rules.digest, key
     file.db.execute("INSERT INTO sent_policies VALUES (?, ?, ?)", row)
     roots.queue_trees(file, node_id, fresh, now_s, rules.until_s)

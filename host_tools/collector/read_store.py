@@ -200,14 +200,6 @@ class StoreReader:
             if not nodes or node_id in nodes
         ]
 
-    def outboxes(self) -> dict[str, tuple[bytes, int]]:
-        """{node: (the outbox that was heard last, the first number that is not settled)}"""
-        rows = self._db.execute("SELECT node, log, floor, stored FROM log ORDER BY heard")
-        return {
-            node_id: (log, Numbers(floor, json.loads(stored)).upto() + 1)
-            for node_id, log, floor, stored in rows
-        }
-
     def refused(self, nodes=(), since_s: int | None = None) -> list[tuple]:
         """[(time_s, node, topic, reason, size)], oldest first."""
         where, values = _where({"node": nodes}, "time_s", since_s)

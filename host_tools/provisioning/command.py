@@ -17,6 +17,7 @@ from node.pipeline import envelope
 
 NUMBER_END = 1 << 32
 _PART_BYTES = 320  # a node takes packets of 512 bytes
+SERIAL_END = 1 << 16  # of a certificate, as a node takes them
 CERTIFICATE_BYTES = 1394  # with its key: firmware/node/link/identity.py
 
 
@@ -68,7 +69,7 @@ def policy_parts(key: bytes, node_id: str, signed: bytes) -> list[bytes]:
 def certificate_parts(key: bytes, node_id: str, serial: int, content: bytes) -> list[bytes]:
     """The messages that bring a node a new certificate; content: CBOR [certificate, its private
     key], both DER. serial: above that of each one before, or the node passes over it."""
-    if not 0 < serial < NUMBER_END or len(content) > CERTIFICATE_BYTES:
+    if not 0 < serial < SERIAL_END or len(content) > CERTIFICATE_BYTES:
         raise ValueError("not the serial of a certificate to come, or too long for a node")
     return _parts(key, node_id, ["certificate", serial], content)
 

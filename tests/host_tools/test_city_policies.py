@@ -8,6 +8,7 @@ import time
 import cbor2
 import pytest
 
+from host_tools.city import mixing
 from host_tools.collector.keyring import Keyring
 from host_tools.handover.command_file import read_commands
 from host_tools.policy.signed import PublishedPolicy
@@ -301,6 +302,32 @@ def test_trees_that_it_masks_come_before_it(city):
     write(city, "3.policy", **version(3), **{f"_{STREAMS}": streams})
     city.vault("policy", node_id, "--policy", city.folder / "3.policy")
     assert [verb for _, verb, _ in commands(city, ticket)].count("mask") == 1  # a tree is for good
+
+
+def test_a_tree_whose_command_has_ended_comes_again_with_the_next_policy(city):
+    """The node may have got none of them: it was away, or nothing was sent."""
+    node_id = city.ids[0]
+    ticket, fields = city.tickets_of[node_id], cbor2.loads(published()[0].rules)
+    number = fields[STREAMS][0][0]
+    streams = [
+        [*one[:3], ["count", "sum"], *one[4:], []] if one[0] == number else one
+        for one in fields[STREAMS]
+    ]
+    path = city.folder / "masked.policy"
+    for high, is_again in ((2, False), (3, True)):
+        write(city, path.name, **version(high), **{f"_{STREAMS}": streams})
+        if is_again:
+            _end_masks(city, node_id)
+            assert "mask" not in [verb for _, verb, _ in commands(city, ticket)]
+        city.vault("policy", node_id, "--policy", path)
+        verbs = [verb for _, verb, _ in commands(city, ticket)]
+        assert verbs.count("mask") == 1 and verbs.index("mask") < verbs.index("policy")
+
+
+def _end_masks(city, node_id: str):
+    """As if 30 days had passed."""
+    with city.open() as file, file.change("test", {}):
+        mixing.withdraw(file, node_id, "mask")
 
 
 def test_a_mix_that_was_refused_is_forgotten_and_not_what_was_queued_behind_it(city):

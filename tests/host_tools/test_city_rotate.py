@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """host_tools/city/rotate.py: new certificates for nodes that run, and when those before end."""
 
+import shutil
 import time
 import types
 
@@ -9,9 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from host_tools.city import rotate
+from host_tools.city import rotate, store_tells
 from host_tools.collector.keyring import Keyring
-from host_tools.collector.read_store import StoreReader
 from host_tools.collector.store import Store
 from host_tools.errors import ToolError
 from host_tools.handover.command_file import read_commands
@@ -141,13 +141,43 @@ def test_a_serial_also_rises_by_the_clock(city):
     """So a vault from a backup gives none again that the node has."""
     node = city.parts[0].ticket.node_id
     with city.open() as file:
-        now_s = int(time.time())
-        assert rotate.rotate(file, [node], now_s + 30 * DAY_S) == {node: 30}
+        now_s, day0 = int(time.time()), city.parts[0].ticket.day0
+        in_use = (now_s + 30 * DAY_S - (day0 + 1) * DAY_S) // (2 * HOUR_S)
+        assert rotate.rotate(file, [node], now_s + 30 * DAY_S) == {node: in_use}
         rotate.finish(file, [node], now_s + 30 * DAY_S)
-        assert rotate.rotate(file, [node], now_s) == {node: 31}
+        assert rotate.rotate(file, [node], now_s) == {node: in_use + 1}
         rotate.finish(file, [node], now_s)
+        last_s = (day0 + 1) * DAY_S + ((1 << 16) - 1) * 2 * HOUR_S
+        assert last_s > now_s + 14 * 366 * DAY_S
+        assert rotate.rotate(file, [node], last_s) == {node: (1 << 16) - 1}
+        rotate.finish(file, [node], last_s)
         with pytest.raises(ToolError, match="no more certificates"):
             rotate.rotate(file, [node], now_s + 70_000 * DAY_S)
+
+
+def test_a_vault_that_was_restored_on_the_same_day_gives_no_serial_again(city, tmp_path):
+    node = city.parts[0].ticket.node_id
+    shutil.copy(city.path, tmp_path / "backup")
+    at_s = (city.parts[0].ticket.day0 + 5) * DAY_S
+    with city.open() as file:
+        lost = rotate.rotate(file, [node], at_s)[node]
+    shutil.copy(tmp_path / "backup", city.path)
+    with city.open() as file:
+        assert rotate.rotate(file, [node], at_s + 2 * HOUR_S)[node] > lost
+
+
+def test_its_parts_come_before_what_a_node_may_start_anew_for(city):
+    """A node forgets the parts that it has when it starts anew, as after its first tree."""
+    node = city.parts[0].ticket.node_id
+    city.vault("rotate", node)
+    path = city.folder / "a.commands"
+    city.vault("commands", "-o", path)
+    key = city.parts[0].ticket.command
+    numbers = [
+        ref.open_down(key, node, "command", message)[0]
+        for to, message in read_commands(path) if to == node
+    ]  # fmt: skip
+    assert numbers[0] == 0 and numbers[-1] > 0 and numbers == sorted(numbers)
 
 
 def test_of_several_nodes_all_or_none(city):
@@ -218,13 +248,13 @@ def test_a_store_says_whose_rotation_may_end(city, monkeypatch):
     set_clock(monkeypatch, later_s - 1)
     told = city.vault(*done)  # by this machine's clock it has not ended
     assert (told["revoked"], told["waiting"][first]) == ({}, before)
-    with city.open(read_only=True) as file, StoreReader(telling.path) as store:
-        seen = rotate.told(file, store, (), later_s)
+    with city.open(read_only=True) as file:
+        seen = rotate.told(file, store_tells.certificates(telling.path, later_s))
     assert [seen[node].is_proved for node in (first, second)] == [True, False]
     set_clock(monkeypatch, later_s)
     words = "vault", *done[:1], city.path, *done[1:], *city.opening()
     code, out, _ = lamppost(*words)
-    assert code == 0 and f"{first}: 1 earlier certificates are revoked" in out
+    assert code == 0 and f"{first}: certificates before it that are revoked: 1" in out
     assert f"{second}: certificate 1 is under way; it told last: nothing" in out
     assert city.vault("rotate")["certificates"] == {second: 1}
     provisioned = {parts.ticket.node_id: parts.identity.certificate for parts in city.parts}
@@ -246,13 +276,13 @@ def test_what_it_told_last_counts(city):
         for hour, serial, proves in ((1, 1, True), (2, None, True), (3, 0, False), (4, 1, True)):
             now_s = NOW_S + hour * HOUR_S
             telling.tell(node, serial, now_s)
-            with StoreReader(telling.path) as store:
-                one = rotate.told(file, store, [node], now_s)[node]
+            told = store_tells.certificates(telling.path, now_s)
+            one = rotate.told(file, told, [node])[node]
             assert (hour, one.is_proved) == (hour, proves)
         assert (one.serial, one.last, one.end_s) == (1, 1, now_s)
         telling.tell(node, 0, now_s + HOUR_S)
-        with StoreReader(telling.path) as store:  # by a clock that was ahead
-            assert rotate.told(file, store, [node], now_s)[node].is_proved
+        told = store_tells.certificates(telling.path, now_s)  # the last is of a clock ahead
+        assert rotate.told(file, told, [node])[node].is_proved
 
 
 def test_what_a_store_cannot_be_asked(city):

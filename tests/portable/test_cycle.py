@@ -564,6 +564,29 @@ class TestCycle(unittest.TestCase):
         told = [records[0][2] for records, _ in self.outbox.kept if records]
         self.assertEqual(told, [4, 5])
 
+    def test_a_receipt_under_the_certificate_before_does_not_tell_the_next_one(self):
+        """Also when it comes at the end of the link that the next one takes the place of."""
+        for dropped in (False, True):
+            self.setUp()
+            self.run_until(5000)
+            self.link.serial, self.link.rarely = 4, self.use_next
+            self.publisher.receipts += 1
+            self.link.turn = -1  # the parts of another have come, just after the receipt
+            self.link.refuse = LinkError("closed") if dropped else None
+            self.node.step()
+            self.link.refuse = None
+            told = self.node._certificate
+            self.assertEqual((told, self.link.serial), (0 if dropped else 4, 5))
+            self.run_until(60_000)
+            self.assertTrue(self.link.connected)
+            self.assertEqual(self.node._certificate, told)
+            self.publisher.receipts += 1
+            self.run_until(70_000)
+            self.assertEqual(self.node._certificate, 5)
+
+    def use_next(self, name, err):
+        self.link.serial, self.link.turn = 5, 0
+
     def test_where_there_is_another_certificate_it_is_told_why_the_link_ended(self):
         self.link.refuse = LinkError("tls", -0x7780)
         self.run_until(2000)

@@ -154,7 +154,7 @@ class TestNewIdentity(Case):
     def test_what_is_no_part_is_refused(self):
         whole = parts(CONTENT["second"], 1, 1000)[0]
         for arguments in (
-            [], whole[:-1], whole + [0], [0] + whole[1:], [1 << 32] + whole[1:],
+            [], whole[:-1], whole + [0], [0] + whole[1:], [1 << 16] + whole[1:],
             [True] + whole[1:], [1, whole[1][1:]] + whole[2:], [1, whole[1], 10] + whole[3:],
             [1, whole[1], 1395, 0, b"x"], whole[:3] + [-1, b"x"], whole[:3] + [0, b""],
             whole[:3] + ["0", b"x"], whole[:4] + ["x"],
@@ -165,6 +165,20 @@ class TestNewIdentity(Case):
             except CommandError as err:
                 self.assertEqual(err.args[0], FORM)
             self.uses("provisioned", 0, None)
+
+    def test_a_part_is_long_or_the_last(self):
+        """So few that are short cannot fill the memory, and no serial uses up all."""
+        for size, at in ((63, 0), (1, 0), (63, 100), (1, 8)):
+            whole = parts(CONTENT["second"], 1)[0]
+            arguments = whole[:3] + [at, bytes(size)]
+            with self.assertRaises(CommandError):
+                self.part(arguments)
+        with self.assertRaises(CommandError):
+            self.part(parts(CONTENT["second"], 1 << 16)[0])
+        self.assertTrue(getattr(self.link, "arriving", None) is None)
+        for arguments in parts(CONTENT["second"], (1 << 16) - 1, 64):
+            self.part(arguments)
+        self.uses("second", 65_535, 0)
 
     def test_what_is_no_certificate_is_refused_and_the_one_before_goes_on(self):
         pair = cbor.decode(CONTENT["second"])

@@ -32,7 +32,7 @@ LEAVES = {"forget", "errors", "cbor"}
 # Modules of the board, and the only files that may touch them. boot.py and main.py work without
 # the node's code: a board whose code cannot be loaded is reached all the same.
 ONLY = {
-    "time": ["device/clock.py", "boot.py"],
+    "time": ["device/clock.py", "boot.py", "main.py"],
     "machine": [
         "boot.py", "main.py",
         "device/analog_input.py", "device/clock.py", "device/hardware.py",

@@ -16,6 +16,7 @@ from host_tools.errors import ToolError
 from host_tools.flashing import maintenance
 from host_tools.micropython_path import micropython_path
 from tests.bench.flash_image import flash_content, write_flash
+from tests.bench.mqtt import ROOT
 from tests.simulated_node.serial_board import (
     RunningBoard,
     made_node,
@@ -47,6 +48,17 @@ if cause == machine.HARD_RESET:
 print("all causes")
 while True:
     time.sleep_ms(1000)
+"""
+MAIN = ROOT / "firmware" / "main.py"
+CTRL_C_CAME = """
+import micropython
+shut = micropython.kbd_intr
+def kbd_intr(character):
+    micropython.kbd_intr = shut
+    shut(character)
+    print("shut off")
+    raise KeyboardInterrupt
+micropython.kbd_intr = kbd_intr
 """
 
 
@@ -123,6 +135,16 @@ def test_sleep_watchdog_and_reset_by_software_open_no_window(board_of):
         text += heard(line, b"", b"\x03\x03\x04")
     assert re.findall(rb"began by (\d)", text) == [b"1", b"4", b"3", b"2", b"5"], text
     assert text.count(b"maintenance: ") == 1 and b">>>" not in text, text
+
+
+def test_a_ctrl_c_as_main_begins_is_dropped(board_of):
+    """MicroPython lets it through at each file anew; it is raised once main.py has shut it off."""
+    with board_of(20, main=CTRL_C_CAME + MAIN.read_text()) as board, open_line(board) as line:
+        restart(line)
+        text = heard(line, b"samples=")
+    for wrong in (b"main: ", b">>>", b"KeyboardInterrupt"):
+        assert wrong not in text, text
+    assert text.count(b"shut off") == 1, text
 
 
 @pytest.mark.parametrize("broken", ["node/app.mpy", "node/device/boots.mpy", "node/__init__.mpy"])

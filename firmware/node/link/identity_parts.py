@@ -15,8 +15,9 @@ from node.errors import CommandError
 
 NEW = -1  # as identity.py has it
 LENGTH_MAX = 1394  # of what identity.py keeps, without its head
-_SERIAL_END = 1 << 32
+_SERIAL_END = 1 << 16  # as `certificate` in a node's health
 _TAG_BYTES = 8
+_PART_MIN = 64  # but for the last: each costs an entry in RAM
 _FORM = 1  # why a part is refused: firmware/README.md
 
 
@@ -41,6 +42,8 @@ def _checked(arguments: list):
         raise CommandError(_FORM, "not a part of a certificate")
     serial, tag, length, at, part = arguments
     is_whole = 0 < serial < _SERIAL_END and len(tag) == _TAG_BYTES
-    if not (is_whole and at >= 0 and part and at + len(part) <= length <= LENGTH_MAX):
+    end = at + len(part)
+    is_long = len(part) >= _PART_MIN or (part and end == length)
+    if not (is_whole and at >= 0 and is_long and end <= length <= LENGTH_MAX):
         raise CommandError(_FORM, "not a part of a certificate")
     return (serial, tag, length), at, part

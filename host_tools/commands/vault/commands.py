@@ -41,7 +41,8 @@ def commands(path, factor, passphrase, output, as_json):
         check_kind(file)
         file.check_clock()
         queued = mixing.queued(file, now_s)
-        found = mixing.messages(file, now_s) + rotate.messages(file)
+        # First what has no number: a node may start anew for a tree, and would forget such parts.
+        found = rotate.messages(file) + mixing.messages(file, now_s)
         far = mixing.far_ahead(file, {one.node_id for one in queued}, now_s)
     going = [one.until_s for one in queued if one.verb == "mix" and not one.is_held]
     write_derived(output, command_file.encode(found, min(going, default=None)))

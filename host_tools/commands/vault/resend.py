@@ -32,20 +32,19 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
     lamppost vault resend city.vault --from-store home.sqlite \\
         --key-file /media/usb/city.key
     """
-    from host_tools.city import resending
-    from host_tools.collector.read_store import StoreReader
+    from host_tools.city import resending, store_tells
     from host_tools.vault.sealed_file import SealedFile
 
     by_hand = log_hex is not None and first is not None and len(nodes) == 1
     if (store_path is None) != by_hand or (store_path and (log_hex or first)):
         raise click.UsageError("give --from-store; or one NODE with --log and --from")
     unheard = []
+    known = store_tells.outboxes(store_path) if store_path else {}  # before the vault is opened
     with SealedFile.open(path, passphrase(), factor) as file:
         if store_path is None:
             wanted = {nodes[0]: (_log(log_hex), first)}
         else:
-            with StoreReader(store_path) as store:
-                wanted, unheard = resending.from_store(file, store, nodes)
+            wanted, unheard = resending.from_store(file, known, nodes)
         if wanted:
             resending.resend(file, wanted, int(time.time()))
     for node_id in unheard:
@@ -60,7 +59,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
 
 
 def _log(text: str) -> bytes:
-    from host_tools.city.resending import LOG_BYTES
+    from host_tools.city.store_tells import LOG_BYTES
 
     try:
         log = bytes.fromhex(text)

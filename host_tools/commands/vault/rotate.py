@@ -34,6 +34,7 @@ def rotate(path, nodes, factor, passphrase, done, store_path, as_json):
         --key-file /media/usb/city.key
     """
     from host_tools.city import rotate as rotation
+    from host_tools.city import store_tells
     from host_tools.city.grant import stores_of
     from host_tools.vault.sealed_file import SealedFile
 
@@ -41,11 +42,13 @@ def rotate(path, nodes, factor, passphrase, done, store_path, as_json):
         raise click.UsageError("--from-store goes with --done")
     if done and not nodes and store_path is None:
         raise click.UsageError("--done: which nodes? Name them, or give --from-store")
-    waiting, now_s = {}, int(time.time())
+    waiting, now_s, certificates = {}, int(time.time()), {}
+    if store_path is not None:
+        certificates = store_tells.certificates(store_path, now_s)  # before the vault is opened
     with SealedFile.open(path, passphrase(), factor, read_only=not (nodes or done)) as file:
         if done:
             if store_path is not None:
-                nodes, waiting = _proved(file, store_path, nodes, now_s)
+                nodes, waiting = _proved(file, certificates, nodes)
             revoked = rotation.finish(file, nodes, now_s) if nodes else {}
         elif nodes:
             serials = rotation.rotate(file, nodes, now_s)
@@ -66,13 +69,11 @@ def rotate(path, nodes, factor, passphrase, done, store_path, as_json):
         _show_next(path, serials, stores)
 
 
-def _proved(file, store_path, nodes, now_s: int) -> tuple[list, dict]:
+def _proved(file, certificates: dict, nodes) -> tuple[list, dict]:
     """([nodes that have told the certificate under way], {each other: what it has told})"""
     from host_tools.city import rotate as rotation
-    from host_tools.collector.read_store import StoreReader
 
-    with StoreReader(store_path) as store:
-        told = rotation.told(file, store, nodes, now_s)
+    told = rotation.told(file, certificates, nodes)
     return (
         [node_id for node_id, one in told.items() if one.is_proved],
         {node_id: one for node_id, one in told.items() if not one.is_proved},
