@@ -111,6 +111,22 @@ def test_nodes_that_are_active_are_let_in_and_told(city, broker):
             client.end()
 
 
+def test_it_speaks_no_tls_1_3_for_which_nodes_have_no_suites(city, broker):
+    address, tls = broker(), city.folder / "tls"
+    name = city.parts[0].ticket.node_id
+    paths = tls / "ca.pem", tls / f"{name}.pem", tls / f"{name}.key"
+    context = mutual_tls(*paths, "localhost")
+    context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    with (
+        socket.create_connection(address, 10) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as wrapped,
+    ):
+        assert wrapped.version() == "TLSv1.2"
+    head = (city.folder / "broker" / "mosquitto.conf").read_text()
+    folder = city.folder / "broker"
+    assert f"OPENSSL_CONF={folder}/openssl.cnf mosquitto -c {folder}/mosquitto.conf" in head
+
+
 def send(city, address, *more) -> tuple[int, dict, str]:
     path = city.folder / "b.commands"
     city.vault("commands", "-o", path)
@@ -238,7 +254,7 @@ def test_the_place_on_the_brokers_machine(city, tmp_path):
                  "persistence_location /var/lib/mosquitto/"):  # fmt: skip
         assert line in lines
     told = city.vault("broker", "-o", tmp_path)  # as after each accept and revoke
-    assert sorted(told["files"]) == ["acl", "ca.pem", "crl.pem"]
+    assert sorted(told["files"]) == ["acl", "ca.pem", "crl.pem", "openssl.cnf"]
     assert (tmp_path / "mosquitto.conf").read_text().splitlines() == lines
     city.vault("broker", "-o", tmp_path, "--state", "/srv")
     assert "listener 8883" in (tmp_path / "mosquitto.conf").read_text()

@@ -17,7 +17,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
               help="Let in nodes whose tickets are out, so that their self-test ends well. What "
                    "they send opens when their receipts are accepted.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
-              help="Where mosquitto.conf, acl, crl.pem and ca.pem go.")  # fmt: skip
+              help="Where mosquitto.conf, openssl.cnf, acl, crl.pem and ca.pem go.")  # fmt: skip
 @click.option("--at", metavar="DIR",
               help="Where they will lie on the broker's machine, beside its certificate and key. "
                    "Default: where -o says.")  # fmt: skip
@@ -37,7 +37,8 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     """Write what a mosquitto needs: its settings, who may do what, who is revoked.
 
     Write it after each accept and revoke, and restart the broker, which runs with that one
-    mosquitto.conf. That file stays as it is, when it is there, unless --at, --name, --port,
+    mosquitto.conf, and with OPENSSL_CONF naming openssl.cnf, or no node whose TLS knows 1.3 gets
+    in: the head of mosquitto.conf says how. That file stays as it is, when it is there, unless --at, --name, --port,
     --state or --user is given. The list is good for 400 days; an older one shuts everybody out.
     Example:
 
@@ -45,7 +46,7 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     lamppost vault broker city.vault -o /etc/mosquitto/city \\
         --key-file /media/usb/city.key
     """
-    from host_tools.city.broker_config import FILE, BrokerPlace
+    from host_tools.city.broker_config import FILE, OPENSSL_FILE, BrokerPlace, openssl_config
     from host_tools.city.broker_files import broker_files
     from host_tools.city.vault_keys import check_kind, place_of
     from host_tools.errors import ToolError
@@ -64,6 +65,7 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
         if not (yes or _is_agreed(file)):
             return 1
         made = broker_files(file, int(time.time()), with_issued)
+        made[OPENSSL_FILE] = openssl_config()
         if told or not (output / FILE).exists():
             usual = {"at": str(output.resolve()), "port": place_of(file)[0][1]}
             made[FILE] = BrokerPlace(**{**usual, **told}).config()
