@@ -166,7 +166,7 @@ def test_a_policy_comes_and_a_store_that_was_set_back_is_whole_again(tmp_path, m
     with city_broker(office) as (_, port):
         plan = Plan(
             kits=choose_kits(["air"], None), for_s=END_S, folder=tmp_path / "city",
-            start=START_S, broker=f"localhost:{port}", tls_dir=office.tls,
+            start=START_S, broker=f"localhost:{port}", tls_dir=office.tls, interpreter="micropython",
         )  # fmt: skip
         with CityRun(plan) as city:
             city.start()
