@@ -2,9 +2,9 @@
 """What a mosquitto is told so that what nodes need holds: who has no certificate of this city is
 shut out, and what waits for a node that is away is kept, also through a restart.
 
-One whole file, as mosquitto refuses to be told a thing twice: it runs with this one alone. Only the
-highest version of TLS, which nodes need, it cannot be told: that is in openssl.cnf beside it, which
-the environment names.
+One whole file, as mosquitto refuses to be told a thing twice: it runs with this one alone. The
+highest version of TLS, which nodes need limited, is in openssl.cnf beside it, as only OpenSSL can
+be told, by its environment.
 """
 
 import dataclasses

@@ -427,3 +427,25 @@ def test_a_key_that_others_can_read_is_not_used(city):
             "--tls-dir", city.folder / "tls")  # fmt: skip
     (city.folder / "tls" / "sender-3.key").chmod(0o640)
     assert "sender-3.key can be read by others" in refused(*send)
+
+
+def test_a_technicians_reader_looks_and_ends_with_them(city, broker):
+    city.vault("certificate", "bob-2", "--role", "reader", "--technician", "bob", "-o",
+               city.folder / "tls")  # fmt: skip
+    make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls", "bob-3"
+    assert "--technician is for a reader" in refused(
+        *make, "--role", "collector", "--store", "home", "--technician", "bob", code=2
+    )
+    assert "in the place of --store" in refused(
+        *make, "--role", "reader", "--store", "home", "--technician", "bob", code=2
+    )
+    assert "no technician eve" in refused(*make, "--role", "reader", "--technician", "eve")
+    (row,) = [one for one in city.vault("certificates")["certificates"] if one["name"] == "bob-2"]
+    assert (row["role"], row["owner"], row["revoked_s"]) == ("reader", "bob", None)
+    assert handshake(city, broker(), "bob-2") is None
+    acl = (city.folder / "broker" / "acl").read_text()
+    assert "lp/+/down" not in acl.split("user bob-2\n")[1].split("user ")[0]
+    assert city.vault("revoke", "technician", "bob")["certificates"] == 1
+    assert "revoked" in handshake(city, broker(), "bob-2")
+    _, out, _ = lamppost("vault", "certificates", city.path, *city.opening())
+    assert "bob-2" in out and "reader" in out

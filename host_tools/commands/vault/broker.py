@@ -38,9 +38,9 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
 
     Write it after each accept and revoke, and restart the broker, which runs with that one
     mosquitto.conf, and with OPENSSL_CONF naming openssl.cnf, or no node whose TLS knows 1.3 gets
-    in: the head of mosquitto.conf says how. That file stays as it is, when it is there, unless --at, --name, --port,
-    --state or --user is given. The list is good for 400 days; an older one shuts everybody out.
-    Example:
+    in: the head of mosquitto.conf says how. That file stays as
+    it is, when it is there, unless --at, --name, --port, --state or --user is given. The list is
+    good for 400 days; an older one shuts everybody out. Example:
 
     \b
     lamppost vault broker city.vault -o /etc/mosquitto/city \\
