@@ -143,7 +143,8 @@ def _level(city, quantity: str, at_s: int, step_s: int) -> int:
 def _plain(policy, street: Street) -> list[Message]:
     """The same as JSON: what is counted as it passes, levels when a window ends."""
     sent = [
-        Message(at_s, _json_size({"count": total})) for total, at_s in enumerate(street.passing, 1)
+        Message(at_s, _json_size({"count": total}))
+        for total, at_s in enumerate(street.passing, 1)
     ]
     levels = {s.quantity for s in policy.streams if s.number < _HEALTH} - set(_COUNTED)
     span_s = min(policy.windows_s)

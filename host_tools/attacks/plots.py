@@ -120,11 +120,8 @@ def _averaging(result: Result):
 
 def _night(result: Result):
     details = result.details
-    figure, axes = _axes(
-        "was one person there tonight?",
-        "others who passed, known to who guesses",
-        "share of right guesses",
-    )
+    figure, axes = _axes("was one person there tonight?",
+                         "others who passed, known to who guesses", "share of right guesses")
     for kind, said, colour, marker in (
         ("without", "raw counts", _BAD, "o"),
         ("k only", f"k = {details['k']}, no noise", _OTHER, "^"),

@@ -366,9 +366,11 @@ def test_both_certificates_of_a_name_end(city):
 def test_nodes_whose_tickets_are_out(city):
     waiting = next(n for n, row in city.nodes().items() if row["state"] == "issued")
     folder = city.folder / "more"
-    city.vault("broker", "-o", folder)
+    assert city.vault("broker", "-o", folder)["shut_out"] == 1
     assert waiting not in (folder / "acl").read_text()
-    city.vault("broker", "--with-issued", "-o", folder)
+    _, _, err = lamppost("vault", "broker", city.path, *city.opening(), "-o", folder)
+    assert "1 issued nodes are shut out" in err and f"--with-issued -o {folder}" in err
+    assert city.vault("broker", "--with-issued", "-o", folder)["shut_out"] == 0
     assert waiting in (folder / "acl").read_text()
 
 

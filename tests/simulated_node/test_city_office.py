@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A node, its store and a city's office with its vault, over a mosquitto that runs with the file
-which that vault writes, started as its README says: a new policy comes to the store and then to the node, and is in force from
-midnight on; a store that is set back to a backup gets again what the node still holds."""
+which that vault writes, started as its README says: a new policy comes to the store and then to
+the node, and is in force from midnight on; a store that is set back to a backup gets again what
+the node still holds."""
 
 import contextlib
 import shutil
