@@ -11,18 +11,18 @@ a lock beside it keeps their changes apart.
 import contextlib
 import dataclasses
 import json
-import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.errors import ToolError
 from host_tools.policy.signed import check_signature
-from host_tools.private_file import remove_leftovers, write_private
+from host_tools.private_file import read_private, remove_leftovers, write_private
 from host_tools.provisioning.seal_chain import EPOCH_MAX, MIX_BYTES, seal_at
 from host_tools.provisioning.ticket import Ticket
 from host_tools.vault.file_lock import turn
+
+_MOST_BYTES = 256 << 20  # some hundred thousand nodes
 
 
 @dataclasses.dataclass(repr=False)  # no key in a log or a traceback
@@ -185,10 +185,9 @@ class Keyring:
         return info.st_ino, info.st_mtime_ns, info.st_size
 
     def _read(self) -> dict[str, NodeKeys]:
-        if os.name == "posix" and stat.S_IMODE(self.path.stat().st_mode) & 0o077:
-            raise ToolError(f"{self.path} can be read by others", f"chmod 600 {self.path}")
+        data = read_private(self.path, _MOST_BYTES)
         try:
-            content = json.loads(self.path.read_text())
+            content = json.loads(data)
             policies = {
                 digest: KeptPolicy(bytes.fromhex(kept["rules"]), bytes.fromhex(kept["terms"]))
                 for digest, kept in content["policies"].items()
@@ -204,8 +203,6 @@ class Keyring:
                 )
                 for node_id, item in content["nodes"].items()
             }
-        except OSError as err:
-            raise ToolError(f"{self.path}: {err.strerror}", "check the path") from err
         except (ValueError, KeyError, TypeError, AttributeError, ToolError):
             hint = "restore it from a backup, or provision the nodes again"
             raise ToolError(f"{self.path} is not a keyring", hint) from None

@@ -8,7 +8,6 @@ import dataclasses
 import hmac
 import json
 import os
-import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -18,10 +17,11 @@ from host_tools.collector.keyring import GrantedKeys, Keyring, NodeKeys
 from host_tools.errors import ToolError
 from host_tools.handover.cards import Office, Store
 from host_tools.handover.grants import Grant, read_grant
-from host_tools.private_file import write_private
+from host_tools.private_file import read_private, write_private
 from host_tools.vault.file_lock import turn
 
 _FORMAT = "lp1 store key"
+_MOST_BYTES = 1 << 16
 _TAG_DIGITS = 32
 
 
@@ -61,15 +61,9 @@ def make_store_key(keyring: Path, name: str, office: Office) -> StoreKey:
 def read_store_key(keyring: Path) -> StoreKey:
     """ToolError when there is none, or others can read it."""
     path, found = key_path(keyring), None
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ToolError(f"{path} can be read by others", f"chmod 600 {path}")
-        text = path.read_text()
-    except OSError as err:
-        hint = "make it: lamppost keyring init"
-        raise ToolError(f"{path}: {err.strerror}", hint) from err
+    data = read_private(path, _MOST_BYTES, "make it: lamppost keyring init")
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        item = json.loads(text)
+        item = json.loads(data)
         office = Office(item["office"], bytes.fromhex(item["office_key"]))
         secret = bytes.fromhex(item["secret"])
         if item["format"] == _FORMAT and len(secret) == 32:

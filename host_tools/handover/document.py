@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from host_tools.errors import ToolError
+from host_tools.private_file import read_bounded
 
 SIGNATURE_BYTES = 64
 MOST_BYTES = 64 << 20
@@ -73,14 +74,7 @@ def check_signature(data: bytes, public: bytes, name: str, whose: str):
 
 def read(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """ToolError when it cannot be read, or is larger than such a document can be."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(most_bytes + 1)
-    except OSError as err:
-        raise ToolError(f"{path}: {err.strerror}", "check the path") from err
-    if len(data) > most_bytes:
-        raise ToolError(f"{path} is too large", "check the path")
-    return data
+    return read_bounded(path, most_bytes)
 
 
 OFFICE, TECHNICIAN, STORE = "lp1 office", "lp1 technician", "lp1 store"

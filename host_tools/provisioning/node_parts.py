@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 
 from host_tools.errors import ToolError
 from host_tools.policy.signed import check_signature, rules_of
-from host_tools.private_file import write_private
+from host_tools.private_file import read_bounded, write_private
 from host_tools.provisioning.certificates import Identity
 from host_tools.provisioning.kit import check_kit, node_kit
 from host_tools.provisioning.ticket import Ticket, is_node_id
@@ -153,7 +153,6 @@ def read_parts(path: Path) -> NodeParts:
         if path.stat().st_mode & 0o077:
             message = f"{path} holds keys, and others than its owner can read it"
             raise ToolError(message, f"chmod 600 {path}")
-        data = path.read_bytes()
     except OSError as err:
         raise ToolError(f"{path}: {err.strerror}", "check the path") from err
-    return decode_parts(data, str(path))
+    return decode_parts(read_bounded(path, MOST_BYTES), str(path))

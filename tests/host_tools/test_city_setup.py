@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """`lamppost vault setup`, cards, and the keys of a store: what is refused, and what is kept."""
 
+import os
 import shutil
 
 import pytest
 from cryptography import x509
 
+from host_tools.collector.keyring import Keyring
+from host_tools.errors import ToolError
 from host_tools.handover import cards
 from host_tools.provisioning.certificates import Authority
 from host_tools.provisioning.lms_tree import LmsTree
+from host_tools.provisioning.node_parts import read_parts
 from tests.host_tools.city_place import City, published, refused
 from tests.host_tools.vault_place import Place, argon2id  # noqa: F401
 
@@ -123,6 +127,18 @@ def test_cards_that_are_none(city):
     refused("vault", "store", "add", city.path, store, *city.opening())
     store.write_bytes(cards.Store("a/b", bytes(range(32))).encode())
     refused("vault", "store", "add", city.path, store, *city.opening())
+
+
+def test_a_pipe_is_no_card_and_no_vault(city):
+    """Nobody writes into it: it is not waited for."""
+    pipe = city.folder / "pipe.card"
+    os.mkfifo(pipe, 0o600)
+    assert "is no file" in refused("vault", "store", "add", city.path, pipe, *city.opening())
+    assert "is no file" in refused("vault", "status", pipe)
+    for read, path in ((Keyring, city.home), (read_parts, city.folder / "0000000000.parts")):
+        os.mkfifo(path, 0o600)
+        with pytest.raises(ToolError, match="is no file"):
+            read(path)
 
 
 def test_a_card_again(city):

@@ -33,7 +33,7 @@ def certificate(path, name, factor, passphrase, role, store, technician, hosts, 
                 as_json):  # fmt: skip
     """Make a certificate and its key, which the vault does not keep.
 
-    NAME stands in it (CN), and `revoke certificate NAME` ends it.
+    NAME stands in it (CN), and `revoke certificate NAME` ends it. Example:
 
     \b
     lamppost vault certificate city.vault collector-1 --role collector \\
