@@ -83,8 +83,8 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
         return 0
     console.result(f"{output}: {', '.join(sorted(made))}")
     if shut_out:
-        console.note(f"{shut_out} issued nodes are shut out until their receipts are accepted, and "
-                     "`flash --verify` fails; to let them in: lamppost vault broker "
+        console.note(f"{shut_out} issued nodes are shut out until their receipts are accepted, "
+                     "and `flash --verify` fails; to let them in: lamppost vault broker "
                      f"{path} --with-issued -o {output}")  # fmt: skip
     next_steps.show([f"restart the broker, which the head of {output / FILE} says how to start"])
     return 0
