@@ -54,7 +54,7 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
         far = far_ahead(file, done.nodes, now_s)
         issued = count_issued(file)
         steps = [next_steps.take(done.store, output), next_steps.broker(path, issued > 0)]
-        steps += next_steps.commands(file)
+        steps += next_steps.commands(file, path)
     mix_days.note_far(far)
     complain_of("ticket", done.refused, "it does not count: ask who used it")
     if as_json:

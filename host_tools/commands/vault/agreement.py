@@ -19,7 +19,7 @@ def listed(names: Collection[str]) -> str:
 def is_agreed(question: str, lines: list[str], yes: bool) -> bool:
     """Shows what will end, and asks. ToolError off a terminal, unless `yes`."""
     if not yes and not console.can_ask():
-        raise ToolError("; ".join([question, *lines]), "look, and then give --yes", 2)
+        raise ToolError(f"{question} {'; '.join(lines)}", "look, and then give --yes", 2)
     for line in lines:
         console.note(line)
     return yes or console.ask_yes(question)

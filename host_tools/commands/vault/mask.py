@@ -29,7 +29,7 @@ def mask(path, nodes, factor, passphrase, as_json):
 
     with SealedFile.open(path, passphrase(), factor) as file:
         count = send_masks_again(file, nodes, int(time.time()))
-        steps = next_steps.commands(file)
+        steps = next_steps.commands(file, path)
     if as_json:
         console.result_json({"file": str(path), "commands": count})
         return

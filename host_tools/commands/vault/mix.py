@@ -48,7 +48,7 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
                 mixing.drop(file, nodes[0], refused)
             made = mixing.mix(file, nodes, now_s)
         far = mixing.far_ahead(file, nodes, now_s)
-        steps = next_steps.update(path, stores_of(file, nodes)) + next_steps.commands(file)
+        steps = next_steps.update(path, stores_of(file, nodes)) + next_steps.commands(file, path)
     mix_days.note_far(far)
     if as_json:
         console.result_json({

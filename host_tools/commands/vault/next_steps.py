@@ -27,13 +27,13 @@ def broker(path, has_issued: bool = False) -> str:
     return f"lamppost vault broker {path}{more} -o DIR, and restart the broker"
 
 
-def commands(file) -> list[str]:
-    """What brings a vault's commands to the nodes, from the open vault."""
+def commands(file, path) -> list[str]:
+    """What brings a vault's commands to the nodes. file: the open vault, path: as it was named."""
     from host_tools.city.vault_keys import place_of
 
-    (host, port), target = place_of(file)[0], f"{file.path.stem}.commands"
+    (host, port), target = place_of(file)[0], f"{path.stem}.commands"
     return [
-        f"lamppost vault commands {file.path} -o {target}",
+        f"lamppost vault commands {path} -o {target}",
         f"lamppost send {target} --broker {host}:{port} --tls-dir DIR --name CN",
     ]
 

@@ -49,7 +49,7 @@ def policy(path, nodes, factor, passphrase, policy_path, is_all, kit_name, as_js
         chosen = nodes or nodes_of_kit(file, rules.kit)
         done = send_policy(file, published, chosen, int(time.time()))
         steps = next_steps.update(path, done.stores)
-        steps += next_steps.commands(file) if done.stores else []
+        steps += next_steps.commands(file, path) if done.stores else []
     hint = "see `lamppost vault nodes`; the others are not stopped by it"
     complain_of("node", done.refused, hint)
     if as_json:

@@ -49,7 +49,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
                 wanted, unheard = resending.from_store(file, store, nodes)
         if wanted:
             resending.resend(file, wanted, int(time.time()))
-            steps = next_steps.commands(file)
+            steps = next_steps.commands(file, path)
     for node_id in unheard:
         console.note(f"{node_id}: the store has heard nothing of it")
     if as_json:

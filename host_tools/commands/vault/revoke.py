@@ -48,7 +48,7 @@ def revoke(path, kind, name, factor, passphrase, yes, as_json):
         done = take_back(file, kind, name, now_s)
         far = far_ahead(file, done.mixed, now_s)
         steps = next_steps.update(path, done.stores)
-        steps += next_steps.commands(file) if done.mixed else []
+        steps += next_steps.commands(file, path) if done.mixed else []
         steps.append(next_steps.broker(path))
     mix_days.note_far(far)
     if as_json:

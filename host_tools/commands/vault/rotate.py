@@ -54,11 +54,11 @@ def rotate(path, nodes, factor, passphrase, done, store_path, yes, as_json):
             revoked = rotation.finish(file, nodes, now_s) if nodes else {}
         elif nodes:
             serials = rotation.rotate(file, nodes, now_s)
-            steps = next_steps.update(path, stores_of(file, nodes)) + next_steps.commands(file)
+            steps = next_steps.update(path, stores_of(file, nodes)) + next_steps.commands(file, path)
         else:
             serials = rotation.waiting(file)
         if waiting:
-            again = next_steps.commands(file)
+            again = next_steps.commands(file, path)
     if done:
         _show_done(path, revoked, waiting, as_json)
         if waiting and not as_json:
