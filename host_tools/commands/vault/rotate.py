@@ -54,7 +54,8 @@ def rotate(path, nodes, factor, passphrase, done, store_path, yes, as_json):
             revoked = rotation.finish(file, nodes, now_s) if nodes else {}
         elif nodes:
             serials = rotation.rotate(file, nodes, now_s)
-            steps = next_steps.update(path, stores_of(file, nodes)) + next_steps.commands(file, path)
+            steps = next_steps.update(path, stores_of(file, nodes))
+            steps += next_steps.commands(file, path)
         else:
             serials = rotation.waiting(file)
         if waiting:
