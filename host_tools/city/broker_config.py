@@ -2,20 +2,27 @@
 """What a mosquitto is told so that what nodes need holds: who has no certificate of this city is
 shut out, and what waits for a node that is away is kept, also through a restart.
 
-One whole file, as mosquitto refuses to be told a thing twice: it runs with this one alone.
+One whole file, as mosquitto refuses to be told a thing twice: it runs with this one alone. The
+highest version of TLS, which nodes need limited, is in openssl.cnf beside it, as only OpenSSL can
+be told, by its environment.
 """
 
 import dataclasses
 from pathlib import PurePosixPath
 
 from host_tools.errors import ToolError
-from simulator.world.broker_rules import MOSQUITTO_SETTINGS
+from simulator.world.broker_rules import MOSQUITTO_OPENSSL, MOSQUITTO_SETTINGS
 
 FILE = "mosquitto.conf"
+OPENSSL_FILE = "openssl.cnf"
 # max_queued_messages 0, though documented as "no limit", makes 2.0.11 drop the connection of a
 # client whose publish the rules refuse.
 _CONFIG = """\
 # Written by `lamppost vault broker`: change the options there, not this file.
+# Start it so, or no node whose TLS knows 1.3 gets in:
+#   OPENSSL_CONF={at}/openssl.cnf mosquitto -c {at}/mosquitto.conf
+# Under systemd, `systemctl edit mosquitto`, in its section [Service]:
+#   Environment=OPENSSL_CONF={at}/openssl.cnf
 listener {port}
 cafile {at}/ca.pem
 crlfile {at}/crl.pem
@@ -56,3 +63,8 @@ class BrokerPlace:
             at=at, port=self.port, name=self.name, state=state, settings=MOSQUITTO_SETTINGS
         )
         return (text + (f"user {self.user}\n" if self.user else "")).encode()
+
+
+def openssl_config() -> bytes:
+    """What OPENSSL_CONF is to name when the broker is started."""
+    return MOSQUITTO_OPENSSL.encode()

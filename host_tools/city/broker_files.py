@@ -37,6 +37,11 @@ def broker_files(file: SealedFile, now_s: int, with_issued: bool = False) -> dic
     }
 
 
+def count_issued(file: SealedFile) -> int:
+    """Nodes whose tickets are out and not receipted."""
+    return file.db.execute("SELECT count(*) FROM nodes WHERE state = 'issued'").fetchone()[0]
+
+
 def is_clock_far(file: SealedFile, now_s: int) -> bool:
     """Whether nothing was done with the vault for so long that the clock may be wrong: by one that
     is ahead, certificates seem to have ended."""

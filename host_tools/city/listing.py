@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a vault says of its nodes, without a key."""
+"""What a vault says of its nodes, and of certificates of others, without a key."""
 
 import dataclasses
 
@@ -36,3 +36,15 @@ def nodes_of(file: SealedFile) -> list[dict]:
         mixes = [dataclasses.asdict(mix) for mix in mixing.days_of(file, one["node"])]
         found.append({**one, "stores": stores.get(one["node"], {}), "mixes": mixes})
     return found
+
+
+def certificates_of(file: SealedFile) -> list[dict]:
+    """Of all but nodes, by name and end; owner: the store or technician that it ends with, or
+    None; until_s, revoked_s: Unix time, the latter None where it counts."""
+    check_kind(file)
+    query = (
+        "SELECT name, role, coalesce(store, technician), serial, until_s, revoked_s"
+        " FROM certificates WHERE role <> 'node' ORDER BY name, until_s, serial"
+    )
+    names = "name", "role", "owner", "serial", "until_s", "revoked_s"
+    return [dict(zip(names, row, strict=True)) for row in file.db.execute(query)]

@@ -24,6 +24,16 @@ KINDS = ("node", "ticket", "technician", "store", "reader", "certificate")
 
 
 @dataclasses.dataclass(frozen=True)
+class Ending:
+    """What a revocation ends, before it is done. nodes: that will count no more; mixed: that go
+    on, with a mix; certificates: {serial: name} of those that go on the list."""
+
+    nodes: list[str]
+    mixed: list[str]
+    certificates: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
 class Revoked:
     """nodes: that count no more; mixed: that go on, with a mix; days: {such a node: the UTC day
     from which on it is in}; stores: that need a new file; certificates: how many are on the list
@@ -36,29 +46,51 @@ class Revoked:
     certificates: int
 
 
-def revoke(file: SealedFile, kind: str, name: str, now_s: int) -> Revoked:
+def ending(file: SealedFile, kind: str, name: str) -> Ending:
     """name: a node's, a ticket's (its id in hex), a technician's, a store's, that of certificates
     for others than nodes, which all end. ToolError when there is none, or it is revoked
     already."""
     check_kind(file)
-    if kind == "node":
-        return _end(file, kind, name, [_node(file, name)], [], now_s)
-    if kind == "ticket":
-        return _end(file, kind, name, [_ticket(file, name)], [], now_s)
     if kind == "certificate":
         _check_certificate(file, name)
-        return _end(file, kind, name, [], [], now_s)
+        return Ending([], [], _that_count(file, "name", [name]))
+    if kind in ("node", "ticket"):
+        nodes = [_node(file, name) if kind == "node" else _ticket(file, name)]
+        return Ending(nodes, [], _that_count(file, "name", nodes))
     if kind == "technician":
         technician_of(file, name)
-        query = "SELECT node FROM tickets WHERE technician = ? AND state = 'issued'"
+        query = "SELECT node FROM tickets WHERE technician = ? AND state = 'issued' ORDER BY node"
         unused = [node for (node,) in file.db.execute(query, (name,))]
-        query = _ACTIVE.format("tickets", "technician")
+        query, column = _ACTIVE.format("tickets", "technician"), "technician"
     else:
         if store_of(file, name)[1] != {"store": "home", "reader": "reader"}[kind]:
-            raise ToolError(f"{name} is no {kind}", "see `lamppost vault nodes`")
-        unused, query = [], _ACTIVE.format("grants", "store")
+            raise ToolError(f"{name} is no {kind}", f"see `lamppost vault nodes {file.path}`")
+        unused, query, column = [], _ACTIVE.format("grants", "store"), "store"
     installed = [node for (node,) in file.db.execute(query, (name,))]
-    return _end(file, kind, name, unused, installed, now_s)
+    certificates = _that_count(file, "name", unused) | _that_count(file, column, [name])
+    return Ending(unused, installed, certificates)
+
+
+def revoke(file: SealedFile, kind: str, name: str, now_s: int) -> Revoked:
+    """As ending(), and does it."""
+    end, db = ending(file, kind, name), file.db
+    detail = {"kind": kind, "name": name, "nodes": end.nodes, "mixed": end.mixed}
+    with file.change("revoke", detail):
+        nodes = [(node_id,) for node_id in end.nodes]
+        db.executemany("UPDATE nodes SET state = 'revoked' WHERE id = ?", nodes)
+        query = "UPDATE tickets SET state = 'revoked' WHERE node = ? AND state = 'issued'"
+        db.executemany(query, nodes)
+        query = "UPDATE certificates SET revoked_s = ? WHERE serial = ?"
+        db.executemany(query, [(now_s, serial) for serial in end.certificates])
+        db.executemany("UPDATE rotations SET content = NULL WHERE node = ?", nodes)
+        if kind == "technician":
+            db.execute("UPDATE technicians SET state = 'revoked' WHERE name = ?", (name,))
+        if kind in ("store", "reader"):
+            db.execute("UPDATE stores SET state = 'revoked' WHERE name = ?", (name,))
+        mixes = mixing.mix(file, end.mixed, now_s)
+    days = {node_id: one.day for node_id, one in mixes.items()}
+    stores = stores_of(file, [*end.nodes, *end.mixed])
+    return Revoked(end.nodes, end.mixed, days, stores, len(end.certificates))
 
 
 _ACTIVE = (
@@ -67,30 +99,10 @@ _ACTIVE = (
 )
 
 
-def _end(file: SealedFile, kind: str, name: str, nodes: list, mixed: list, now_s: int) -> Revoked:
-    db = file.db
-    with file.change("revoke", {"kind": kind, "name": name, "nodes": nodes, "mixed": mixed}):
-        db.executemany("UPDATE nodes SET state = 'revoked' WHERE id = ?", [(n,) for n in nodes])
-        query = "UPDATE tickets SET state = 'revoked' WHERE node = ? AND state = 'issued'"
-        db.executemany(query, [(n,) for n in nodes])
-        count = sum(_end_certificates(db, "name", node_id, now_s) for node_id in nodes)
-        query = "UPDATE rotations SET content = NULL WHERE node = ?"
-        db.executemany(query, [(n,) for n in nodes])
-        if kind == "technician":
-            db.execute("UPDATE technicians SET state = 'revoked' WHERE name = ?", (name,))
-        if kind in ("store", "reader"):
-            db.execute("UPDATE stores SET state = 'revoked' WHERE name = ?", (name,))
-            count += _end_certificates(db, "store", name, now_s)
-        if kind == "certificate":
-            count += _end_certificates(db, "name", name, now_s)
-        mixes = mixing.mix(file, mixed, now_s)
-    days = {node_id: one.day for node_id, one in mixes.items()}
-    return Revoked(nodes, mixed, days, stores_of(file, [*nodes, *mixed]), count)
-
-
-def _end_certificates(db, column: str, name: str, now_s: int) -> int:
-    query = f"UPDATE certificates SET revoked_s = ? WHERE {column} = ? AND revoked_s IS NULL"
-    return db.execute(query, (now_s, name)).rowcount
+def _that_count(file: SealedFile, column: str, names: list[str]) -> dict[str, str]:
+    """{serial: name}"""
+    query = f"SELECT serial, name FROM certificates WHERE {column} = ? AND revoked_s IS NULL"
+    return dict(row for name in names for row in file.db.execute(query, (name,)))
 
 
 def _check_certificate(file: SealedFile, name: str):
@@ -108,12 +120,12 @@ def _node(file: SealedFile, node_id: str) -> str:
     row = file.db.execute("SELECT state FROM nodes WHERE id = ?", (node_id,)).fetchone()
     if row is None or row[0] == "revoked":
         what = f"there is no node {node_id}" if row is None else f"node {node_id} is revoked"
-        raise ToolError(what, "see `lamppost vault nodes`")
+        raise ToolError(what, f"see `lamppost vault nodes {file.path}`")
     return node_id
 
 
 def _ticket(file: SealedFile, name: str) -> str:
-    hint = "see `lamppost vault nodes`"
+    hint = f"see `lamppost vault nodes {file.path}`"
     try:
         id_ = bytes.fromhex(name)
     except ValueError:

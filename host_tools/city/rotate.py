@@ -64,6 +64,13 @@ def rotate(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, i
     return serials
 
 
+def ending(file: SealedFile, node_ids: Iterable[str]) -> dict[str, int]:
+    """{node: how many certificates finish() would revoke}; ToolError as it."""
+    under_way, nodes = waiting(file), sorted(set(node_ids))
+    _check_under_way(file, nodes, under_way)
+    return {node_id: len(_before(file, node_id, under_way[node_id])) for node_id in nodes}
+
+
 def finish(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, int]:
     """Ends the rotation of each of these nodes; {node: how many certificates are revoked}.
     ToolError, and nothing is changed, when there is none under way."""
@@ -73,13 +80,10 @@ def finish(file: SealedFile, node_ids: Iterable[str], now_s: int) -> dict[str, i
     revoked = {}
     with file.change("rotated", {"nodes": {n: under_way[n] for n in nodes}}):
         for node_id in nodes:
-            query = "SELECT certificate FROM rotations WHERE node = ? AND serial = ?"
-            row = file.db.execute(query, (node_id, under_way[node_id])).fetchone()
-            query = (
-                "UPDATE certificates SET revoked_s = ?"
-                " WHERE name = ? AND revoked_s IS NULL AND serial <> ?"
-            )
-            revoked[node_id] = file.db.execute(query, (now_s, node_id, *row)).rowcount
+            serials = _before(file, node_id, under_way[node_id])
+            query = "UPDATE certificates SET revoked_s = ? WHERE serial = ?"
+            file.db.executemany(query, [(now_s, serial) for serial in serials])
+            revoked[node_id] = len(serials)
             query = "UPDATE rotations SET content = NULL WHERE node = ?"
             file.db.execute(query, (node_id,))
     return revoked
@@ -133,6 +137,15 @@ def _check_under_way(file: SealedFile, nodes: list[str], under_way: dict[str, in
         if node_id not in under_way:
             hint = "see which are: lamppost vault rotate FILE"
             raise ToolError(f"no rotation of node {node_id} is under way", hint)
+
+
+def _before(file: SealedFile, node_id: str, serial: int) -> list[str]:
+    """The serials (hex) of those of its certificates that count, but that under way."""
+    query = (
+        "SELECT serial FROM certificates WHERE name = ? AND revoked_s IS NULL AND serial <>"
+        " (SELECT certificate FROM rotations WHERE node = ? AND rotations.serial = ?)"
+    )
+    return [one for (one,) in file.db.execute(query, (node_id, node_id, serial))]
 
 
 def _issued_s(file: SealedFile, nodes: list[str]) -> dict[str, int]:

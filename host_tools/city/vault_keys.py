@@ -82,12 +82,12 @@ def place_of(file: SealedFile) -> tuple[tuple[str, int], str, bytes]:
 
 
 def note_certificate(file: SealedFile, identity: Identity, name: str, role: str,
-                     store: str | None = None):  # fmt: skip
+                     store: str | None = None, technician: str | None = None):  # fmt: skip
     """Within a change: so that it can be revoked."""
     certificate = identity.certificate
     until_s = int(certificate.not_valid_after_utc.timestamp())
-    row = f"{certificate.serial_number:x}", name, role, store, until_s
-    file.db.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, NULL)", row)
+    row = f"{certificate.serial_number:x}", name, role, store, technician, until_s
+    file.db.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
 
 
 def _needed(file: SealedFile, name: str) -> tuple[bytes, bytes]:

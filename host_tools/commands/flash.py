@@ -34,7 +34,8 @@ _path = click.Path(path_type=Path)
 @click.option("--manual", is_flag=True,
               help="The port has no DTR and RTS: you hold BOOT and press EN.")  # fmt: skip
 @click.option("--anew", is_flag=True,
-              help="Make a node of what is a node already: its keys and data go.")  # fmt: skip
+              help="Make a node of what is a node already: its keys and data go. It asks; off a "
+                   "terminal it wants --yes.")  # fmt: skip
 @click.option("--yes", "again", is_flag=True,
               help="A board that was a node before, whole, and is blank (or made --anew) gets its "
                    "keys again. Another one with its MAC would get them, too; of a ticket the "
@@ -72,6 +73,10 @@ def flash(
 
     options = {"baud": baud, "manual": manual, "anew": anew, "again": again,
                "wait_s": wait_s, "dry_run": dry_run}  # fmt: skip
+    ends = again or dry_run or not anew or _is_agreed()
+    if not ends and console.can_ask():
+        return 1
+    options["ends"] = ends
     with FlashLog("flash", console.note, board=Path(board_name).name) as log:
         board = load_board(board_name)
         image = read_image(firmware, sha256)
@@ -94,6 +99,13 @@ def flash(
         records.show()
     good = all(result["state"] in GOOD for result in results)
     return 0 if good and records.are_opened() else 1
+
+
+def _is_agreed() -> bool:
+    """Off a terminal nobody is asked: then a board that is a node is refused, and named."""
+    return console.can_ask() and console.ask_yes(
+        "Of boards that are nodes, the keys and what they have not delivered go for good. Go on?"
+    )
 
 
 def tell(results: list[dict]):

@@ -39,7 +39,7 @@ def verify(nodes, keyring, port, fresh, as_json, within, store, broker, tls_dir,
     In a store a record counts that is younger than --within. At the broker what comes from now on
     is opened with a keyring, or with the keys of nodes that you have flashed: the office need not
     know the node yet. For that you need a certificate: `lamppost vault certificate --role
-    reader`.
+    reader --technician YOU`.
 
     \b
     lamppost verify k7x2m9qw4t --store city.sqlite

@@ -41,7 +41,8 @@ _SKIPPED = re.compile(r"already in flash, skipping write")
 class Plan:
     """What is to be done with each board. board: the content of board.json; nodes: where they
     come from, such as PreparedNodes or TicketNodes; wifi: (ssid, password); again: a board that
-    was a node before, whole, and is to get its keys once more, does; wait_s: for the self-test,
+    was a node before, whole, and is to get its keys once more, does; ends: one that is a node may
+    end, with anew; wait_s: for the self-test,
     None for as long as the kit takes, 0 for none."""
 
     board: dict
@@ -52,6 +53,7 @@ class Plan:
     manual: bool = False
     anew: bool = False
     again: bool = False
+    ends: bool = False
     dry_run: bool = False
     wait_s: float | None = None
     seen: "BoardsSeen" = dataclasses.field(default_factory=lambda: BoardsSeen())
@@ -147,6 +149,12 @@ class FlashBoard:
     def _decide(self, found: FoundBoard, layout: Layout) -> tuple[NodeParts, bool]:
         """(the node that this board is to be, whether it is that already and keeps its keys)"""
         plan = self._plan
+        if is_node(found.rows) and plan.anew and not (plan.ends or plan.again or plan.dry_run):
+            raise ToolError(
+                f"{self.port}: the board, MAC {found.mac}, is a node: its keys would go, and what"
+                " it has not delivered",
+                "look with --dry-run, and then give --yes",
+            )
         if not is_node(found.rows) or plan.anew:
             return plan.nodes.look(found.mac, plan.again), False
         bound = plan.nodes.bound_to(found.mac)

@@ -61,6 +61,7 @@ CREATE TABLE certificates (
     name TEXT NOT NULL,
     role TEXT NOT NULL,
     store TEXT REFERENCES stores,  -- whose collector it is, if it is one's
+    technician TEXT REFERENCES technicians,  -- whose reader it is, if it is one's
     until_s INTEGER NOT NULL,
     revoked_s INTEGER
 ) WITHOUT ROWID;

@@ -11,7 +11,12 @@ from pathlib import Path
 
 from host_tools.child_environment import child_environment
 from host_tools.errors import ToolError
-from simulator.world.broker_rules import MOSQUITTO_SETTINGS, host_name, mosquitto_acl
+from simulator.world.broker_rules import (
+    MOSQUITTO_OPENSSL,
+    MOSQUITTO_SETTINGS,
+    host_name,
+    mosquitto_acl,
+)
 
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _START_WITHIN_S = 10
@@ -31,17 +36,6 @@ log_type error
 log_type warning
 log_type notice
 log_type information
-"""
-
-# The highest version of TLS can only be said to OpenSSL.
-_OPENSSL_CONFIG = """\
-openssl_conf = main
-[main]
-ssl_conf = ssl
-[ssl]
-system_default = limits
-[limits]
-MaxProtocol = TLSv1.2
 """
 
 
@@ -133,7 +127,7 @@ class MosquittoBroker:
         if os.name == "posix" and os.geteuid() == 0:
             config += f"user {getpass.getuser()}\n"  # else it becomes one who may not read keys
         (self._folder / "mosquitto.conf").write_text(config)
-        (self._folder / "openssl.cnf").write_text(_OPENSSL_CONFIG)
+        (self._folder / "openssl.cnf").write_text(MOSQUITTO_OPENSSL)
         acl = self._folder / "mosquitto.acl"
         acl.write_text(self._acl)
         acl.chmod(0o600)

@@ -19,7 +19,8 @@ _TOPICS = {
     "reader": (("lp/{}/down",), ("lp/+/up", "lp/{}/down")),
     "vault": (("lp/+/down",), ()),
 }
-# What any mosquitto of ours is told beside its paths. Its tls_version is the lowest that it takes.
+# What any mosquitto of ours is told beside its paths. Its tls_version is the lowest that it takes;
+# the highest can only be said to OpenSSL, and a node whose TLS knows 1.3 has suites of 1.2 alone.
 MOSQUITTO_SETTINGS = """\
 tls_version tlsv1.2
 require_certificate true
@@ -29,6 +30,15 @@ allow_anonymous false
 set_tcp_nodelay true
 max_inflight_messages 0
 retain_available false
+"""
+MOSQUITTO_OPENSSL = """\
+openssl_conf = main
+[main]
+ssl_conf = ssl
+[ssl]
+system_default = limits
+[limits]
+MaxProtocol = TLSv1.2
 """
 _NODE_ID = re.compile("[0-9a-hjkmnp-tv-z]{10}")  # Crockford base32, lower case
 _OTHER_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -26,7 +26,8 @@ def city_broker(city, change=lambda: None):
     change()
     path, log = city.folder / "broker" / "mosquitto.conf", city.folder / "mosquitto.log"
     with log.open("wb") as told:
-        process = subprocess.Popen([mosquitto_path(), "-c", path], stderr=told)
+        environment = {**os.environ, "OPENSSL_CONF": str(path.with_name("openssl.cnf"))}
+        process = subprocess.Popen([mosquitto_path(), "-c", path], stderr=told, env=environment)
     try:
         deadline = time.monotonic() + 10
         while True:

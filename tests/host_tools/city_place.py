@@ -75,6 +75,9 @@ class City(Place):
         """A verb of `lamppost vault`, the first word after which is the vault."""
         if verb in ("technician", "store"):
             verb, words = (verb, words[0]), words[1:]
+        is_done = "--done" in words and "--from-store" not in words
+        if verb == "revoke" or (verb == "rotate" and is_done):
+            words = *words, "--yes"
         verbs = (verb,) if isinstance(verb, str) else verb
         return self.ok("vault", *verbs, self.path, *words, *self.opening())
 

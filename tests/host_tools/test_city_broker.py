@@ -116,6 +116,22 @@ def test_nodes_that_are_active_are_let_in_and_told(city, broker):
             client.end()
 
 
+def test_it_speaks_no_tls_1_3_for_which_nodes_have_no_suites(city, broker):
+    address, tls = broker(), city.folder / "tls"
+    name = city.parts[0].ticket.node_id
+    paths = tls / "ca.pem", tls / f"{name}.pem", tls / f"{name}.key"
+    context = mutual_tls(*paths, "localhost")
+    context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    with (
+        socket.create_connection(address, 10) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as wrapped,
+    ):
+        assert wrapped.version() == "TLSv1.2"
+    head = (city.folder / "broker" / "mosquitto.conf").read_text()
+    folder = city.folder / "broker"
+    assert f"OPENSSL_CONF={folder}/openssl.cnf mosquitto -c {folder}/mosquitto.conf" in head
+
+
 def send(city, address, *more) -> tuple[int, dict, str]:
     path = city.folder / "b.commands"
     city.vault("commands", "-o", path)
@@ -274,7 +290,7 @@ def test_the_place_on_the_brokers_machine(city, tmp_path):
                  "persistence_location /var/lib/mosquitto/"):  # fmt: skip
         assert line in lines
     told = city.vault("broker", "-o", tmp_path)  # as after each accept and revoke
-    assert sorted(told["files"]) == ["acl", "ca.pem", "crl.pem"]
+    assert sorted(told["files"]) == ["acl", "ca.pem", "crl.pem", "openssl.cnf"]
     assert (tmp_path / "mosquitto.conf").read_text().splitlines() == lines
     city.vault("broker", "-o", tmp_path, "--state", "/srv")
     assert "listener 8883" in (tmp_path / "mosquitto.conf").read_text()
@@ -386,9 +402,11 @@ def test_both_certificates_of_a_name_end(city):
 def test_nodes_whose_tickets_are_out(city):
     waiting = next(n for n, row in city.nodes().items() if row["state"] == "issued")
     folder = city.folder / "more"
-    city.vault("broker", "-o", folder)
+    assert city.vault("broker", "-o", folder)["shut_out"] == 1
     assert waiting not in (folder / "acl").read_text()
-    city.vault("broker", "--with-issued", "-o", folder)
+    _, _, err = lamppost("vault", "broker", city.path, *city.opening(), "-o", folder)
+    assert "1 issued nodes are shut out" in err and f"--with-issued -o {folder}" in err
+    assert city.vault("broker", "--with-issued", "-o", folder)["shut_out"] == 0
     assert waiting in (folder / "acl").read_text()
 
 
@@ -447,3 +465,25 @@ def test_a_key_that_others_can_read_is_not_used(city):
             "--tls-dir", city.folder / "tls")  # fmt: skip
     (city.folder / "tls" / "sender-3.key").chmod(0o640)
     assert "sender-3.key can be read by others" in refused(*send)
+
+
+def test_a_technicians_reader_looks_and_ends_with_them(city, broker):
+    city.vault("certificate", "bob-2", "--role", "reader", "--technician", "bob", "-o",
+               city.folder / "tls")  # fmt: skip
+    make = "vault", "certificate", city.path, *city.opening(), "-o", city.folder / "tls", "bob-3"
+    assert "--technician is for a reader" in refused(
+        *make, "--role", "collector", "--store", "home", "--technician", "bob", code=2
+    )
+    assert "in the place of --store" in refused(
+        *make, "--role", "reader", "--store", "home", "--technician", "bob", code=2
+    )
+    assert "no technician eve" in refused(*make, "--role", "reader", "--technician", "eve")
+    (row,) = [one for one in city.vault("certificates")["certificates"] if one["name"] == "bob-2"]
+    assert (row["role"], row["owner"], row["revoked_s"]) == ("reader", "bob", None)
+    assert handshake(city, broker(), "bob-2") is None
+    acl = (city.folder / "broker" / "acl").read_text()
+    assert "lp/+/down" not in acl.split("user bob-2\n")[1].split("user ")[0]
+    assert city.vault("revoke", "technician", "bob")["certificates"] == 1
+    assert "revoked" in handshake(city, broker(), "bob-2")
+    _, out, _ = lamppost("vault", "certificates", city.path, *city.opening())
+    assert "bob-2" in out and "reader" in out

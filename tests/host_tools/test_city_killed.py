@@ -217,7 +217,7 @@ def test_revoke(active, tmp_path, kind, name, mixes):
     found = set()
 
     def work(city):
-        return command(city, "vault", "revoke", city.path, kind, name or nodes[0])
+        return command(city, "vault", "revoke", city.path, kind, name or nodes[0], "--yes")
 
     for city, told in each_death(active, tmp_path, work):
         with city.open() as file:
@@ -277,7 +277,7 @@ def test_rotate_and_done(active, tmp_path):
         return command(city, "vault", "rotate", city.path, *nodes)
 
     def finish(city):
-        return command(city, "vault", "rotate", city.path, *nodes, "--done")
+        return command(city, "vault", "rotate", city.path, *nodes, "--done", "--yes")
 
     found = set()
     for city, told in each_death(active, tmp_path / "rotate", work):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from host_tools import console
 from host_tools.city import mixing, roots
 from host_tools.city.mixing import DAY_S
 from host_tools.handover.command_file import encode, read_commands
@@ -87,7 +88,7 @@ def test_the_day_of_each_mix_is_told(city):
     assert told["days"] == {city.ids[0]: day(3), city.ids[1]: day(2)} and told["far"] == {}
     row = city.nodes()[city.ids[0]]
     assert row["mixes"][-1] == {"epoch": TODAY + 3, "day": day(3)}
-    _, out, err = lamppost("vault", "revoke", city.path, "store", "home", *city.opening())
+    _, out, err = lamppost("vault", "revoke", city.path, "store", "home", "--yes", *city.opening())
     assert f"2 get a mix from {day(3)} to {day(4)} on" in out and "days ahead" not in err
     _, out, _ = lamppost("vault", "nodes", city.path, *city.opening())
     assert f"{TODAY + 4}:" in out
@@ -123,9 +124,11 @@ def test_a_technician_who_is_revoked_had_read_what_lies_ahead(city):
 
 
 def test_what_is_next_after_a_technician(city):
-    _, _, err = lamppost("vault", "revoke", city.path, "technician", "anna", *city.opening())
+    _, _, err = lamppost(
+        "vault", "revoke", city.path, "technician", "anna", "--yes", *city.opening()
+    )
     assert f"lamppost vault rotate {city.path} {' '.join(sorted(city.ids))}; once that" in err
-    _, _, err = lamppost("vault", "revoke", city.path, "store", "home", *city.opening())
+    _, _, err = lamppost("vault", "revoke", city.path, "store", "home", "--yes", *city.opening())
     assert "rotate" not in err
 
 
@@ -339,3 +342,29 @@ def test_a_node_gets_each_mix_before_its_day_whatever_the_clock_was(deeds):
         assert begun.items() <= node.mixes.items()
     with contextlib.closing(file.db):
         assert mixing.mixes_of(file, NODE).items() >= node.mixes.items()
+
+
+def test_revoke_shows_what_ends_and_asks(city, monkeypatch):
+    city.issue(2)
+    waiting = sorted(n for n, row in city.nodes().items() if row["state"] == "issued")
+    words = "vault", "revoke", city.path, "technician", "anna", *city.opening()
+    before = city.path.read_bytes()
+    err = refused(*words, code=2)
+    count = len(waiting)
+    assert f"nodes that count no more: {count}: {', '.join(waiting)}" in err
+    assert f"nodes that go on, with a mix: 2: {', '.join(sorted(city.ids))}" in err
+    assert f"certificates that end: {count}: " in err and "give --yes" in err
+    assert f"{count} nodes whose ticket is out count no more: if one of them is installed" in err
+    assert f"lamppost vault accept {city.path} RECEIPTS" in err
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr(console, "ask_yes", lambda question: False)
+    assert lamppost(*words)[0] == 1 and city.path.read_bytes() == before
+    monkeypatch.setattr(console, "ask_yes", lambda question: True)
+    code, out, err = lamppost(*words)
+    assert code == 0 and f"{count} nodes count no more" in out
+    for step in (f"next: lamppost vault update {city.path} --to home -o home.grant",
+                 "then: at home: lamppost keyring take home.json home.grant",
+                 f"then: lamppost vault commands {city.path} -o city.commands",
+                 "then: lamppost send city.commands --broker broker.test:8883 --tls-dir DIR",
+                 f"then: lamppost vault broker {city.path} -o DIR"):  # fmt: skip
+        assert step in err

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from host_tools import console
 from host_tools.city import rotate, store_tells
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.store import Store
@@ -130,7 +131,7 @@ def test_a_second_one_waits_for_the_first_to_end(city):
     err = refused(*words)
     assert f"a rotation of node {node} is under way: certificate 1" in err and "--done" in err
     first = told(city, node)[0][1]
-    assert lamppost(*words, "--done")[0] == 0
+    assert lamppost(*words, "--done", "--yes")[0] == 0
     assert "no rotation of node" in refused(*words, "--done")
     assert city.vault("rotate", node)["certificates"] == {node: 2}
     assert city.vault("rotate", node, "--done")["revoked"] == {node: 1}
@@ -317,3 +318,18 @@ def test_it_names_the_next_commands(city):
     ):  # fmt: skip
         assert command in told, err
     assert code == 0 and "--to roads" not in told  # which has no seal of it
+
+
+def test_done_without_a_store_shows_what_ends_and_asks(city, monkeypatch):
+    node = city.parts[0].ticket.node_id
+    city.vault("rotate", node)
+    words = "vault", "rotate", city.path, node, "--done", *city.opening()
+    err = refused(*words, code=2)
+    assert f"nodes: 1: {node}; their certificates before, which end: 1" in err and "--yes" in err
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr(console, "ask_yes", lambda question: False)
+    assert lamppost(*words)[0] == 1
+    assert city.vault("rotate")["certificates"] == {node: 1} and revoked(city) == set()
+    monkeypatch.setattr(console, "ask_yes", lambda question: True)
+    assert lamppost(*words)[0] == 0
+    assert revoked(city) == {city.parts[0].identity.certificate.serial_number}

@@ -81,7 +81,7 @@ def whole_way(city) -> str:
     grant = city.folder / "roads.grant"
     say("vault", "grant", city.path, *nodes, "--to", "roads", "-o", grant, *opening)
     say("keyring", "take", city.roads, grant)
-    say("vault", "revoke", city.path, "reader", "roads", *opening)
+    say("vault", "revoke", city.path, "reader", "roads", "--yes", *opening)
     say("vault", "mix", city.path, nodes[0], *opening)
     write(city, "2.policy", **version(2))
     say("vault", "policy", city.path, "--all", "--policy", city.folder / "2.policy", *opening)

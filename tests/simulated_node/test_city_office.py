@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A node, its store and a city's office with its vault, over a mosquitto that runs with the file
-which that vault writes: a new policy comes to the store and then to the node, and is in force from
-midnight on; a store that is set back to a backup gets again what the node still holds."""
+which that vault writes, started as its README says: a new policy comes to the store and then to
+the node, and is in force from midnight on; a store that is set back to a backup gets again what
+the node still holds."""
 
 import contextlib
 import shutil
@@ -167,6 +168,7 @@ def test_a_policy_comes_and_a_store_that_was_set_back_is_whole_again(tmp_path, m
         plan = Plan(
             kits=choose_kits(["air"], None), for_s=END_S, folder=tmp_path / "city",
             start=START_S, broker=f"localhost:{port}", tls_dir=office.tls,
+            interpreter="micropython",
         )  # fmt: skip
         with CityRun(plan) as city:
             city.start()

@@ -260,7 +260,11 @@ def test_a_node_of_somebody_else_is_not_overwritten_by_mistake(bench):
     refused = bench.run(bench.plug_in())
     assert refused["state"] == "failed" and "is a node already" in refused["error"]
     assert "--anew" in refused["hint"] and bench.content() == before
-    assert bench.run(bench.plug_in(), anew=True)["state"] == "written"
+    refused = bench.run(bench.plug_in(), anew=True)
+    assert "its keys would go" in refused["error"] and "--yes" in refused["hint"]
+    assert bench.content() == before
+    assert bench.run(bench.plug_in(), anew=True, dry_run=True)["state"] == "dry run"
+    assert bench.run(bench.plug_in(), anew=True, ends=True)["state"] == "written"
 
 
 def test_a_cable_that_comes_out_while_it_is_made_anew_leaves_no_half_node(bench):

@@ -24,7 +24,7 @@ from tests.simulated_node.serial_board import RunningBoard
 from tests.simulated_node.test_flash_board import IMAGE
 
 SPEED = 20
-COLLECTORS = "anna-2", "collector-1"
+ROLES = {"anna-2": "reader", "collector-1": "collector"}
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,11 @@ def city(tmp_path_factory):
     city.issue(1)
     tls = city.folder / "tls"
     city.vault("certificate", "broker", "--role", "broker", "--host", "broker.test", "-o", tls)
-    for name in COLLECTORS:
-        city.vault("certificate", name, "--role", "collector", "--store", "home", "-o", tls)
+    for name, owner in (
+        ("anna-2", ("--technician", "anna")),
+        ("collector-1", ("--store", "home")),
+    ):
+        city.vault("certificate", name, "--role", ROLES[name], *owner, "-o", tls)
     (city.folder / "mp.bin").write_bytes(IMAGE)
     return city
 
@@ -56,7 +59,7 @@ def flash_command() -> list:
 def test_from_a_bare_board_to_the_first_opened_record(city):
     tls = city.folder / "tls"
     files = [tls / name for name in ("ca.pem", "broker.pem", "broker.key")]
-    broker = MosquittoBroker(city.folder, *files, dict.fromkeys(COLLECTORS, "collector"))
+    broker = MosquittoBroker(city.folder, *files, ROLES)
     names = {"LAMPPOST_WIFI_SSID": WIFI[0], "LAMPPOST_WIFI_PASSWORD": WIFI[1],
              "XDG_STATE_HOME": str(city.folder / "state")}  # fmt: skip
     host, port = broker.start()

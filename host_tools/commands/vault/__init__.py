@@ -18,6 +18,7 @@ VERBS = {
     "technician": "Who may install nodes.",
     "store": "Who may open what nodes send.",
     "certificate": "Make a certificate for whom else than nodes, such as a broker or collector.",
+    "certificates": "List certificates of all but nodes, and whose each is.",
     "issue": "Make nodes, and tickets by which a technician installs them.",
     "accept": "Take a technician's receipts in: what is installed counts from now on.",
     "claim": "Note who put a node up, and at which post.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.vault import mix_days
+from host_tools.commands.vault import mix_days, next_steps
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 from host_tools.commands.vault.refusals import complain_of, first_of
 
@@ -38,6 +38,7 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
         --key-file /media/usb/city.key
     """
     from host_tools.city.accept import accept as take
+    from host_tools.city.broker_files import count_issued
     from host_tools.city.mixing import far_ahead
     from host_tools.city.outgoing import write_derived
     from host_tools.handover.receipts import read_receipts
@@ -51,6 +52,9 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
         done = take(file, data, str(receipts), now_s, store)
         write_derived(output, done.keys)
         far = far_ahead(file, done.nodes, now_s)
+        issued = count_issued(file)
+        steps = [next_steps.take(done.store, output), next_steps.broker(path, issued > 0)]
+        steps += next_steps.commands(file, path)
     mix_days.note_far(far)
     complain_of("ticket", done.refused, "it does not count: ask who used it")
     if as_json:
@@ -66,6 +70,8 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
         if done.days:
             console.result(f"a mix for each {mix_days.as_text(done.days.values())}")
         if not done.epochs:
-            console.note(f"{output} has no seals: a store that lacks some is granted them anew, "
-                         "by `lamppost vault grant`")  # fmt: skip
+            console.note(f"{output} has no seals: a store that lacks some is granted them anew: "
+                         f"lamppost vault grant {path} NODE… --to {done.store} --from DATE -o "
+                         f"{output}")  # fmt: skip
+        next_steps.show(steps)
     return 1 if done.refused else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import next_steps
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -17,7 +18,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
               help="Let in nodes whose tickets are out, so that their self-test ends well. What "
                    "they send opens when their receipts are accepted.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
-              help="Where mosquitto.conf, acl, crl.pem and ca.pem go.")  # fmt: skip
+              help="Where mosquitto.conf, openssl.cnf, acl, crl.pem and ca.pem go.")  # fmt: skip
 @click.option("--at", metavar="DIR",
               help="Where they will lie on the broker's machine, beside its certificate and key. "
                    "Default: where -o says.")  # fmt: skip
@@ -37,16 +38,17 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     """Write what a mosquitto needs: its settings, who may do what, who is revoked.
 
     Write it after each accept and revoke, and restart the broker, which runs with that one
-    mosquitto.conf. That file stays as it is, when it is there, unless --at, --name, --port,
-    --state or --user is given. The list is good for 400 days; an older one shuts everybody out.
-    Example:
+    mosquitto.conf, and with OPENSSL_CONF naming openssl.cnf, or no node whose TLS knows 1.3 gets
+    in: the head of mosquitto.conf says how. That file stays as
+    it is, when it is there, unless --at, --name, --port, --state or --user is given. The list is
+    good for 400 days; an older one shuts everybody out. Example:
 
     \b
     lamppost vault broker city.vault -o /etc/mosquitto/city \\
         --key-file /media/usb/city.key
     """
-    from host_tools.city.broker_config import FILE, BrokerPlace
-    from host_tools.city.broker_files import broker_files
+    from host_tools.city.broker_config import FILE, OPENSSL_FILE, BrokerPlace, openssl_config
+    from host_tools.city.broker_files import broker_files, count_issued
     from host_tools.city.vault_keys import check_kind, place_of
     from host_tools.errors import ToolError
     from host_tools.handover.cards import check_name
@@ -64,6 +66,8 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
         if not (yes or _is_agreed(file)):
             return 1
         made = broker_files(file, int(time.time()), with_issued)
+        made[OPENSSL_FILE] = openssl_config()
+        shut_out = 0 if with_issued else count_issued(file)
         if told or not (output / FILE).exists():
             usual = {"at": str(output.resolve()), "port": place_of(file)[0][1]}
             made[FILE] = BrokerPlace(**{**usual, **told}).config()
@@ -74,9 +78,15 @@ def broker(path, factor, passphrase, with_issued, output, at, name, port, state,
     for name, data in made.items():
         write_public(output / name, data)
     if as_json:
-        console.result_json({"folder": str(output), "files": sorted(made)})
+        console.result_json({"folder": str(output), "files": sorted(made),
+                             "shut_out": shut_out})  # fmt: skip
         return 0
     console.result(f"{output}: {', '.join(sorted(made))}")
+    if shut_out:
+        console.note(f"{shut_out} issued nodes are shut out until their receipts are accepted, "
+                     "and `flash --verify` fails; to let them in: lamppost vault broker "
+                     f"{path} --with-issued -o {output}")  # fmt: skip
+    next_steps.show([f"restart the broker, which the head of {output / FILE} says how to start"])
     return 0
 
 

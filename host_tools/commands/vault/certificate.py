@@ -20,13 +20,17 @@ _ROLES = click.Choice(["broker", "collector", "reader", "vault", "controller", "
                    "commands; requester: who asks a controller.")  # fmt: skip
 @click.option("--store", metavar="STORE",
               help="Whose collector it is, a store's or reader's: it ends with that.")  # fmt: skip
+@click.option("--technician", metavar="TECHNICIAN",
+              help="Of a reader, in the place of --store: who looks with `flash --verify`. It "
+                   "ends with them.")  # fmt: skip
 @click.option("--host", "hosts", multiple=True, metavar="HOST",
               help="Of a broker or controller: a name or address of its own. Again for "
                    "more.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
               help="Where NAME.pem and NAME.key go, for their owner only.")  # fmt: skip
 @json_option
-def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
+def certificate(path, name, factor, passphrase, role, store, technician, hosts, output,
+                as_json):  # fmt: skip
     """Make a certificate and its key, which the vault does not keep.
 
     NAME stands in it (CN), and `revoke certificate NAME` ends it. Example:
@@ -34,6 +38,8 @@ def certificate(path, name, factor, passphrase, role, store, hosts, output, as_j
     \b
     lamppost vault certificate city.vault collector-1 --role collector \\
         --store home -o tls --key-file /media/usb/city.key
+    lamppost vault certificate city.vault anna-2 --role reader \\
+        --technician anna -o anna-tls --key-file /media/usb/city.key
     """
     from host_tools.city.certify import COLLECTORS, SERVERS, certify
     from host_tools.handover.cards import check_name
@@ -42,10 +48,13 @@ def certificate(path, name, factor, passphrase, role, store, hosts, output, as_j
     check_name(name, "NAME")
     if (role in SERVERS) != bool(hosts):
         raise click.UsageError("--host is for a broker or controller, which needs one")
-    if (role in COLLECTORS) != (store is not None):
-        raise click.UsageError("--store is for a collector or reader, which needs one")
+    if technician is not None and (role != "reader" or store is not None):
+        raise click.UsageError("--technician is for a reader, in the place of --store")
+    if (role in COLLECTORS) != (store is not None or technician is not None):
+        raise click.UsageError("--store is for a collector or reader, which needs one; a reader "
+                               "may have --technician instead")  # fmt: skip
     with SealedFile.open(path, passphrase(), factor) as file:
-        files = certify(file, name, role, hosts, store, output)
+        files = certify(file, name, role, hosts, store, output, technician)
     if as_json:
         console.result_json({"files": [str(one) for one in files]})
         return

@@ -6,6 +6,7 @@ import time
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import next_steps
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -28,9 +29,10 @@ def mask(path, nodes, factor, passphrase, as_json):
 
     with SealedFile.open(path, passphrase(), factor) as file:
         count = send_masks_again(file, nodes, int(time.time()))
+        steps = next_steps.commands(file, path)
     if as_json:
         console.result_json({"file": str(path), "commands": count})
         return
     for node_id, number in count.items():
         console.result(f"{node_id}: {number} trees")
-    console.note(f"then: lamppost vault commands {path}, and lamppost send")
+    next_steps.show(steps)

@@ -6,7 +6,7 @@ import time
 import rich_click as click
 
 from host_tools import console
-from host_tools.commands.vault import mix_days
+from host_tools.commands.vault import mix_days, next_steps
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -32,7 +32,7 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
         --key-file /media/usb/city.key
     """
     from host_tools.city import mixing
-    from host_tools.city.grant import check_active
+    from host_tools.city.grant import check_active, stores_of
     from host_tools.city.vault_keys import check_kind
     from host_tools.vault.sealed_file import SealedFile
 
@@ -48,6 +48,7 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
                 mixing.drop(file, nodes[0], refused)
             made = mixing.mix(file, nodes, now_s)
         far = mixing.far_ahead(file, nodes, now_s)
+        steps = next_steps.update(path, stores_of(file, nodes)) + next_steps.commands(file, path)
     mix_days.note_far(far)
     if as_json:
         console.result_json({
@@ -58,3 +59,4 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
         return
     for node_id, one in made.items():
         console.result(f"{node_id}: from {one.day} on, its epoch {one.epoch}")
+    next_steps.show(steps)

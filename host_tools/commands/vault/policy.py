@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import next_steps
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -47,6 +48,8 @@ def policy(path, nodes, factor, passphrase, policy_path, is_all, kit_name, as_js
     with SealedFile.open(path, passphrase(), factor) as file:
         chosen = nodes or nodes_of_kit(file, rules.kit)
         done = send_policy(file, published, chosen, int(time.time()))
+        steps = next_steps.update(path, done.stores)
+        steps += next_steps.commands(file, path) if done.stores else []
     hint = "see `lamppost vault nodes`; the others are not stopped by it"
     complain_of("node", done.refused, hint)
     if as_json:
@@ -57,8 +60,5 @@ def policy(path, nodes, factor, passphrase, policy_path, is_all, kit_name, as_js
     else:
         console.result(f"{rules.id} version {rules.version}: {len(done.nodes)} nodes get it, "
                        f"{len(done.known)} were to get it before")  # fmt: skip
-        for store in done.stores:
-            console.note(f"next: lamppost vault update {path} --to {store}")
-        if done.stores:
-            console.note(f"then: lamppost vault commands {path}, and lamppost send")
+        next_steps.show(steps)
     return 1 if done.refused else 0

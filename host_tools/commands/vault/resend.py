@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import next_steps
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -47,6 +48,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
             wanted, unheard = resending.from_store(file, known, nodes)
         if wanted:
             resending.resend(file, wanted, int(time.time()))
+            steps = next_steps.commands(file, path)
     for node_id in unheard:
         console.note(f"{node_id}: the store has heard nothing of it")
     if as_json:
@@ -55,7 +57,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
         return
     console.result(f"{len(wanted)} nodes are asked")
     if wanted:
-        console.note(f"then: lamppost vault commands {path}, and lamppost send")
+        next_steps.show(steps)
 
 
 def _log(text: str) -> bytes:

@@ -7,6 +7,8 @@ from pathlib import Path
 import rich_click as click
 
 from host_tools import console
+from host_tools.commands.vault import next_steps
+from host_tools.commands.vault.agreement import is_agreed, listed
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
 
 
@@ -19,14 +21,15 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @click.option("--from-store", "store_path", type=click.Path(path_type=Path), metavar="STORE",
               help="With --done: only of nodes that have told so in this store (.sqlite), or a "
                    "copy. Without NODE: of all that are under way.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="With --done: do not ask; --from-store asks nothing.")
 @json_option
-def rotate(path, nodes, factor, passphrase, done, store_path, as_json):
+def rotate(path, nodes, factor, passphrase, done, store_path, yes, as_json):
     """Give nodes new certificates and private keys while they run, and a mix.
 
     `lamppost vault commands` writes what brings them. The old ones serve until you say --done: do
     so for a node only once its health tells the new one (`lamppost read --quantity certificate`),
-    or it is locked out; --from-store looks itself. Without NODE: which rotations are under way.
-    Example:
+    or it is locked out, so it asks; --from-store looks itself. Without NODE: which rotations are
+    under way. Example:
 
     \b
     lamppost vault rotate city.vault 0a1b2c3d4e --key-file /media/usb/city.key
@@ -49,24 +52,44 @@ def rotate(path, nodes, factor, passphrase, done, store_path, as_json):
         if done:
             if store_path is not None:
                 nodes, waiting = _proved(file, certificates, nodes)
+            elif not is_agreed(*_what_ends(rotation.ending(file, nodes)), yes):
+                return 1
             revoked = rotation.finish(file, nodes, now_s) if nodes else {}
         elif nodes:
             serials = rotation.rotate(file, nodes, now_s)
-            stores = stores_of(file, nodes)
+            steps = next_steps.update(path, stores_of(file, nodes))
+            steps += next_steps.commands(file, path)
         else:
             serials = rotation.waiting(file)
+        if waiting:
+            again = next_steps.commands(file, path)
     if done:
         _show_done(path, revoked, waiting, as_json)
-        return
+        if waiting and not as_json:
+            console.note("the certificates before go on to serve; have the new one brought again:")
+            next_steps.show(again)
+        return 0
     if as_json:
         console.result_json({"file": str(path), "certificates": serials})
-        return
+        return 0
     for node_id, serial in serials.items():
         console.result(f"{node_id}: certificate {serial}" + ("" if nodes else " is under way"))
     if not serials:
         console.result("no rotation is under way")
     elif nodes:
-        _show_next(path, serials, stores)
+        next_steps.show(steps)
+        _show_when(path, serials)
+    return 0
+
+
+def _what_ends(revoked: dict[str, int]) -> tuple[str, list[str]]:
+    """(question, what will end)"""
+    count = sum(revoked.values())
+    return f"End the certificates before of {len(revoked)} nodes?", [
+        f"nodes: {listed(revoked)}; their certificates before, which end: {count}",
+        "a node that has not told the new one is locked out: see it with lamppost read --quantity "
+        "certificate, or give --from-store",
+    ]
 
 
 def _proved(file, certificates: dict, nodes) -> tuple[list, dict]:
@@ -80,12 +103,7 @@ def _proved(file, certificates: dict, nodes) -> tuple[list, dict]:
     )
 
 
-def _show_next(path, nodes, stores: list):
-    for store in stores:
-        console.note(f"next: lamppost vault update {path} --to {store} -o {store}.grant, and "
-                     "`lamppost keyring take` there")  # fmt: skip
-    target = f"{path.stem}.commands"
-    console.note(f"then: lamppost vault commands {path} -o {target}, and lamppost send {target}")
+def _show_when(path, nodes):
     named = " ".join(f"--node {node_id}" for node_id in nodes)
     console.note(f"look: lamppost read --quantity certificate {named}")
     console.note(f"once they tell it: lamppost vault rotate {path} --done --from-store STORE, or "
@@ -110,7 +128,4 @@ def _show_done(path, revoked: dict, waiting: dict, as_json: bool):
     if not revoked and not waiting:
         console.result("no rotation is under way")
     if revoked:
-        console.note(f"next: lamppost vault broker {path} -o FOLDER, and restart the broker")
-    if waiting:
-        console.note("the certificates before go on to serve; have the new one brought again: "
-                     f"lamppost vault commands {path}, and lamppost send")  # fmt: skip
+        next_steps.show([next_steps.broker(path)])
