@@ -26,6 +26,8 @@ _AGAIN = "another board could say so, too. If it is the same one, erased: --yes"
 class PreparedNodes:
     """folder: of *.parts; kit: only nodes with the kit of this name, or None for any."""
 
+    NAMED = "this folder"  # in messages
+
     def __init__(self, folder: Path, kit: str | None = None):
         self._folder = Path(folder)
         self._kit = kit

@@ -38,6 +38,8 @@ class TicketNodes:
     only nodes with the kit of this name, or None for any; clock: Unix time. Threads may share it.
     ToolError when the tickets are altered, another office's, or another technician's."""
 
+    NAMED = "these tickets"  # in messages
+
     def __init__(
         self, file: SealedFile, path: Path, kit: str | None = None,
         clock: Callable[[], float] = time.time,

@@ -4,6 +4,7 @@
 import getpass
 import grp
 import os
+import socket
 import subprocess
 import sys
 
@@ -122,6 +123,16 @@ def test_no_settings_from_the_present_folder(tmp_path, monkeypatch):
     lines = Esptool("p", 115_200).run("version")
     assert lines and not any("configuration" in line for line in lines), lines
     assert examine((), None)[0].state == "ok"
+
+
+def test_an_address_at_which_nothing_listens_has_no_lsof():
+    with socket.socket() as taken:  # bound, and not listening: refused
+        taken.bind(("127.0.0.1", 0))
+        port = f"rfc2217://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ToolError, match="nothing listens") as err:
+            Esptool(port, 115_200).run("flash-id")
+    assert "lsof" not in err.value.hint
+    assert "lsof" not in explain("rfc2217://h:1", [FATAL + OPEN]).hint
 
 
 def test_a_port_is_found_from_the_present_folder(tmp_path, monkeypatch):

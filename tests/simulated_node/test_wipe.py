@@ -61,6 +61,17 @@ def test_a_node_is_erased_and_that_is_read_back(node):
     assert node.content().count(0xFF) == 4 * MIB
 
 
+def test_a_board_whose_keys_came_by_ticket_says_which_node_it_is(node):
+    run = WipeBoard(node.plug_in(), WipePlan(manual=True))
+    assert run.look()["node"] == "0000000000", run.result
+
+
+def test_a_board_that_cannot_say_which_node_it_is_is_erased(node):
+    node.flash.erase(LAYOUT.code.at, LAYOUT.code.size)
+    result = wipe(node.plug_in())
+    assert (result["state"], result["node"], result["holds"]) == ("wiped", None, "a node")
+
+
 def test_the_whole_flash_is_read_where_nothing_says_what_is_where(node, tmp_path):
     node.flash.wear(0x1F_0123, 0x40)  # far from the keys
     assert wipe(node.plug_in())["state"] == "wiped"
