@@ -80,6 +80,11 @@ class PreparedNodes:
         _check_name(path, parts)
         return parts
 
+    def is_used(self, node_id: str) -> bool:
+        """Whether a board got the keys of this node from this folder."""
+        with self._locked():
+            return node_id in self._bound()
+
     def _next(self, mac: str, again: bool, bound: dict) -> NodeParts:
         node_id = _node_of(mac, bound)
         if node_id is None:

@@ -150,7 +150,7 @@ def test_a_policy_for_all_comes_to_stores_and_nodes(city):
     update(city)
     assert [versions(city, node_id) for node_id in city.ids] == [[1, 2]] * 2
     code, out, err = lamppost("vault", "policy", city.path, *words, *city.opening())
-    assert code == 0 and "0 nodes get it, 2 were to get it before" in out
+    assert code == 0 and "0 nodes to get it, 2 were to get it before" in out
     assert err.index("vault update") < err.index("vault commands")
 
 

@@ -150,7 +150,7 @@ def test_no_verb_writes_over_what_it_is_made_from_or_over_a_key(
         assert "hint: give another name with -o" in err
     for target in ("keys/seed", "keys/state", "keys/policy.key", "notes.txt", "new.odd"):
         code, out, err = lamppost(*args, mine, "-o", folder / target)
-        assert (code, out) == (1, "") and f"does not end in {suffix}" in err
+        assert (code, out) == (2, "") and f"does not end in {suffix}" in err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == held
     assert lamppost(*args, mine, "-o", folder / f"new{suffix}")[0] == 0
 

@@ -286,9 +286,10 @@ def test_issue_says_what_is_wrong(city):
         ((*policy, *new, "--to", "eve"), "no technician eve"),
         ((*policy, *new, "--kit", "noise"), "the policy is for kit air"),
         (("--policy", city.tickets, *new), "not a published policy"),
-        ((*policy, "-o", city.folder / "new"), "does not end in .tickets"),
     ):
         assert said in refused(*words, *more)
+    odd = ("-o", city.folder / "new")
+    assert "does not end in .tickets" in refused(*words, *policy, *odd, code=2)
     link = city.folder / "link.tickets"
     link.symlink_to(city.folder / "nowhere.tickets")
     assert "is there already" in refused(*words, *policy, "-o", link)

@@ -34,6 +34,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
     """
     from host_tools.city import resending
     from host_tools.collector.read_store import StoreReader
+    from host_tools.policy.figures import count
     from host_tools.vault.sealed_file import SealedFile
 
     by_hand = log_hex is not None and first is not None and len(nodes) == 1
@@ -54,7 +55,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
         told = {node_id: {"log": log.hex(), "from": n} for node_id, (log, n) in wanted.items()}
         console.result_json({"file": str(path), "nodes": told, "unheard": unheard})
         return
-    console.result(f"{len(wanted)} nodes are asked")
+    console.result(f"asked: {count(len(wanted), 'node')}")
     if wanted:
         console.note(f"then: lamppost vault commands {path}, and lamppost send")
 

@@ -33,6 +33,7 @@ def revoke(path, kind, name, factor, passphrase, as_json):
     """
     from host_tools.city.mixing import far_ahead
     from host_tools.city.revoke import revoke as take_back
+    from host_tools.policy.figures import count
     from host_tools.vault.sealed_file import SealedFile
 
     now_s = int(time.time())
@@ -45,7 +46,8 @@ def revoke(path, kind, name, factor, passphrase, as_json):
         console.result_json({"kind": kind, "name": name, **told})
         return
     mixed = f"{len(done.mixed)} get a mix {mix_days.as_text(done.days.values())}".rstrip()
-    console.result(f"{kind} {name} is revoked: {len(done.nodes)} nodes count no more, {mixed}")
+    gone = count(len(done.nodes), "node")
+    console.result(f"{kind} {name} is revoked: {gone} out of service, {mixed}")
     for store in done.stores:
         console.note(f"next: lamppost vault update {path} --to {store}")
     if done.mixed:
