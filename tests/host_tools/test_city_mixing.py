@@ -89,7 +89,7 @@ def test_the_day_of_each_mix_is_told(city):
     assert row["mixes"][-1] == {"epoch": TODAY + 3, "day": day(3)}
     _, out, err = lamppost("vault", "revoke", city.path, "store", "home", *city.opening())
     assert f"2 get a mix from {day(3)} to {day(4)} on" in out and "days ahead" not in err
-    _, out, _ = lamppost("vault", "nodes", city.path, *city.opening())
+    _, out, _ = lamppost("vault", "nodes", city.path, "--long", *city.opening())
     assert f"{TODAY + 4}:" in out
 
 

@@ -56,6 +56,15 @@ def told(city, node) -> list:
     return found
 
 
+def test_commands_name_the_rotations(city):
+    node = city.ids[0]
+    told = city.vault("rotate", node)
+    target = ("-o", city.folder / "named.commands")
+    assert city.vault("commands", *target)["rotations"] == told["certificates"]
+    _, out, _ = lamppost("vault", "commands", city.path, *target, *city.opening())
+    assert f"rotate, certificate {told['nodes'][node]}" in " ".join(out.split())
+
+
 class Telling:
     """A home store, and nodes that tell it hour by hour which certificate they use, under the
     kit's own policy."""
@@ -224,7 +233,7 @@ def test_a_store_says_whose_rotation_may_end(city, monkeypatch):
     set_clock(monkeypatch, later_s)
     words = "vault", *done[:1], city.path, *done[1:], *city.opening()
     code, out, _ = lamppost(*words)
-    assert code == 0 and f"{first}: 1 earlier certificates are revoked" in out
+    assert code == 0 and f"{first}: certificates before it that are revoked: 1" in out
     assert f"{second}: certificate 1 is under way; it told last: nothing" in out
     assert city.vault("rotate")["certificates"] == {second: 1}
     provisioned = {parts.ticket.node_id: parts.identity.certificate for parts in city.parts}

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_tools.commands.node_source import node_source
 from host_tools.errors import ToolError
 from host_tools.handover import document
 from host_tools.handover.receipts import decode_receipts
@@ -275,6 +276,40 @@ def test_nothing_of_a_board_leaves_the_laptop(city):
         assert hidden not in data
         assert hidden not in "".join(log).encode()
     assert len(decode_receipts(data, "it").uses[0].use) == 16
+
+
+def test_two_flashes_at_a_time_are_one_command(city):
+    words = ("--ticket", city.tickets, "--technician", city.anna, *city.opening())
+    source = dict(zip(("tickets", "technician", "key_file", "passphrase_file"), words[1::2],
+                      strict=True))  # fmt: skip
+    second = node_source(None, False, folder=None, use_token=False, **source)
+    with SealedFile.open(city.anna, PASSPHRASE, city.key), pytest.raises(ToolError) as err, second:
+        pass
+    assert "open in another process" in err.value.message
+    assert "--port A --port B" in err.value.hint
+
+
+def test_whether_a_ticket_was_used_is_known(city):
+    (parts,) = city.install(MAC)
+    with SealedFile.open(city.anna, PASSPHRASE, city.key, read_only=True) as file:
+        nodes = TicketNodes(file, city.tickets)
+        used = {ticket.node_id: nodes.is_used(ticket.node_id) for ticket, _ in nodes.states()}
+    assert [node for node, was in used.items() if was] == [parts.ticket.node_id]
+
+
+def test_the_list_of_nodes_fits_a_terminal(city, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    node, row = next(iter(city.nodes().items()))
+    _, out, _ = lamppost("vault", "nodes", city.path, *city.opening())
+    assert all(len(line) <= 80 for line in out.splitlines())
+    for other, one in city.nodes().items():
+        assert f"{other} " in out and f" {one['ticket'][:6]} " in out
+    assert "mixes" not in out and row["ticket"] not in out
+    _, out, _ = lamppost("vault", "nodes", city.path, node, *city.opening())
+    assert "mixes" in out and out.count("issued") == 1
+    told = city.ok("vault", "nodes", city.path, node, *city.opening())
+    assert told["nodes"] == [row]
+    refused("vault", "nodes", city.path, "0000000000", *city.opening())
 
 
 def test_issue_says_what_is_wrong(city):

@@ -29,7 +29,7 @@ _ROLES = click.Choice(["broker", "collector", "reader", "vault", "controller", "
 def certificate(path, name, factor, passphrase, role, store, hosts, output, as_json):
     """Make a certificate and its key, which the vault does not keep.
 
-    NAME stands in it (CN), and `revoke certificate NAME` ends it.
+    NAME stands in it (CN), and `revoke certificate NAME` ends it. Example:
 
     \b
     lamppost vault certificate city.vault collector-1 --role collector \\

@@ -18,7 +18,7 @@ def mask(path, nodes, factor, passphrase, as_json):
     """Queue the trees of masked streams again, for nodes that have lost one or were never told.
 
     `accept` queues them for 30 days. A node keeps the trees that it has. Then `lamppost vault
-    commands`.
+    commands`. Example:
 
     \b
     lamppost vault mask city.vault 0a1b2c3d4e --key-file /media/usb/city.key
