@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_tools.commands.node_source import node_source
+from host_tools.commands.verify import _keys as keys_of_nodes
 from host_tools.errors import ToolError
 from host_tools.handover import document
 from host_tools.handover.receipts import decode_receipts
@@ -295,6 +296,17 @@ def test_whether_a_ticket_was_used_is_known(city):
         nodes = TicketNodes(file, city.tickets)
         used = {ticket.node_id: nodes.is_used(ticket.node_id) for ticket, _ in nodes.states()}
     assert [node for node, was in used.items() if was] == [parts.ticket.node_id]
+
+
+def test_verify_says_that_a_ticket_is_unused(city, capsys):
+    (parts,) = city.install(MAC)
+    source = {"tickets": city.tickets, "technician": city.anna, "key_file": city.key.path,
+              "passphrase_file": city.passphrase, "folder": None, "use_token": False}  # fmt: skip
+    keys_of_nodes((parts.ticket.node_id,), None, source)
+    assert "unused" not in capsys.readouterr().err
+    other = next(node for node in city.nodes() if node != parts.ticket.node_id)
+    keys_of_nodes((other,), None, source)
+    assert f"node {other}: no board got its keys from these tickets" in capsys.readouterr().err
 
 
 def test_the_list_of_nodes_fits_a_terminal(city, monkeypatch):

@@ -24,7 +24,7 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
     `lamppost vault commands`, in this order.
 
     --refused, for one node: only when the home store keeps what it sends as "sealed without what
-    was to be mixed in". The node's log names the epoch; `lamppost vault nodes` lists what the
+    was to be mixed in". The node's log names the epoch; `lamppost vault nodes --long` lists what the
     vault has. Example:
 
     \b
