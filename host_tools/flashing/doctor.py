@@ -17,6 +17,7 @@ from host_tools.flashing.esptool_program import Esptool, surroundings
 from host_tools.flashing.layout import is_node
 from host_tools.flashing.ports import BOARDS_VENDORS, check_port, find_ports
 from host_tools.flashing.probe import probe
+from host_tools.policy.figures import count
 from host_tools.provisioning.node_parts import SUFFIX, read_parts
 
 OK, WARN, BAD = "ok", "warning", "bad"
@@ -174,4 +175,5 @@ def _certificate(parts, path: Path, now: datetime.datetime) -> Finding:
         return Finding("node", BAD, f"{name}: its certificate has expired", again)
     state = WARN if days < _SOON_DAYS else OK
     mend = again + " soon" if state == WARN else ""
-    return Finding("node", state, f"{name}: its certificate is valid for {days} days", mend)
+    words = f"{name}: its certificate is valid for {count(days, 'day')}"
+    return Finding("node", state, words, mend)

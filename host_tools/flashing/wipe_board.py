@@ -23,6 +23,7 @@ from host_tools.flashing.partition_table import SECTOR_BYTES, TABLE_AT, TABLE_BY
 from host_tools.flashing.ports import check_port
 from host_tools.flashing.probe import FoundBoard, probe
 from host_tools.flashing.read_back import read_back
+from host_tools.policy.figures import count
 from host_tools.provisioning.node_flash import BLOCK_BYTES
 
 _ERASED = 0xFF
@@ -143,8 +144,8 @@ class WipeBoard:
 
     def _complain(self, place: Place, sectors: list[int]):
         message = (
-            f"{self.port}: {place.name} is not erased: {len(sectors)} sectors still hold "
-            f"something, the first at {sectors[0]:#x}"
+            f"{self.port}: {place.name} is not erased: {count(len(sectors), 'sector')} not "
+            f"blank, the first at {sectors[0]:#x}"
         )
         hint = "run the command again; when it stays so, the flash is worn: destroy the board"
         raise ToolError(message, hint)

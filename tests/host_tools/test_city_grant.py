@@ -448,9 +448,12 @@ def test_a_node_that_does_not_count_has_the_hint_of_its_state(city):
 
 
 def test_a_store_is_told_what_came(city):
-    grant(city)
+    path, _ = grant(city)
+    first = city.ok("keyring", "take", city.roads, path)
+    assert (first["new"], first["mixes"], first["policies"]) == (sorted(city.ids), 0, 0)
     city.vault("mix", city.ids[0])
-    path = city.folder / "news.grant"
-    city.vault("update", "--to", "roads", "-o", path)
-    told = city.ok("keyring", "take", city.roads, path)
-    assert told["new"] == city.ids
+    news = city.folder / "news.grant"
+    city.vault("update", "--to", "roads", "-o", news)
+    words = "keyring", "take", city.roads, news
+    assert "for those known: 1 mix, 0 policies" in " ".join(lamppost(*words)[1].split())
+    assert city.ok(*words)["mixes"] == 0  # it has come

@@ -57,12 +57,12 @@ def told(city, node) -> list:
 
 
 def test_commands_name_the_rotations(city):
-    node = city.ids[0]
+    node = city.parts[0].ticket.node_id
     told = city.vault("rotate", node)
     target = ("-o", city.folder / "named.commands")
     assert city.vault("commands", *target)["rotations"] == told["certificates"]
     _, out, _ = lamppost("vault", "commands", city.path, *target, *city.opening())
-    assert f"rotate, certificate {told['nodes'][node]}" in " ".join(out.split())
+    assert f"rotate, certificate {told['certificates'][node]}" in " ".join(out.split())
 
 
 class Telling:

@@ -317,8 +317,11 @@ def test_the_list_of_nodes_fits_a_terminal(city, monkeypatch):
     for other, one in city.nodes().items():
         assert f"{other} " in out and f" {one['ticket'][:6]} " in out
     assert "mixes" not in out and row["ticket"] not in out
+    _, out, _ = lamppost("vault", "nodes", city.path, "--long", *city.opening())
+    assert out.count("state       issued") == 3
     _, out, _ = lamppost("vault", "nodes", city.path, node, *city.opening())
-    assert "mixes" in out and out.count("issued") == 1
+    assert out.count("issued") == 1
+    assert "state       issued" in out and "technician  anna" in out
     told = city.ok("vault", "nodes", city.path, node, *city.opening())
     assert told["nodes"] == [row]
     refused("vault", "nodes", city.path, "0000000000", *city.opening())

@@ -93,7 +93,7 @@ def test_a_sector_that_keeps_what_it_holds_is_found(node, row):
     node.flash.keep(row.at)
     result = wipe(node.plug_in())
     assert result["state"] == "failed", result
-    assert f"{row.label} is not erased: 1 sectors" in result["error"]
+    assert f"{row.label} is not erased: 1 sector not blank" in result["error"]
     assert f"{row.at:#x}" in result["error"] and "destroy the board" in result["hint"]
     assert row.label not in [place["name"] for place in result["proved"]]
 

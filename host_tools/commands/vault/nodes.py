@@ -43,19 +43,40 @@ def nodes(path, node_id, factor, passphrase, state, is_long, as_json):
     if as_json:
         console.result_json({"file": str(path), "nodes": rows})
         return
-    _show(rows, _ALWAYS + _LONG if is_long or node_id else _ALWAYS)
+    if is_long or node_id:
+        _show_long(rows)
+    else:
+        _show(rows)
 
 
-def _show(rows: list[dict], names: tuple):
+def _show(rows: list[dict]):
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name in names:
+    for name in _ALWAYS:
         table.add_column(name, overflow="fold", no_wrap=name in ("node", "ticket"))
     for row in rows:
         words = _words(row)
-        table.add_row(*(Text(words[name]) for name in names))
+        table.add_row(*(Text(words[name]) for name in _ALWAYS))
+    console.result(table)
+
+
+def _show_long(rows: list[dict]):
+    """A line for each value: a row of all would be too wide for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        if row is not rows[0]:
+            table.add_row("", "")
+        words = _words(row)
+        for name in _ALWAYS + _LONG:
+            if words[name]:
+                table.add_row(name, Text(words[name]))
     console.result(table)
 
 
