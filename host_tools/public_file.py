@@ -20,15 +20,16 @@ def write_public(path: Path, data: bytes):
 
 
 def check_target(path: Path, suffix: str, sources: dict[Path, str]):
-    """ToolError for a target that is one of `sources` (file: what it is), or that ends in another
-    suffix: a key, say, has none, so no slip of the hand writes over it."""
+    """ToolError for a target that is one of `sources` (file: what it is), or (usage) that ends in
+    another suffix: a key, say, has none, so no slip of the hand writes over it."""
     path = Path(path)
     for source, what in sources.items():
         if path.exists() and Path(source).exists() and path.samefile(source):
             raise ToolError(f"{path} is {what} itself", "give another name with -o")
     if path.suffix != suffix:
         message = f"{path} does not end in {suffix}"
-        raise ToolError(message, f"give a name with -o that does: {path.stem or 'name'}{suffix}")
+        hint = f"give a name with -o that does: {path.stem or 'name'}{suffix}"
+        raise ToolError(message, hint, 2)
 
 
 def check_room(path: Path, size: int):

@@ -20,6 +20,10 @@ from host_tools.vault.sealed_file import SealedFile
 
 ASK_DAYS = 31  # who asks for what is further back is asked in turn
 _DAY_S = mixing.DAY_S
+_NOT_ACTIVE = {  # state: what to do
+    "issued": "take in the technician's receipts first: lamppost vault accept",
+    "revoked": "that is for good: its board can become another node, by a new ticket",
+}
 
 
 def grant(file: SealedFile, epochs: dict[str, int], store: str, now_s: int) -> bytes:
@@ -98,8 +102,7 @@ def check_active(file: SealedFile, node_id: str) -> int:
     if row is None:
         raise ToolError(f"there is no node {node_id}", "see `lamppost vault nodes`")
     if row[1] != "active":
-        hint = "take in the technician's receipts first: lamppost vault accept"
-        raise ToolError(f"node {node_id} is {row[1]}, not active", hint)
+        raise ToolError(f"node {node_id} is {row[1]}, not active", _NOT_ACTIVE.get(row[1], ""))
     return row[0]
 
 

@@ -81,7 +81,7 @@ def drop(file: SealedFile, node_id: str, epoch: int):
     a = mixes_of(file, node_id).get(epoch)
     if a is None:
         message = f"node {node_id} has no mix for epoch {epoch}"
-        raise ToolError(message, "see `lamppost vault nodes` for those that it has")
+        raise ToolError(message, "see `lamppost vault nodes --long` for those that it has")
     file.db.execute("DELETE FROM mixes WHERE node = ? AND epoch = ?", (node_id, epoch))
     query = "UPDATE commands SET until_s = 0 WHERE node = ? AND fields = ?"
     file.db.execute(query, (node_id, _fields("mix", epoch, a)))

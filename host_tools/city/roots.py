@@ -78,7 +78,8 @@ def send_masks_again(file: SealedFile, node_ids: Iterable[str], now_s: int) -> d
         nothing = next((node_id for node_id in node_ids if not count[node_id]), None)
         if nothing:
             message = f"node {nothing} masks nothing under the policy that it has"
-            raise ToolError(message, "leave it out")
+            hint = "leave it out" if node_ids[1:] else "it needs no trees: there is nothing to do"
+            raise ToolError(message, hint)
     return count
 
 

@@ -41,11 +41,14 @@ class StoreKey:
 
 @dataclasses.dataclass(frozen=True)
 class Taken:
-    """Node ids: opened from now on, known before, gone."""
+    """Node ids: opened from now on, known before, gone; mixes, policies: how many of them came for
+    those that were known."""
 
     new: list[str]
     known: list[str]
     revoked: list[str]
+    mixes: int
+    policies: int
 
 
 def make_store_key(keyring: Path, name: str, office: Office) -> StoreKey:
@@ -102,11 +105,22 @@ def _take(keyring: Path, grant: Path) -> Taken:
     ring = Keyring(keyring)
     held = set(ring.node_ids())
     nodes = _node_keys(granted)
+    before = {n: _parts_of(ring, n) for n in held.intersection(nodes)}
     ring.take(nodes, granted.revoked)
     # After the keyring: who is cut off here takes the same file again.
     _write(key_path(keyring), dataclasses.replace(key, serial=serial))
     gone = sorted(held.intersection(granted.revoked))
-    return Taken(sorted(set(nodes) - held), sorted(set(nodes) & held), gone)
+    mixes, policies = (
+        sum(len(_parts_of(ring, n)[part] - had[part]) for n, had in before.items())
+        for part in (0, 1)
+    )
+    return Taken(sorted(set(nodes) - held), sorted(before), gone, mixes, policies)
+
+
+def _parts_of(ring: Keyring, node_id: str) -> tuple[set, set]:
+    """(epochs of its mixes, digests of its policies)"""
+    keys = ring.node(node_id)
+    return set(keys.mixes), {policy.digest for policy in keys.policies}
 
 
 def key_path(keyring: Path) -> Path:

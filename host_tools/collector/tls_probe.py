@@ -19,6 +19,10 @@ _ALERTS = {
     "ACCESS_DENIED": "refuses our certificate",
 }
 
+_OURS = ("CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED")
+_ANEW = "have a new one made: lamppost vault certificate; and see that the clocks are right"
+_TRUST = "it must trust the authority that made our certificate"
+
 
 class NamedContext(ssl.SSLContext):
     """A context that checks the server's certificate for `server_name`, however it is reached."""
@@ -72,7 +76,7 @@ def _alert(where: str, reason: str) -> ToolError:
         return ToolError(f"{where}: does not speak TLS 1.2", "give the port of its TLS listener")
     for alert, words in _ALERTS.items():
         if reason.endswith("ALERT_" + alert):
-            hint = "it must trust the authority that made our certificate"
+            hint = _ANEW if alert in _OURS else _TRUST
             return ToolError(f"{where}: the broker {words}", hint)
     hint = "it may not know the authority of our certificate, or this is not its TLS port"
     return ToolError(f"{where}: breaks off the TLS handshake ({reason})", hint)

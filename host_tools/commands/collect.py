@@ -17,7 +17,7 @@ _path = click.Path(path_type=Path)
 @click.option("--store", "path", type=_path, required=True, metavar="PATH",
               help="The store; made when it is not there. Workers may share one.")  # fmt: skip
 @click.option("--keyring", "keyring_path", type=_path, required=True, metavar="PATH",
-              help="What it opens with; provisioning makes it.")  # fmt: skip
+              help="What it opens with: lamppost keyring init, then take.")  # fmt: skip
 @click.option("--broker", required=True, metavar="HOST:PORT", help="Its TLS listener.")
 @click.option("--tls-dir", type=_path, required=True, metavar="DIR",
               help="Where ca.pem, CN.pem and CN.key are.")  # fmt: skip
@@ -48,7 +48,7 @@ def collect(path, keyring_path, broker, tls_dir, name, group, as_json):
     forbid_core_dumps()
     address = parse_address(broker)
     if not keyring_path.is_file():
-        hint = "give the keyring.json that provisioning made"
+        hint = "make it: lamppost keyring init, then lamppost keyring take"
         raise ToolError(f"{keyring_path}: there is no such keyring", hint)
     files = certificate_files(tls_dir, name)
     with Store(path, Keyring(keyring_path)) as store:

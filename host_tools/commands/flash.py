@@ -109,26 +109,29 @@ def _is_agreed() -> bool:
 
 
 def tell(results: list[dict]):
-    """A row for each board, and under the table what went wrong."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("port", "board", "node", "kit", "state", "checks"):
-        table.add_column(name, overflow="fold")
-    for result in results:
-        told = [str(result.get(key, "")) for key in ("port", "mac", "node", "kit", "state")]
-        table.add_row(*map(Text, told), Text(_checks(result)))
-    console.result(table)
+    """A row for each board, under it what its node found of itself; at the end what went wrong."""
+    keys = ("port", "mac", "node", "kit", "state")
+    rows = [[str(result.get(key, "")) for key in keys] for result in results]
+    head = ["port", "board", "node", "kit", "state"]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    console.result(_line(head, widths))
+    for row, result in zip(rows, results, strict=True):
+        console.result(_line(row, widths))
+        for check in _checks(result):
+            console.result(f"  {check}")
     for result in results:
         if "error" in result:
             console.complain(ToolError(result["error"], result["hint"]))
 
 
-def _checks(result: dict) -> str:
+def _line(row: list[str], widths: list[int]) -> str:
+    return "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def _checks(result: dict) -> list[str]:
     """What a node found of itself: first what is not well."""
     if "self_test" not in result:
-        return ""
+        return []
     checks = result["self_test"]["checks"]
     lines = [
         f"{name}: {check['hint'] or check['state']}"
@@ -136,4 +139,4 @@ def _checks(result: dict) -> str:
         if check["state"] != "ok"
     ]
     good = [name for name, check in checks.items() if check["state"] == "ok"]
-    return "\n".join(lines + ([f"{', '.join(good)}: ok"] if good else []))
+    return lines + ([f"{', '.join(good)}: ok"] if good else [])

@@ -22,11 +22,13 @@ _path = click.Path(path_type=Path)
               help="Default: as the name ends.")  # fmt: skip
 @click.option("--size", default="62x29", metavar="WxH",
               help="Of the sticker, in mm. Default 62x29.")  # fmt: skip
+@click.option("--language", default="en", metavar="LANGUAGE",
+              help="One that the notice speaks, such as de. Default en.")  # fmt: skip
 @click.option("--vault", type=_path, metavar="FILE",
               help="Take the nodes from a city's vault. Or from where `flash` does:")  # fmt: skip
 @node_source_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def label(nodes, notice_url, target, form, size, vault, as_json, **source):
+def label(nodes, notice_url, target, form, size, language, vault, as_json, **source):
     """Draw a sticker: the node's id, its claim code, its kit, a QR code to the public notice.
 
     No key, no address and no place is on it. The claim code says to the office who put the node
@@ -42,13 +44,15 @@ def label(nodes, notice_url, target, form, size, vault, as_json, **source):
     """
     from host_tools.labels.layout import Sticker, check_notice_url, parse_size
     from host_tools.labels.write import format_of, write_stickers
+    from host_tools.policy.phrases import Phrases
 
     if len(set(nodes)) != len(nodes):
         raise click.UsageError("a node is named twice")
     form, size_mm = format_of(target, form, len(nodes)), parse_size(size)
     check_notice_url(notice_url)
+    Phrases(language)  # before anything is opened
     found = _from_vault(vault, nodes, source) if vault else _from_parts(nodes, source)
-    stickers = [Sticker(*one, notice_url) for one in found]
+    stickers = [Sticker(*one, notice_url, language) for one in found]
     files = write_stickers(stickers, size_mm, target, form)
     if as_json:
         labels = [{"node": one.node_id, "kit": one.kit, "code": one.code, "url": one.url()}

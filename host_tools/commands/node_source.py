@@ -9,8 +9,10 @@ import rich_click as click
 
 from host_tools.commands.vault.factor_options import make_factor
 from host_tools.core_dumps import forbid_core_dumps
+from host_tools.errors import ToolError
 
 _path = click.Path(path_type=Path)
+_ONE_COMMAND = "let it end, or give both boards to one command: --port A --port B"
 _OPTIONS = (
     click.option("--nodes", "folder", type=_path, metavar="DIR",
                  envvar="LAMPPOST_NODES", show_envvar=True,
@@ -47,10 +49,15 @@ def node_source(kit: str | None, is_dry: bool, *, folder, tickets, technician, k
         yield PreparedNodes(folder, kit)
         return
     from host_tools.technician.ticket_nodes import TicketNodes
+    from host_tools.vault.file_lock import LockedError
     from host_tools.vault.passphrase import read_passphrase
     from host_tools.vault.sealed_file import SealedFile
 
     factor = make_factor(key_file, use_token, "--key-file PATH or --token")
     text = read_passphrase(passphrase_file)
-    with SealedFile.open(technician, text, factor, read_only=is_dry) as file:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(SealedFile.open(technician, text, factor, is_dry))
+        except LockedError as err:
+            raise ToolError(err.message, _ONE_COMMAND) from err
         yield TicketNodes(file, tickets, kit)

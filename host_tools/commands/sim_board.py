@@ -2,6 +2,7 @@
 """`lamppost sim board`: a board at the end of a serial line, for esptool and mpremote."""
 
 import contextlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -9,11 +10,23 @@ import rich_click as click
 
 from host_tools import console
 
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+
 
 def _broker(context, parameter, text):
     from host_tools.collector.broker_address import parse_address
 
     return None if text is None else parse_address(text)
+
+
+def _mac(context, parameter, text):
+    """6 bytes, or None."""
+    if text is None:
+        return None
+    mac = bytes.fromhex(text.replace(":", "")) if _MAC.fullmatch(text) else b"\x01"
+    if mac[0] & 1:  # of a group
+        raise click.BadParameter("not a board's address: 12 hex digits such as 02:4c:50:00:00:02")
+    return mac
 
 
 @click.command()
@@ -24,6 +37,8 @@ def _broker(context, parameter, text):
               help="A board, or a path. Default esp32-devkitc.")  # fmt: skip
 @click.option("--flash", type=click.Path(path_type=Path), metavar="FILE",
               help="Its flash; made, erased, if it is not there. Default: temporary.")  # fmt: skip
+@click.option("--mac", callback=_mac, metavar="AA:BB:CC:DD:EE:FF",
+              help="What tells it from another. Default 02:4c:50:00:00:01.")  # fmt: skip
 @click.option("--broker", callback=_broker, metavar="HOST:PORT",
               help="Where the node's broker is reached. Default: nowhere.")  # fmt: skip
 @click.option("--speed", type=click.FloatRange(0.1, 1000), default=1.0, metavar="N",
@@ -34,7 +49,7 @@ def _broker(context, parameter, text):
               help="What goes wrong: see --faults. Again for more.")  # fmt: skip
 @click.option("--faults", "listed", is_flag=True, help="The faults that there are.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the start.")
-def board(port, pty, name, flash, broker, speed, pace, run, faults, listed, as_json):
+def board(port, pty, name, flash, mac, broker, speed, pace, run, faults, listed, as_json):
     """A board at the end of a serial line, until Ctrl-C.
 
     \b
@@ -59,7 +74,7 @@ def board(port, pty, name, flash, broker, speed, pace, run, faults, listed, as_j
             flash = Path(stack.enter_context(temporary)) / "flash.bin"
         with contextlib.suppress(KeyboardInterrupt):
             serve(
-                name, flash, port, chosen, broker=broker, speed=speed, pace=pace,
+                name, flash, port, chosen, mac=mac, broker=broker, speed=speed, pace=pace,
                 download=pty and not run,
                 ready=lambda address, chip: _ready(address, chip, flash, as_json),
                 tell=console.note,

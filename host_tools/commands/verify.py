@@ -115,7 +115,7 @@ def _keys(nodes: tuple, keyring: Path | None, source: dict):
 
         forbid_core_dumps()
         if not keyring.is_file():
-            hint = "give the keyring.json of a store"
+            hint = "give that of a store: lamppost keyring init, then lamppost keyring take"
             raise ToolError(f"{keyring}: there is no such keyring", hint)
         return Keyring(keyring)
     from host_tools.verifying.at_broker import PartsKeys
@@ -124,4 +124,7 @@ def _keys(nodes: tuple, keyring: Path | None, source: dict):
     with node_source(None, True, **source) as prepared:
         for node_id in nodes:
             keys.add(prepared.of_node(node_id))
+            if not prepared.is_used(node_id):
+                console.note(f"node {node_id}: no board got its keys from {prepared.NAMED} so far "
+                             "(unused): lamppost flash")  # fmt: skip
     return keys

@@ -17,6 +17,7 @@ from host_tools.flashing.esptool_program import Esptool, surroundings
 from host_tools.flashing.layout import is_node
 from host_tools.flashing.ports import BOARDS_VENDORS, check_port, find_ports
 from host_tools.flashing.probe import probe
+from host_tools.policy.figures import count
 from host_tools.provisioning.node_parts import SUFFIX, read_parts
 
 OK, WARN, BAD = "ok", "warning", "bad"
@@ -38,7 +39,7 @@ class Finding:
 
 def examine(ports: tuple, folder: Path | None, manual: bool = False) -> list[Finding]:
     """Looks at the laptop, at each port (and its board), and at a folder of prepared nodes."""
-    found = [_esptool(), _clock(time.time()), *_ports(), *_manager()]
+    found = [_esptool(), _clock(time.time()), *_ports(ports), *_manager()]
     for port in ports:
         found += _board(port, manual)
     if folder is not None:
@@ -71,7 +72,8 @@ def _clock(now_s: float) -> Finding:
     return Finding("clock", OK, shown)
 
 
-def _ports() -> list[Finding]:
+def _ports(named: tuple) -> list[Finding]:
+    """named: those that are looked at anyway: then none has to be found."""
     found = []
     for port in find_ports():
         name = f"{port.device} ({BOARDS_VENDORS[port.vid]})"
@@ -80,12 +82,12 @@ def _ports() -> list[Finding]:
             found.append(Finding("port", OK, name))
         except ToolError as err:
             found.append(Finding("port", BAD, err.message, err.hint))
-    if found:
+    if found or named:
         return found
     without = _without_driver()
     if without:
         mend = (
-            "sudo modprobe cp210x ch341 ftdi_sio; on Ubuntu `brltty` takes a CH340 away: "
+            "sudo modprobe -a cp210x ch341 ftdi_sio; on Ubuntu `brltty` takes a CH340 away: "
             "sudo apt remove brltty"
         )
         return [Finding("port", BAD, f"{name} is plugged in without a driver", mend)
@@ -173,4 +175,5 @@ def _certificate(parts, path: Path, now: datetime.datetime) -> Finding:
         return Finding("node", BAD, f"{name}: its certificate has expired", again)
     state = WARN if days < _SOON_DAYS else OK
     mend = again + " soon" if state == WARN else ""
-    return Finding("node", state, f"{name}: its certificate is valid for {days} days", mend)
+    words = f"{name}: its certificate is valid for {count(days, 'day')}"
+    return Finding("node", state, words, mend)

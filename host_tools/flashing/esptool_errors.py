@@ -23,6 +23,7 @@ NO_DATA = (
     "1. take a USB cable that carries data, not one for charging  2. plug it in directly, without "
     f"a hub  3. {BOOT}  4. supply the board well"
 )
+_BUSY_ADDRESS = "see that it is right, and that what serves it runs and has no other client"
 SLOWER, BUSY = "slower", "busy"
 
 # pattern, message, hint, kind
@@ -31,11 +32,13 @@ _KNOWN = (
     (r"Permission denied", "you may not open the port", DIALOUT, ""),
     (r"No such file or directory|FileNotFoundError|could not find.*port",
      "there is no such port", "plug the board in, and see `lamppost doctor` for the ports", ""),
+    (r"Connection refused", "nothing listens at that address",
+     "start what serves the board there (a virtual one: lamppost sim board); check --port", ""),
     (r"port is busy|Resource busy|Resource temporarily unavailable|Access is denied"
      r"|multiple access on port",
      "another program has the port",
      "close it: a serial monitor, mpremote, ModemManager; `sudo lsof {port}` names it", BUSY),
-    (r"Connection refused|Could not open|could not open port",
+    (r"Could not open|could not open port",
      "the port cannot be opened", "check --port; see `lamppost doctor`", ""),
     (r"[Bb]rown-?out", "the board's supply breaks down",
      "take a shorter cable, a port with 500 mA, or a supply of its own; unplug sensors", ""),
@@ -87,6 +90,8 @@ def explain(port: str, lines: list[str]) -> BoardError:
     said = " ".join(lines[start:])
     for pattern, message, hint, kind in _KNOWN:
         if re.search(pattern, said):
+            if kind == BUSY and "://" in port:
+                hint = _BUSY_ADDRESS  # no program has a file open there
             error = BoardError(f"{port}: {message}", hint.format(port=port))
             error.slower, error.busy, error.said = kind == SLOWER, kind == BUSY, said
             return error

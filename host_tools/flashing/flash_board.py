@@ -160,7 +160,7 @@ class FlashBoard:
         bound = plan.nodes.bound_to(found.mac)
         if bound is None:
             raise ToolError(
-                f"{self.port}: the board is a node already, and none of this folder",
+                f"{self.port}: the board is a node already, and none of {plan.nodes.NAMED}",
                 "make it anew with --anew: its keys go, and what it has not delivered is lost",
             )
         if not set(layout.rows) <= set(found.rows):
@@ -226,11 +226,12 @@ class FlashBoard:
             test.feed(line)
             if test.is_over() or self._stopped:
                 break
-            self._show(first + "waits for " + test.waiting_for(), 100)
+            self._show(first + test.waiting_for(), 100)
         test.close(time.monotonic() - begun_s)
         self.result["self_test"] = test.as_object()
         if test.dead:
-            raise ToolError(f"{self.port}: the node does not run: {test.dead}", "see its README")
+            message = f"{self.port}: the node does not run: {test.dead}"
+            raise ToolError(message, test.dead_hint())
         self.result["state"] = "needs you" if test.failed() else "done"
 
 

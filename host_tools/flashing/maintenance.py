@@ -9,6 +9,7 @@ why a program that types it once when it connects, as mpremote does, mostly come
 """
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from host_tools.flashing.ports import check_port
 _WINDOW, _PROMPT, _CTRL_C = b"maintenance: ", b">>> ", b"\x03"
 _BOOT_S, _PERSON_S = 15, 120
 _KEPT_BYTES = 4096
+_NO_LINES = (errno.ENOTTY, errno.EINVAL)  # of a pseudo-terminal
 
 
 def stop_at_repl(
@@ -36,6 +38,9 @@ def stop_at_repl(
                 serial_lines.reset(line)
             return {"port": port, "node": _wait_for_prompt(port, line, limit_s, show)}
     except serial_lines.LINE_ERRORS as err:
+        if err.args and err.args[0] in _NO_LINES:
+            hint = "give --manual, and press EN (RST) when it asks for it"
+            raise ToolError(f"{port}: the port has no DTR and RTS", hint) from err
         raise ToolError(f"{port}: the board went away", AGAIN) from err
 
 

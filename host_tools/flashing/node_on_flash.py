@@ -17,6 +17,7 @@ from host_tools.flashing.copy_on_flash import find_copy
 from host_tools.flashing.regions import CONFIG
 from host_tools.policy.signed import check_signature, rules_of
 from host_tools.provisioning.node_flash import BLOCK_BYTES
+from host_tools.provisioning.ticket import is_node_id
 from node.drivers.registry import PARTS
 
 _FILES = ("config.json", "board.json", "kit.json", "policy", "policy.key", "ca.der", "node.der",
@@ -84,6 +85,16 @@ def _find_node(partition: bytes) -> NodeOnFlash:
         if not {"", ".", ".."}.isdisjoint(name.split("/")):
             raise ValueError
     return NodeOnFlash(files, configuration, copy_at)
+
+
+def node_id_on(partition: bytes) -> str | None:
+    """Which node its configuration says it is; unchecked but for the form, so it names and proves
+    nothing. None when it cannot be read."""
+    try:
+        node_id = _find_node(partition).config["node"]
+        return node_id if is_node_id(node_id) else None
+    except _DAMAGED:
+        return None
 
 
 def _what_is_wrong(lp: dict[str, bytes], board: dict) -> str:

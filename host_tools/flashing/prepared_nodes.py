@@ -26,6 +26,8 @@ _AGAIN = "another board could say so, too. If it is the same one, erased: --yes"
 class PreparedNodes:
     """folder: of *.parts; kit: only nodes with the kit of this name, or None for any."""
 
+    NAMED = "this folder"  # in messages
+
     def __init__(self, folder: Path, kit: str | None = None):
         self._folder = Path(folder)
         self._kit = kit
@@ -77,6 +79,11 @@ class PreparedNodes:
         parts = read_parts(path)
         _check_name(path, parts)
         return parts
+
+    def is_used(self, node_id: str) -> bool:
+        """Whether a board got the keys of this node from this folder."""
+        with self._locked():
+            return node_id in self._bound()
 
     def _next(self, mac: str, again: bool, bound: dict) -> NodeParts:
         node_id = _node_of(mac, bound)

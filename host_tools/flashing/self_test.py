@@ -15,6 +15,13 @@ ONCE = ("wifi", "time", "tls")
 _ONLINE = re.compile(r"status .*\bonline=1\b.*")
 _HOPELESS = re.compile(r"storage: |policy: (?!version )|keys: missing")
 _WARM_UP_S, _LONGEST_S = 90, 300
+_CODE = re.compile(r"-?\d+")
+_KEYLESS = re.compile(r"policy: |keys: ")
+_WRITE_AGAIN = (
+    "write it again, with MicroPython 1.25 or later from micropython.org/download: lamppost "
+    "update --firmware-only --firmware FILE; when it stays so, take another board"
+)
+_MAKE_ANEW = "make it anew: lamppost flash --anew, with a ticket or prepared node that is free"
 
 # What a node says, and what to do about it.
 _SENSOR = {
@@ -32,8 +39,8 @@ _SENSOR = {
     "116": "it does not answer in time: check supply and wires",
 }
 _WIFI = {
-    "no access point": "out of reach, 5 GHz only, or another name: check LAMPPOST_WIFI_SSID",
-    "wrong password": "check LAMPPOST_WIFI_PASSWORD, then run the same command again",
+    "no access point": "out of reach, 5 GHz only, or another name: check the name that was given",
+    "wrong password": "check the one that was given, then run the same command again",
     "refused": "the access point refuses it: its list of devices, or WPA3 alone",
     "no address": "the network gives no address: check its DHCP, or its list of devices",
 }
@@ -44,9 +51,9 @@ _TLS = {
     "Common Name": "the broker's certificate is for another name",
     "-10496": "the broker's certificate has no subjectAltName",
     "tls": "the broker ends the handshake: does it know the city's authority, and this node?",
-    "network": "the broker cannot be reached: check its name, port 8883 and the firewall",
+    "network": "the broker cannot be reached: check its name, its port and the firewall",
     "name": "the broker's name cannot be looked up: check DNS",
-    "no answer": "the broker does not answer: check its name, port 8883 and the firewall",
+    "no answer": "the broker does not answer: check its name, its port and the firewall",
     "refused": "the broker refuses this node: check its list of certificates",
 }
 _DEAD = (
@@ -56,7 +63,7 @@ _DEAD = (
     (r"corrupted|filesystem", "its file system cannot be read: run the command with --anew"),
     (r"^app: cannot go on: (.*)", ""),
     (r"^main: (.*)", ""),
-    (r"^Traceback", "its firmware does not start: take the MicroPython image that README.md says"),
+    (r"^Traceback", "its firmware does not start"),
 )  # fmt: skip
 
 
@@ -87,7 +94,7 @@ class SelfTest:
         for pattern, words in _DEAD:
             told = re.search(pattern, line)
             if told:
-                self.dead = words or f"its firmware gives up: {told[1]}"
+                self.dead = words or f"its firmware gives up: {_plain(told[1])}"
         if _ONLINE.fullmatch(line):
             for name in ONCE:
                 self.states[name] = (GOOD, "")
@@ -107,7 +114,7 @@ class SelfTest:
         elif where in self._parts:
             self._sensor(where, what)
         elif _HOPELESS.match(f"{where}: {what}"):
-            self.dead = f"{where}: {what}"
+            self.dead = f"{where}: {_plain(what)}"
 
     def _sensor(self, part: str, what: str):
         if what != "found":
@@ -152,8 +159,15 @@ class SelfTest:
         )
 
     def waiting_for(self) -> str:
-        """The names of what has not been heard of, for a line of progress."""
-        return ", ".join(name for name, (state, _) in self.states.items() if state != GOOD)
+        """For a line of progress: what is bad, in its words, and the names of what has not been
+        heard of."""
+        bad = [f"{name}: {words}" for name, (state, words) in self.states.items() if state == BAD]
+        unheard = [name for name, (state, _) in self.states.items() if state == WAITING]
+        return "; ".join(bad + ([f"waits for {', '.join(unheard)}"] if unheard else []))
+
+    def dead_hint(self) -> str:
+        """What to do with a node that is dead."""
+        return _MAKE_ANEW if _KEYLESS.match(self.dead) else _WRITE_AGAIN
 
     def as_object(self) -> dict:
         """For --json."""
@@ -162,8 +176,15 @@ class SelfTest:
 
 
 def _words(known: dict, what: str) -> str:
-    """What is said, and what to do: by the most telling of its words."""
+    """What is said, and what to do: by the most telling of its words. What is a number or a tuple
+    of them in MicroPython says nothing to who reads it."""
     for key, words in known.items():
         if re.search(rf"(?<![\w-]){re.escape(key)}(?!\w)", what):
-            return f"{what}: {words}"
-    return what
+            is_code = what.startswith("(") or _CODE.fullmatch(what)
+            return words if is_code else f"{what}: {words}"
+    return f"error {what}" if _CODE.fullmatch(what) else _plain(what)
+
+
+def _plain(what: str) -> str:
+    """A tuple as words: (3, 'signature') is 3 signature."""
+    return re.sub(r"[()',]", "", what) if what.startswith("(") else what

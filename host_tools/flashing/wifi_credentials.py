@@ -10,6 +10,7 @@ import rich_click as click
 
 from host_tools import console
 from host_tools.errors import ToolError
+from host_tools.policy.figures import count
 
 SSID, PASSWORD = "LAMPPOST_WIFI_SSID", "LAMPPOST_WIFI_PASSWORD"
 _FORM = "two lines: the name of the network, then its password"
@@ -47,7 +48,7 @@ def _from_file(path: Path) -> tuple[str, str]:
         raise ToolError(f"{path} is not UTF-8 text", _FORM) from err
     lines = text.splitlines()
     if len(lines) != 2:
-        raise ToolError(f"{path} has {len(lines)} lines", _FORM)
+        raise ToolError(f"{path} has {count(len(lines), 'line')}", _FORM)
     return lines[0], lines[1]
 
 

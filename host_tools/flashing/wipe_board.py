@@ -18,10 +18,13 @@ from host_tools.errors import ToolError
 from host_tools.flashing.esptool_program import Esptool
 from host_tools.flashing.flash_board import SAFE_BAUD
 from host_tools.flashing.layout import CODE, NVS_LABEL, OURS, is_node
+from host_tools.flashing.node_on_flash import node_id_on
 from host_tools.flashing.partition_table import SECTOR_BYTES, TABLE_AT, TABLE_BYTES
 from host_tools.flashing.ports import check_port
 from host_tools.flashing.probe import FoundBoard, probe
 from host_tools.flashing.read_back import read_back
+from host_tools.policy.figures import count
+from host_tools.provisioning.node_flash import BLOCK_BYTES
 
 _ERASED = 0xFF
 _PIECE_BYTES = 0x80000  # of a read, which takes ten seconds: then it says how far it is
@@ -39,8 +42,8 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class WipePlan:
-    """node_of: function of a MAC that gives the id of the node that the board was made, or None;
-    full: read all of the flash back."""
+    """node_of: function of a MAC that gives the id of the node that the board was made, or None,
+    when the board itself is asked; full: read all of the flash back."""
 
     node_of: Callable = lambda mac: None
     baud: int = 460_800
@@ -91,14 +94,28 @@ class WipeBoard:
         check_port(self.port)
         self.show("looks at the board", 0)
         found = probe(self._esptool)
-        node_id = self._plan.node_of(found.mac)
         is_one = is_node(found.rows)
+        node_id = self._plan.node_of(found.mac) or (self._node_on(found) if is_one else None)
         self.result.update(
             chip=found.chip, mac=found.mac, flash_kib=found.flash_kib, node=node_id,
             holds="a node" if is_one else "no node",
         )  # fmt: skip
         self._places = _places(found, self._plan.full)
         self.result["to_prove"] = [place.name for place in self._places]
+
+    def _node_on(self, found: FoundBoard) -> str | None:
+        """What the board itself says it is; None when that cannot be read: it is erased anyway."""
+        vfs = next((row for row in found.rows if row.label == CODE), None)
+        if vfs is None or vfs.size % BLOCK_BYTES:
+            return None
+        self.show("reads which node it is", 0)
+        self._esptool.baud = SAFE_BAUD if self._plan.manual else self._plan.baud
+        try:
+            return node_id_on(read_back(self._esptool, vfs.at, vfs.size))
+        except ToolError:
+            return None
+        finally:
+            self._esptool.baud = SAFE_BAUD
 
     def _wipe(self):
         self._check_mac()
@@ -127,8 +144,8 @@ class WipeBoard:
 
     def _complain(self, place: Place, sectors: list[int]):
         message = (
-            f"{self.port}: {place.name} is not erased: {len(sectors)} sectors still hold "
-            f"something, the first at {sectors[0]:#x}"
+            f"{self.port}: {place.name} is not erased: {count(len(sectors), 'sector')} not "
+            f"blank, the first at {sectors[0]:#x}"
         )
         hint = "run the command again; when it stays so, the flash is worn: destroy the board"
         raise ToolError(message, hint)

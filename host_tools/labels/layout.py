@@ -13,6 +13,7 @@ import segno
 
 from host_tools.errors import ToolError
 from host_tools.policy.notice import check_url
+from host_tools.policy.phrases import Phrases
 
 MODULE_MIN_MM, QUIET = 0.4, 4  # ISO/IEC 18004: a quiet zone of 4 modules
 _MARGIN_MM = 1.5
@@ -21,28 +22,39 @@ _ASCENT = 0.76  # of the type's size, down to the base line
 _SIZE = re.compile(r"([0-9]{2,3}(?:\.[0-9])?)x([0-9]{2,3}(?:\.[0-9])?)")
 _SIDES_MM = 20, 300
 FONT, BOLD = "Helvetica", "Helvetica-Bold"
+_LETTERS = "cp1252"  # of both in each PDF viewer: WinAnsiEncoding
 
 
 @dataclasses.dataclass(frozen=True)
 class Sticker:
     """code: of the claim; notice_url: where the notice is, to which the id is added as fragment,
-    so that no server learns at which node somebody stood."""
+    so that no server learns at which node somebody stood; language: one that the notice speaks."""
 
     node_id: str
     kit: str
     code: str
     notice_url: str
+    language: str = "en"
 
     def url(self) -> str:
         return f"{self.notice_url}#{self.node_id}"
 
     def lines(self) -> list[tuple[str, str, float]]:
-        """[(text, font, its size beside that of the others)]"""
-        return [
-            (self.node_id, BOLD, 2), (f"Code {self.code}", BOLD, 1.4),
-            (f"Kit {self.kit}", FONT, 1.2), ("What it measures:", FONT, 1.1),
-            ("see QR code", FONT, 1.1),
+        """[(text, font, its size beside that of the others)]. ToolError when the font lacks the
+        letters of the language."""
+        phrases = Phrases(self.language)
+        lines = [
+            (self.node_id, BOLD, 2), (phrases.say("label", "code", code=self.code), BOLD, 1.4),
+            (phrases.say("label", "kit", kit=self.kit), FONT, 1.2),
+            (phrases.say("label", "measures"), FONT, 1.1),
+            (phrases.say("label", "see"), FONT, 1.1),
         ]  # fmt: skip
+        try:
+            "".join(text for text, _, _ in lines).encode(_LETTERS)
+        except UnicodeEncodeError:
+            message = f"{FONT} has not all letters of {self.language!r}"
+            raise ToolError(message, "take a label in another --language") from None
+        return lines
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,9 +63,9 @@ def decimal(fraction: Fraction) -> str:
     return short if Fraction(short) == fraction else f"{fraction} ({short})"
 
 
-def count(number: int, noun: str) -> str:
-    """1 release, 96 releases."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """1 release, 96 releases; nouns: of a noun that takes no s."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def joined(words: list[str]) -> str:

@@ -19,7 +19,7 @@ def check_output(target: Path, path: Path, is_signed: bool):
     otherwise."""
     target = Path(target)
     if target.suffix == SUFFIX and not is_signed:
-        raise ToolError(f"{target} would not be signed", "give --key, or another name")
+        raise ToolError(f"{target} would not be signed", "give --key, or another name", 2)
     check_target(target, SUFFIX if is_signed else UNSIGNED_SUFFIX, {path: "the policy"})
 
 

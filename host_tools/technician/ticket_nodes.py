@@ -38,6 +38,8 @@ class TicketNodes:
     only nodes with the kit of this name, or None for any; clock: Unix time. Threads may share it.
     ToolError when the tickets are altered, another office's, or another technician's."""
 
+    NAMED = "these tickets"  # in messages
+
     def __init__(
         self, file: SealedFile, path: Path, kit: str | None = None,
         clock: Callable[[], float] = time.time,
@@ -97,6 +99,12 @@ class TicketNodes:
                     return self._open(ticket)
         message = f"{self._path} has no ticket of node {node_id}"
         raise ToolError(message, "give the file with the ticket by which it was flashed")
+
+    def is_used(self, node_id: str) -> bool:
+        """Whether a board got the keys of this node by a ticket of this file."""
+        with self._lock:
+            used = technician_file.used_tickets(self._file)
+            return any(t.id in used for t in self._tickets.tickets if t.node_id == node_id)
 
     def _free(self) -> SealedTicket:
         used, left = technician_file.used_tickets(self._file), collections.Counter()

@@ -11,9 +11,13 @@ from pathlib import Path
 from host_tools.errors import ToolError
 
 
+class LockedError(ToolError):
+    """Another process has it open."""
+
+
 def take_lock(path: Path) -> int:
-    """Locks PATH.lock until what is returned is closed (os.close), or the process ends. ToolError
-    when another has it."""
+    """Locks PATH.lock until what is returned is closed (os.close), or the process ends.
+    LockedError when another has it, ToolError when it cannot be made."""
     try:
         lock = _open(path)
     except OSError as err:
@@ -26,7 +30,7 @@ def take_lock(path: Path) -> int:
     except OSError as err:
         os.close(lock)
         hint = "let the other command end, or stop it"
-        raise ToolError(f"{path} is open in another process", hint) from err
+        raise LockedError(f"{path} is open in another process", hint) from err
     return lock
 
 

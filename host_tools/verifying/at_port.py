@@ -74,7 +74,8 @@ class _Said:
     def trouble(self, limit_s: float) -> ToolError:
         where, counts = self._port, self.counts
         if self.dead():
-            return ToolError(f"{where}: the node does not run: {self.dead()}", "see its README")
+            message = f"{where}: the node does not run: {self.dead()}"
+            return ToolError(message, self._test.dead_hint())
         bad = [(n, words) for n, (state, words) in self._test.states.items() if state == BAD]
         if bad and not counts.get("online"):
             name, words = bad[0]

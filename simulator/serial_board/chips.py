@@ -18,8 +18,9 @@ _CRYSTAL_HZ = 40_000_000
 @dataclasses.dataclass(frozen=True)
 class Chip:
     """image_id: in the head of its images and in its security info; spi: offsets of the registers
-    that send a command to the flash; registers: {address: value}; boot, download: the number and
-    name of the two boot modes; has_security_info: whether its ROM answers that command."""
+    that send a command to the flash; mac_at: the eFuses that hold its address; registers:
+    {address: value}; boot, download: the number and name of the two boot modes; has_security_info:
+    whether its ROM answers that command."""
 
     name: str
     image_id: int
@@ -29,12 +30,21 @@ class Chip:
     spi_w0: int
     spi_address_shift: int
     uart_divider: int
+    mac_at: int
     registers: dict
     banner: str
     boot: tuple[int, str]
     download: tuple[int, str]
     reset_names: dict
     has_security_info: bool = True
+
+    def with_mac(self, mac: bytes) -> "Chip":
+        """Another one of these; mac: 6 bytes."""
+        address = {
+            self.mac_at: int.from_bytes(mac[2:], "big"),
+            self.mac_at + 4: int.from_bytes(mac[:2], "big"),
+        }
+        return dataclasses.replace(self, registers={**self.registers, **address})
 
     def divider(self, baud: int) -> int:
         """How its UART divides the crystal's clock."""
@@ -57,14 +67,14 @@ def _later(name, image_id, efuse, words, banner, boot, download, spi_base=0x6000
     registers = {efuse: _MAC_LOW, efuse + 4: _MAC_HIGH}
     registers.update({efuse + 4 * n: value for n, value in words.items()})
     return Chip(
-        name, image_id, 0x0, spi_base, 0x20, 0x58, 0, 0x6000_0014, registers, banner, boot,
-        download, _RESETS,
+        name, image_id, 0x0, spi_base, 0x20, 0x58, 0, 0x6000_0014, efuse, registers, banner,
+        boot, download, _RESETS,
     )  # fmt: skip
 
 
 CHIPS = {
     "esp32": Chip(
-        "esp32", 0, 0x1000, 0x3FF4_2000, 0x24, 0x80, 8, 0x3FF4_0014,
+        "esp32", 0, 0x1000, 0x3FF4_2000, 0x24, 0x80, 8, 0x3FF4_0014, 0x3FF5_A004,
         {
             MAGIC_REGISTER: 0x00F0_1D83,
             0x3FF5_A004: _MAC_LOW,

@@ -20,12 +20,13 @@ _STUCK_BIT = 0x01
 
 
 def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, ready, tell,
-          broker=None, speed=1.0, pace=False, download=False):  # fmt: skip
+          mac=None, broker=None, speed=1.0, pace=False, download=False):  # fmt: skip
     """Serves until KeyboardInterrupt.
 
-    name: of the board; port: for RFC 2217, None for a pseudo-terminal; ready(address, chip) is
-    called when programs can connect, tell(text) when something befalls the line; download: it
-    starts with its boot button held. ToolError when there is no such board, chip, flash or port.
+    name: of the board; mac: 6 bytes, None for the one that all have; port: for RFC 2217, None for
+    a pseudo-terminal; ready(address, chip) is called when programs can connect, tell(text) when
+    something befalls the line; download: it starts with its boot button held. ToolError when there
+    is no such board, chip, flash or port.
     """
     profile = load_board(name)
     chip = CHIPS.get(profile["chip"])
@@ -34,6 +35,8 @@ def serve(name: str, flash_path: Path, port: int | None, faults: Faults, *, read
         raise ToolError(f"no ROM loader is known of {profile['chip']}", hint)
     if faults.wrong_chip:
         chip = next(other for other in CHIPS.values() if other is not chip)
+    if mac is not None:
+        chip = chip.with_mac(mac)
     size = _SMALL_BYTES if faults.small_flash else profile["flash_kib"] * 1024
     with contextlib.ExitStack() as stack:
         flash = FlashChip(flash_path, size)

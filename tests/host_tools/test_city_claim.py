@@ -115,7 +115,7 @@ def test_who_put_it_up_and_where(city, monkeypatch):
     city.ok(*claim(city, node, code, "--again", by="bob"))
     assert (city.nodes()[node]["claimed_by"], city.nodes()[node]["post"]) == ("bob", "")
     monkeypatch.setenv("COLUMNS", "200")
-    _, out, _ = lamppost("vault", "nodes", city.path, *city.opening())
+    _, out, _ = lamppost("vault", "nodes", city.path, "--long", *city.opening())
     assert " bob 20" in out
 
 

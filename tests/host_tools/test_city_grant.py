@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from host_tools import console
+from host_tools.city.grant import check_active
 from host_tools.collector.kept_policy import KeptPolicy
 from host_tools.collector.keyring import GrantedKeys, Keyring, NodeKeys
 from host_tools.collector.store import Store
@@ -436,3 +437,23 @@ def test_a_keyring_has_the_nodes_seals_after_any_history(tmp_path_factory, histo
             for e in range(held.epoch, today + 20):
                 assert held.seal_at(e) == ref.seal_at(seal_0, e, mixes.items())
         assert before is None or ring.node(node).epoch >= before
+
+
+def test_a_node_that_does_not_count_has_the_hint_of_its_state(city):
+    city.vault("revoke", "node", city.ids[0])
+    with city.open(read_only=True) as file, pytest.raises(ToolError) as err:
+        check_active(file, city.ids[0])
+    assert "is revoked" in err.value.message
+    assert "for good" in err.value.hint and "receipts" not in err.value.hint
+
+
+def test_a_store_is_told_what_came(city):
+    path, _ = grant(city)
+    first = city.ok("keyring", "take", city.roads, path)
+    assert (first["new"], first["mixes"], first["policies"]) == (sorted(city.ids), 0, 0)
+    city.vault("mix", city.ids[0])
+    news = city.folder / "news.grant"
+    city.vault("update", "--to", "roads", "-o", news)
+    words = "keyring", "take", city.roads, news
+    assert "for those known: 1 mix, 0 policies" in " ".join(lamppost(*words)[1].split())
+    assert city.ok(*words)["mixes"] == 0  # it has come

@@ -90,7 +90,7 @@ def test_the_day_of_each_mix_is_told(city):
     assert row["mixes"][-1] == {"epoch": TODAY + 3, "day": day(3)}
     _, out, err = lamppost("vault", "revoke", city.path, "store", "home", "--yes", *city.opening())
     assert f"2 get a mix from {day(3)} to {day(4)} on" in out and "days ahead" not in err
-    _, out, _ = lamppost("vault", "nodes", city.path, *city.opening())
+    _, out, _ = lamppost("vault", "nodes", city.path, "--long", *city.opening())
     assert f"{TODAY + 4}:" in out
 
 
@@ -267,8 +267,9 @@ def test_trees_are_repeated_for_a_while_and_again_when_they_are_asked_for(city, 
     again = trees()
     assert len(again) == masked and min(again) > max(first)
     words = "vault", "mask", city.path, *city.opening()
-    assert f"node {plain} masks nothing" in refused(*words, plain)
-    assert f"node {plain} masks nothing" in refused(*words, *city.ids)
+    for nodes, hint in (((plain,), "there is nothing to do"), (city.ids, "leave it out")):
+        said = refused(*words, *nodes)
+        assert f"node {plain} masks nothing" in said and hint in said
     assert "there is no node" in refused(*words, "0000000000")
     assert trees() == again
 

@@ -11,6 +11,7 @@ import pytest
 from host_tools.city import mixing
 from host_tools.collector.keyring import Keyring
 from host_tools.handover.command_file import read_commands
+from host_tools.policy import figures
 from host_tools.policy.signed import PublishedPolicy
 from host_tools.provisioning.lms_tree import LmsTree
 from host_tools.provisioning.ticket import mask_root
@@ -151,7 +152,7 @@ def test_a_policy_for_all_comes_to_stores_and_nodes(city):
     update(city)
     assert [versions(city, node_id) for node_id in city.ids] == [[1, 2]] * 2
     code, out, err = lamppost("vault", "policy", city.path, *words, *city.opening())
-    assert code == 0 and "0 nodes get it, 2 were to get it before" in out
+    assert code == 0 and "0 nodes to get it, 2 were to get it before" in out
     assert err.index("vault update") < err.index("vault commands")
 
 
@@ -262,7 +263,7 @@ def test_each_node_gets_what_its_own_key_signed(city):
     ):  # fmt: skip
         words = "vault", "policy", city.path, "--all", "--policy", city.folder / name
         code, out, err = lamppost(*words, *city.opening())
-        assert f"{len(takes)} nodes get it" in out
+        assert f"{figures.count(len(takes), 'node')} to get it" in out
         assert code == bool(cannot), err
         assert all(f"node {one}: it was made under another policy key" in err for one in cannot)
     _named(city, "f3.policy", 3)

@@ -57,6 +57,15 @@ def told(city, node) -> list:
     return found
 
 
+def test_commands_name_the_rotations(city):
+    node = city.parts[0].ticket.node_id
+    told = city.vault("rotate", node)
+    target = ("-o", city.folder / "named.commands")
+    assert city.vault("commands", *target)["rotations"] == told["certificates"]
+    _, out, _ = lamppost("vault", "commands", city.path, *target, *city.opening())
+    assert f"rotate, certificate {told['certificates'][node]}" in " ".join(out.split())
+
+
 class Telling:
     """A home store, and nodes that tell it hour by hour which certificate they use, under the
     kit's own policy."""

@@ -9,6 +9,7 @@ import sqlite3
 import pytest
 
 from host_tools.cli import run
+from host_tools.collector import tls_probe
 from host_tools.collector.account import Account
 from host_tools.collector.keyring import Keyring
 from host_tools.collector.mqtt_worker import MqttWorker
@@ -287,3 +288,12 @@ def test_sharing_needs_no_more_than_the_rules_allow(tls, tmp_path):
         with pytest.raises(ToolError, match="delivers nothing") as caught:
             worker.start(within_s=2)
         assert f"must let us read lp/{COLLECTOR}/down" in caught.value.hint
+
+
+@pytest.mark.parametrize(("alert", "hint"), [
+    ("CERTIFICATE_REVOKED", "lamppost vault certificate"),
+    ("CERTIFICATE_EXPIRED", "lamppost vault certificate"),
+    ("UNKNOWN_CA", "trust the authority"),
+])  # fmt: skip
+def test_what_a_broker_has_against_a_certificate_has_its_mend(alert, hint):
+    assert hint in tls_probe._alert("h:1", f"SSLV3_ALERT_{alert}").hint

@@ -61,7 +61,7 @@ def test_no_port_may_be_a_cable_or_a_driver(no_usb):
     (no_usb / "1-4" / "1-4:1.0" / "ttyUSB0").mkdir(parents=True)
     finding = one(examine((), None), "port")
     assert "CH340 at USB 1-2 is plugged in without a driver" in finding.words
-    assert "modprobe" in finding.mend and "brltty" in finding.mend
+    assert "modprobe -a" in finding.mend and "brltty" in finding.mend
 
 
 def test_ports_are_listed_with_what_is_wrong(monkeypatch):
@@ -83,6 +83,10 @@ def test_a_modem_manager_is_named(no_usb, tmp_path):
         child.kill()
         child.wait()
     assert finding.state == WARN and "systemctl stop ModemManager" in finding.mend
+
+
+def test_with_a_named_port_none_has_to_be_found(no_usb):
+    assert "port" not in [finding.what for finding in examine(("rfc2217:/none",), None)]
 
 
 def test_a_board_that_does_not_answer(no_usb):

@@ -4,19 +4,23 @@
 import getpass
 import grp
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
 
+from host_tools.commands.flash import tell
 from host_tools.errors import ToolError
 from host_tools.flashing import ports
 from host_tools.flashing.doctor import examine
 from host_tools.flashing.esptool_errors import explain
 from host_tools.flashing.esptool_program import Esptool
+from host_tools.flashing.maintenance import stop_at_repl
 from host_tools.provisioning import firmware
 
+MAC = "24:0a:c4:11:22:33"
 FATAL = "ERROR: A fatal error occurred: "
 OPEN = "Could not open /dev/ttyUSB0, the port is busy or doesn't exist."
 GUIDE = "For troubleshooting steps visit: https://docs.espressif.com/…"
@@ -122,6 +126,39 @@ def test_no_settings_from_the_present_folder(tmp_path, monkeypatch):
     lines = Esptool("p", 115_200).run("version")
     assert lines and not any("configuration" in line for line in lines), lines
     assert examine((), None)[0].state == "ok"
+
+
+def test_an_address_at_which_nothing_listens_has_no_lsof():
+    with socket.socket() as taken:  # bound, and not listening: refused
+        taken.bind(("127.0.0.1", 0))
+        port = f"rfc2217://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ToolError, match="nothing listens") as err:
+            Esptool(port, 115_200).run("flash-id")
+    assert "lsof" not in err.value.hint
+    assert "lsof" not in explain("rfc2217://h:1", [FATAL + OPEN]).hint
+
+
+def test_a_terminal_without_lines_has_to_be_reset_by_hand():
+    ours, theirs = os.openpty()
+    try:
+        with pytest.raises(ToolError, match="no DTR and RTS") as err:
+            stop_at_repl(os.ttyname(theirs))
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "--manual" in err.value.hint
+
+
+def test_what_a_node_found_is_under_its_row(capsys):
+    checks = {"bme280": {"state": "ok", "hint": ""}, "tls": {"state": "failed", "hint": "renew"}}
+    rows = [{"port": f"/dev/ttyUSB{n}", "mac": MAC, "node": "k7x2m9qw4t", "kit": "air",
+             "state": "needs you", "self_test": {"checks": checks}} for n in (0, 10)]  # fmt: skip
+    tell(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "port", "/dev/ttyUSB0", "tls:", "bme280:", "/dev/ttyUSB10", "tls:", "bme280:",
+    ]  # fmt: skip
+    assert len({line.index(MAC) for line in lines if MAC in line}) == 1
 
 
 def test_a_port_is_found_from_the_present_folder(tmp_path, monkeypatch):

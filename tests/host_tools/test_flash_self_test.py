@@ -48,7 +48,7 @@ def test_nothing_that_is_missing_passes(missing):
 
 
 @pytest.mark.parametrize(("line", "name", "words"), [
-    ("wifi: wrong password", "wifi", "LAMPPOST_WIFI_PASSWORD"),
+    ("wifi: wrong password", "wifi", "the one that was given"),
     ("wifi: no access point", "wifi", "5 GHz"),
     ("wifi: refused 4", "wifi", "refused 4"),
     ("pms5003: silent", "pms5003", "swap TX and RX"),
@@ -66,6 +66,29 @@ def test_what_a_node_complains_of_has_a_mend(line, name, words):
     test = after(*GOOD, line)
     state, hint = test.states[name]
     assert state == "failed" and words in hint and test.failed()
+
+
+@pytest.mark.parametrize("line", [
+    f"link: {LinkError('tls', -30592)}", f"link: {LinkError('odd', 5)}", "bme280: 19",
+])  # fmt: skip
+def test_no_code_of_micropython_is_told(line):
+    test = after(*GOOD, line)
+    words = "".join(words for _, words in test.states.values())
+    assert words and "(" not in words and "30592" not in words and "19" not in words
+
+
+def test_while_it_is_waited_for_what_is_bad_is_told():
+    test = SelfTest(KIT)
+    test.feed("wifi: joined")
+    test.feed(f"link: {LinkError('tls', -30592)}")
+    assert test.waiting_for().startswith("tls: the broker ends the handshake")
+    assert test.waiting_for().endswith("; waits for bme280, pms5003")
+
+
+def test_a_dead_node_has_a_next_step():
+    assert "micropython.org/download" in after("Traceback (most recent call last):").dead_hint()
+    damaged = after("policy: (3, 'signature')")
+    assert damaged.dead == "policy: 3 signature" and "--anew" in damaged.dead_hint()
 
 
 def test_what_was_missed_is_told_by_what_comes_later():

@@ -3,6 +3,7 @@
 Drawn by other people's programs (PDFium, resvg) and read by another (ZXing)."""
 
 import base64
+import dataclasses
 import io
 import re
 import xml.etree.ElementTree as ElementTree
@@ -20,6 +21,7 @@ from host_tools.handover.claim_code import claim_code
 from host_tools.labels.layout import Sticker, draw, parse_size
 from host_tools.labels.pdf import pdf
 from host_tools.labels.svg import svg
+from host_tools.policy.phrases import Phrases, languages
 from host_tools.provisioning.node_parts import write_parts
 from host_tools.provisioning.ticket import make_ticket
 from tests.host_tools.city_place import City, lamppost, refused
@@ -67,6 +69,24 @@ def label(*words, url=URL) -> tuple:
 
 
 # the drawing
+
+
+def test_it_speaks_the_languages_of_the_notice(prepared, tmp_path):
+    words, _ = prepared
+    target = tmp_path / "label.svg"
+    code, _, err = lamppost(*label(NODE, "-o", target, "--language", "de", *words))
+    assert code == 0, err
+    text = target.read_text()
+    assert "Was es misst:" in text and "Bausatz air" in text and "What it" not in text
+    for language in languages():
+        assert draw(dataclasses.replace(STICKER, language=language), (62, 29)).texts
+
+
+def test_letters_that_the_font_lacks_are_refused(monkeypatch):
+    say = Phrases.say
+    monkeypatch.setattr(Phrases, "say", lambda *key, **values: say(*key, **values) + " ж")
+    with pytest.raises(ToolError, match="has not all letters of 'en'"):
+        draw(STICKER, (62, 29))
 
 
 @given(
@@ -237,6 +257,7 @@ def _streams(data: bytes) -> list[bytes]:
     ({"target": "city.vault", "words": ("--format", "pdf")}, "does not end in .pdf", 2),
     ({"target": "city.vault", "words": ("--format", "svg")}, "does not end in .svg", 2),
     ({"target": "labels.svg", "nodes": (NODE, OTHER)}, "a file of SVG each", 2),
+    ({"words": ("--language", "eo")}, "no phrases in 'eo'", 1),
     ({"nodes": ("0000000000",)}, "has no node 0000000000", 1),
     ({"nodes": (NODE, NODE)}, "named twice", 2),
     ({"target": "nowhere/labels.pdf"}, "labels.pdf", 1),

@@ -104,7 +104,7 @@ def test_rules_without_a_key(tmp_path, lamppost):
     assert code == 0 and "unsigned rules" in out
     assert Policy((tmp_path / "rules.cbor").read_bytes()).id == "traffic-street"
     code, _, err = lamppost("compile", TRAFFIC, "-o", tmp_path / "a.policy")
-    assert code == 1 and "would not be signed" in err
+    assert code == 2 and "would not be signed" in err
     assert not (tmp_path / "a.policy").exists()
 
 
@@ -117,7 +117,7 @@ def test_a_failed_command_leaves_no_file(tmp_path, lamppost, key):
     assert 'hint: take a longer window_s, or epsilon = "1/24" or less' in err
     assert not (tmp_path / "bad.policy").exists()
     assert lamppost("compile", TRAFFIC, "--key", tmp_path, "-o", tmp_path / "b.policy")[0] == 1
-    assert lamppost("compile", TRAFFIC, "--key", key, "-o", tmp_path / "b.cbor")[0] == 1
+    assert lamppost("compile", TRAFFIC, "--key", key, "-o", tmp_path / "b.cbor")[0] == 2
     assert lamppost("compile", TRAFFIC)[0] == 2  # no -o
 
 
@@ -150,7 +150,7 @@ def test_no_verb_writes_over_what_it_is_made_from_or_over_a_key(
         assert "hint: give another name with -o" in err
     for target in ("keys/seed", "keys/state", "keys/policy.key", "notes.txt", "new.odd"):
         code, out, err = lamppost(*args, mine, "-o", folder / target)
-        assert (code, out) == (1, "") and f"does not end in {suffix}" in err
+        assert (code, out) == (2, "") and f"does not end in {suffix}" in err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == held
     assert lamppost(*args, mine, "-o", folder / f"new{suffix}")[0] == 0
 
@@ -172,9 +172,9 @@ def test_another_published_policy_is_not_written_over(lamppost, tmp_path, key):
     other = tmp_path / "other.toml"
     text = TRAFFIC.read_text().replace("version = 1", "version = 9")
     other.write_text(text.replace('id = "traffic-street"', 'id = "other"'))
-    for path, args in ((other, ("--key", key)), (other, ()), (TRAFFIC, ())):
+    for path, args, wrong in ((other, ("--key", key), 1), (other, (), 2), (TRAFFIC, (), 2)):
         code, out, err = lamppost("compile", path, *args, "-o", target)
-        assert (code, out, target.read_bytes()) == (1, "", before)
+        assert (code, out, target.read_bytes()) == (wrong, "", before)
         assert ("is the policy 'traffic-street', and this is 'other'" in err) == bool(args)
     again = json.loads(lamppost("compile", TRAFFIC, "--key", key, "-o", target, "--json")[1])
     assert again["remaining"] == left["remaining"]

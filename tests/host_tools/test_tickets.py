@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_tools.commands.node_source import node_source
+from host_tools.commands.verify import _keys as keys_of_nodes
 from host_tools.errors import ToolError
 from host_tools.handover import document
 from host_tools.handover.receipts import decode_receipts
@@ -277,6 +279,54 @@ def test_nothing_of_a_board_leaves_the_laptop(city):
     assert len(decode_receipts(data, "it").uses[0].use) == 16
 
 
+def test_two_flashes_at_a_time_are_one_command(city):
+    words = ("--ticket", city.tickets, "--technician", city.anna, *city.opening())
+    source = dict(zip(("tickets", "technician", "key_file", "passphrase_file"), words[1::2],
+                      strict=True))  # fmt: skip
+    second = node_source(None, False, folder=None, use_token=False, **source)
+    with SealedFile.open(city.anna, PASSPHRASE, city.key), pytest.raises(ToolError) as err, second:
+        pass
+    assert "open in another process" in err.value.message
+    assert "--port A --port B" in err.value.hint
+
+
+def test_whether_a_ticket_was_used_is_known(city):
+    (parts,) = city.install(MAC)
+    with SealedFile.open(city.anna, PASSPHRASE, city.key, read_only=True) as file:
+        nodes = TicketNodes(file, city.tickets)
+        used = {ticket.node_id: nodes.is_used(ticket.node_id) for ticket, _ in nodes.states()}
+    assert [node for node, was in used.items() if was] == [parts.ticket.node_id]
+
+
+def test_verify_says_that_a_ticket_is_unused(city, capsys):
+    (parts,) = city.install(MAC)
+    source = {"tickets": city.tickets, "technician": city.anna, "key_file": city.key.path,
+              "passphrase_file": city.passphrase, "folder": None, "use_token": False}  # fmt: skip
+    keys_of_nodes((parts.ticket.node_id,), None, source)
+    assert "unused" not in capsys.readouterr().err
+    other = next(node for node in city.nodes() if node != parts.ticket.node_id)
+    keys_of_nodes((other,), None, source)
+    assert f"node {other}: no board got its keys from these tickets" in capsys.readouterr().err
+
+
+def test_the_list_of_nodes_fits_a_terminal(city, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    node, row = next(iter(city.nodes().items()))
+    _, out, _ = lamppost("vault", "nodes", city.path, *city.opening())
+    assert all(len(line) <= 80 for line in out.splitlines())
+    for other, one in city.nodes().items():
+        assert f"{other} " in out and f" {one['ticket'][:6]} " in out
+    assert "mixes" not in out and row["ticket"] not in out
+    _, out, _ = lamppost("vault", "nodes", city.path, "--long", *city.opening())
+    assert out.count("state       issued") == 3
+    _, out, _ = lamppost("vault", "nodes", city.path, node, *city.opening())
+    assert out.count("issued") == 1
+    assert "state       issued" in out and "technician  anna" in out
+    told = city.ok("vault", "nodes", city.path, node, *city.opening())
+    assert told["nodes"] == [row]
+    refused("vault", "nodes", city.path, "0000000000", *city.opening())
+
+
 def test_issue_says_what_is_wrong(city):
     words = ("vault", "issue", city.path, *city.opening(), "--kit", "air", "--to", "anna")
     policy = ("--policy", city.folder / "air.policy")
@@ -286,9 +336,10 @@ def test_issue_says_what_is_wrong(city):
         ((*policy, *new, "--to", "eve"), "no technician eve"),
         ((*policy, *new, "--kit", "noise"), "the policy is for kit air"),
         (("--policy", city.tickets, *new), "not a published policy"),
-        ((*policy, "-o", city.folder / "new"), "does not end in .tickets"),
     ):
         assert said in refused(*words, *more)
+    odd = ("-o", city.folder / "new")
+    assert "does not end in .tickets" in refused(*words, *policy, *odd, code=2)
     link = city.folder / "link.tickets"
     link.symlink_to(city.folder / "nowhere.tickets")
     assert "is there already" in refused(*words, *policy, "-o", link)

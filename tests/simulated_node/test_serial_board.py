@@ -39,6 +39,13 @@ BOARDS = {
 }
 
 
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_has_the_address_that_it_is_given(name):
+    with RunningBoard("--pty", "--board", name, "--mac", "02:4c:50:ab:cd:0e") as board:
+        code, text = esptool_on_pty(board.port, "read-mac")
+    assert code == 0 and "02:4c:50:ab:cd:0e" in text, text
+
+
 def test_the_images_of_these_tests_are_valid_to_esptool(app):
     code, text = run_program("esptool", "image-info", app)
     assert code == 0 and text.count("(valid)") == 2, text

@@ -22,6 +22,8 @@ from host_tools.cli import run
         (("--pty", "--fault", "cable-out=-1"), "cable-out needs a number"),
         (("--pty", "--fault", "port-busy=1"), "takes no number"),
         (("--pty", "--broker", "nowhere"), "is not HOST:PORT"),
+        (("--pty", "--mac", "02:4c:50"), "not a board's address"),
+        (("--pty", "--mac", "03:4c:50:00:00:02"), "not a board's address"),  # of a group
     ],
 )
 def test_usage(words, error, capsys):

@@ -62,6 +62,17 @@ def test_a_node_is_erased_and_that_is_read_back(node):
     assert node.content().count(0xFF) == 4 * MIB
 
 
+def test_a_board_whose_keys_came_by_ticket_says_which_node_it_is(node):
+    run = WipeBoard(node.plug_in(), WipePlan(manual=True))
+    assert run.look()["node"] == "0000000000", run.result
+
+
+def test_a_board_that_cannot_say_which_node_it_is_is_erased(node):
+    node.flash.erase(LAYOUT.code.at, LAYOUT.code.size)
+    result = wipe(node.plug_in())
+    assert (result["state"], result["node"], result["holds"]) == ("wiped", None, "a node")
+
+
 def test_the_whole_flash_is_read_where_nothing_says_what_is_where(node, tmp_path):
     node.flash.wear(0x1F_0123, 0x40)  # far from the keys
     assert wipe(node.plug_in())["state"] == "wiped"
@@ -92,7 +103,7 @@ def test_a_sector_that_keeps_what_it_holds_is_found(node, row):
     node.flash.keep(row.at)
     result = wipe(node.plug_in())
     assert result["state"] == "failed", result
-    assert f"{row.label} is not erased: 1 sectors" in result["error"]
+    assert f"{row.label} is not erased: 1 sector not blank" in result["error"]
     assert f"{row.at:#x}" in result["error"] and "destroy the board" in result["hint"]
     assert row.label not in [place["name"] for place in result["proved"]]
 

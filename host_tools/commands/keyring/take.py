@@ -26,12 +26,15 @@ def take(keyring, grant, as_json):
     """
     from host_tools.collector.store_key import take_grant
     from host_tools.core_dumps import forbid_core_dumps
+    from host_tools.policy.figures import count
 
     forbid_core_dumps()
     taken = take_grant(keyring, grant)
     if as_json:
         console.result_json({"keyring": str(keyring), **dataclasses.asdict(taken)})
     else:
-        console.result(f"{keyring}: {len(taken.new)} new nodes, {len(taken.known)} known, "
-                       f"{len(taken.revoked)} gone")  # fmt: skip
+        news = count(taken.mixes, "mix", "mixes"), count(taken.policies, "policy", "policies")
+        nodes = f"{count(len(taken.new), 'new node')}, {len(taken.known)} known"
+        nodes += f", {len(taken.revoked)} gone"
+        console.result(f"{keyring}: {nodes}; for those known: {', '.join(news)}")
     console.note(f"delete {grant}: with the store's key it opens what the keyring forgets")

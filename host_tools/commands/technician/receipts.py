@@ -26,6 +26,7 @@ def receipts(path, factor, passphrase, output, as_json):
     lamppost technician receipts anna.technician -o anna.receipts \\
         --key-file /media/usb/anna.key
     """
+    from host_tools.policy import figures
     from host_tools.public_file import check_target, write_public
     from host_tools.technician import technician_file
     from host_tools.vault.sealed_file import SealedFile
@@ -39,4 +40,4 @@ def receipts(path, factor, passphrase, output, as_json):
     if as_json:
         console.result_json({"file": str(output), "receipts": count})
         return
-    console.result(f"{output}: {count} receipts")
+    console.result(f"{output}: {figures.count(count, 'receipt')}")

@@ -23,6 +23,7 @@ def status(path, factor, passphrase, card, as_json):
         --key-file /media/usb/anna.key
     """
     from host_tools.commands.technician.as_words import fingerprints
+    from host_tools.policy.figures import count
     from host_tools.public_file import check_target, write_public
     from host_tools.technician import technician_file
     from host_tools.vault.sealed_file import SealedFile
@@ -40,4 +41,4 @@ def status(path, factor, passphrase, card, as_json):
         return
     console.result(f"{told['technician']}, fingerprint {told['fingerprint']}\n"
                    f"office {told['office']}, fingerprint {told['office_fingerprint']}\n"
-                   f"{told['used']} tickets used")  # fmt: skip
+                   f"{count(told['used'], 'ticket')} used")  # fmt: skip

@@ -42,6 +42,7 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
     from host_tools.city.mixing import far_ahead
     from host_tools.city.outgoing import write_derived
     from host_tools.handover.receipts import read_receipts
+    from host_tools.policy.figures import count
     from host_tools.public_file import check_target
     from host_tools.vault.sealed_file import SealedFile
 
@@ -65,8 +66,8 @@ def accept(path, receipts, factor, passphrase, store, output, as_json):
             "epochs": done.epochs, "days": done.days, "far": mix_days.as_object(far),
         })  # fmt: skip
     else:
-        console.result(f"{done.technician}: {len(done.nodes)} nodes are active, "
-                       f"{len(done.known)} were known; {output}: for {done.store}")  # fmt: skip
+        console.result(f"{done.technician}: {count(len(done.nodes), 'node')} now active, "
+                       f"{len(done.known)} known before; {output}: for {done.store}")  # fmt: skip
         if done.days:
             console.result(f"a mix for each {mix_days.as_text(done.days.values())}")
         if not done.epochs:

@@ -23,7 +23,7 @@ from host_tools.commands.vault.factor_options import file_argument, json_option,
 @click.option("--force", is_flag=True, help="Also after ten wrong codes.")
 @json_option
 def claim(path, node, code, factor, passphrase, technician, post, again, force, as_json):
-    """Note who put a node up, by the code on its label.
+    """Note who put a node up, by the code on its label. Example:
 
     Example:
 

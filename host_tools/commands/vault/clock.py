@@ -16,7 +16,7 @@ def clock(path, factor, passphrase, as_json):
 
     No verb changes a vault whose newest log entry lies ahead of the clock. Set the clock first;
     only when that entry's time was wrong, say so by this. Then look for mixes that lie far ahead
-    (lamppost vault nodes). Example:
+    (lamppost vault nodes --long). Example:
 
     \b
     lamppost vault clock city.vault --key-file /media/usb/city.key

@@ -32,6 +32,7 @@ def commands(path, factor, passphrase, output, as_json):
     from host_tools.city.outgoing import write_derived
     from host_tools.city.vault_keys import check_kind
     from host_tools.handover import command_file
+    from host_tools.policy.figures import count
     from host_tools.public_file import check_target
     from host_tools.vault.sealed_file import SealedFile
 
@@ -42,7 +43,10 @@ def commands(path, factor, passphrase, output, as_json):
         file.check_clock()
         queued = mixing.queued(file, now_s)
         # First what has no number: a node may start anew for a tree, and would forget such parts.
-        found = rotate.messages(file) + mixing.messages(file, now_s)
+        rotations = rotate.messages(file)
+        found = rotations + mixing.messages(file, now_s)
+        under_way = {n: serial for n, serial in rotate.waiting(file).items()
+                     if n in dict(rotations)}  # fmt: skip
         far = mixing.far_ahead(file, {one.node_id for one in queued}, now_s)
     going = [one.until_s for one in queued if one.verb == "mix" and not one.is_held]
     write_derived(output, command_file.encode(found, min(going, default=None)))
@@ -50,10 +54,11 @@ def commands(path, factor, passphrase, output, as_json):
     if as_json:
         console.result_json({"file": str(output), "commands": len(found),
                              "queued": [_row(one) for one in queued],
+                             "rotations": under_way,
                              "far": mix_days.as_object(far)})  # fmt: skip
         return
-    _show(queued)
-    console.result(f"{output}: {len(found)} commands")
+    _show(queued, under_way)
+    console.result(f"{output}: {count(len(found), 'command')}")
 
 
 def _row(one) -> dict:
@@ -66,10 +71,11 @@ def _row(one) -> dict:
     return {**row, **mix, "is_held": one.is_held}
 
 
-def _show(queued: list):
+def _show(queued: list, rotations: dict[str, int]):
+    """rotations: {node: the serial of its new certificate}; no day ends one."""
     from rich.table import Table
 
-    if not queued:
+    if not queued and not rotations:
         return
     table = Table(box=None, pad_edge=False)
     for name in ("node", "command", "epoch", "until", "held"):
@@ -77,4 +83,6 @@ def _show(queued: list):
     for row in map(_row, queued):
         epoch, held = str(row.get("epoch", "")), "yes" if row["is_held"] else ""
         table.add_row(row["node"], row["verb"], epoch, row["until"][:10], held)
+    for node_id, serial in rotations.items():
+        table.add_row(node_id, f"rotate, certificate {serial}", "", "until it is done", "")
     console.result(table)

@@ -46,6 +46,7 @@ def grant(path, nodes, factor, passphrase, store, from_text, oldest, yes, output
     from host_tools.city import grant as grants
     from host_tools.city.outgoing import write_derived
     from host_tools.city.people import HOME, store_of
+    from host_tools.policy.figures import count
     from host_tools.public_file import check_target
     from host_tools.times import parse_instant
     from host_tools.vault.sealed_file import SealedFile
@@ -71,7 +72,7 @@ def grant(path, nodes, factor, passphrase, store, from_text, oldest, yes, output
         return 0
     for node_id, day in days.items():
         console.result(f"{node_id}: from {day} on, its epoch {epochs[node_id]}")
-    console.result(f"{output}: {len(epochs)} nodes for {store}")
+    console.result(f"{output}: {count(len(epochs), 'node')} for {store}")
     return 0
 
 
@@ -79,7 +80,9 @@ def _is_agreed(days: dict[str, str], store: str) -> bool:
     for node_id, day in days.items():
         console.note(f"{node_id}: from {day} on")
     if not console.can_ask():
-        message = f"{len(days)} nodes would be opened from more than 31 days back"
+        from host_tools.policy.figures import count
+
+        message = f"{count(len(days), 'node')} would be opened from more than 31 days back"
         raise ToolError(message, "give --yes, or a later day", 2)
     return console.ask_yes(f"Let {store} open all that these nodes sent since then?")
 

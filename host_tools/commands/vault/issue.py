@@ -37,6 +37,7 @@ def issue(path, factor, passphrase, count, kit_name, policy_path, technician, ex
         --to anna -o anna-1.tickets --key-file /media/usb/city.key
     """
     from host_tools.city.issue import issue as make
+    from host_tools.policy import figures
     from host_tools.policy.signed import read_file
     from host_tools.provisioning.kit import load_kit
     from host_tools.public_file import check_target
@@ -55,4 +56,4 @@ def issue(path, factor, passphrase, count, kit_name, policy_path, technician, ex
         console.result_json({"file": str(output), "count": count, "kit": kit.name,
                              "technician": technician, "is_again": is_again})  # fmt: skip
         return
-    console.result(f"{output}: {count} tickets for {technician}, kit {kit.name}")
+    console.result(f"{output}: {figures.count(count, 'ticket')} for {technician}, kit {kit.name}")

@@ -25,14 +25,15 @@ def mask(path, nodes, factor, passphrase, as_json):
     lamppost vault mask city.vault 0a1b2c3d4e --key-file /media/usb/city.key
     """
     from host_tools.city.roots import send_masks_again
+    from host_tools.policy.figures import count
     from host_tools.vault.sealed_file import SealedFile
 
     with SealedFile.open(path, passphrase(), factor) as file:
-        count = send_masks_again(file, nodes, int(time.time()))
+        found = send_masks_again(file, nodes, int(time.time()))
         steps = next_steps.commands(file, path)
     if as_json:
-        console.result_json({"file": str(path), "commands": count})
+        console.result_json({"file": str(path), "commands": found})
         return
-    for node_id, number in count.items():
-        console.result(f"{node_id}: {number} trees")
+    for node_id, number in found.items():
+        console.result(f"{node_id}: {count(number, 'tree')}")
     next_steps.show(steps)

@@ -24,8 +24,8 @@ def mix(path, nodes, factor, passphrase, refused, as_json):
     `lamppost vault commands`, in this order.
 
     --refused, for one node: only when the home store keeps what it sends as "sealed without what
-    was to be mixed in". The node's log names the epoch; `lamppost vault nodes` lists what the
-    vault has. Example:
+    was to be mixed in". The node's log names the epoch; `lamppost vault nodes --long` lists what
+    the vault has. Example:
 
     \b
     lamppost vault mix city.vault 0a1b2c3d4e --refused 12 \\

@@ -5,18 +5,25 @@ import rich_click as click
 
 from host_tools import console
 from host_tools.commands.vault.factor_options import file_argument, json_option, opening
+from host_tools.errors import ToolError
 
 _SHOWN = 4  # mixes of a node: the last; --json has all
+_TICKET = 6  # characters: enough to tell one from another
+_ALWAYS = ("node", "kit", "state", "technician", "ticket", "expires", "policy", "stores")
+_LONG = ("mixes", "claimed", "post")
 
 
 @click.command()
 @file_argument
+@click.argument("node_id", metavar="[NODE]", required=False)
 @opening
 @click.option("--state", type=click.Choice(["issued", "active", "revoked"]), help="Only these.")
+@click.option("--long", "is_long", is_flag=True,
+              help="Mixes, who put it up and where, too; with NODE always.")  # fmt: skip
 @json_option
-def nodes(path, factor, passphrase, state, as_json):
-    """List nodes, their tickets, who may open them from which epoch on, and the epochs and days of
-    their mixes. Example:
+def nodes(path, node_id, factor, passphrase, state, is_long, as_json):
+    """List nodes, or one: their tickets, who may open them from which epoch on, and the epochs and
+    days of their mixes. Example:
 
     \b
     lamppost vault nodes city.vault --state issued \\
@@ -26,26 +33,65 @@ def nodes(path, factor, passphrase, state, as_json):
     from host_tools.vault.sealed_file import SealedFile
 
     with SealedFile.open(path, passphrase(), factor, read_only=True) as file:
-        rows = [row for row in nodes_of(file) if state in (None, row["state"])]
+        rows = nodes_of(file)
+    if node_id and node_id not in {row["node"] for row in rows}:
+        raise ToolError(f"{path} has no node {node_id}", "without NODE all are listed")
+    rows = [
+        row for row in rows
+        if state in (None, row["state"]) and node_id in (None, row["node"])
+    ]  # fmt: skip
     if as_json:
         console.result_json({"file": str(path), "nodes": rows})
         return
-    from rich.table import Table
+    if is_long or node_id:
+        _show_long(rows)
+    else:
+        _show(rows)
 
-    from host_tools.times import short
+
+def _show(rows: list[dict]):
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name in ("node", "kit", "state", "technician", "ticket", "expires", "policy", "stores",
-                 "mixes", "claimed", "post"):  # fmt: skip
-        table.add_column(name, overflow="fold")
+    for name in _ALWAYS:
+        table.add_column(name, overflow="fold", no_wrap=name in ("node", "ticket"))
     for row in rows:
-        expires = short(row["expires_s"]) if row["state"] == "issued" else ""
-        stores = " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items())
-        mixes = " ".join(f"{one['epoch']}:{one['day']}" for one in row["mixes"][-_SHOWN:])
-        table.add_row(row["node"], row["kit"], row["state"], row["technician"], row["ticket"],
-                      expires, str(row["policy"] or ""), stores, mixes, _claimed(row),
-                      row["post"] or "")  # fmt: skip
+        words = _words(row)
+        table.add_row(*(Text(words[name]) for name in _ALWAYS))
     console.result(table)
+
+
+def _show_long(rows: list[dict]):
+    """A line for each value: a row of all would be too wide for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        if row is not rows[0]:
+            table.add_row("", "")
+        words = _words(row)
+        for name in _ALWAYS + _LONG:
+            if words[name]:
+                table.add_row(name, Text(words[name]))
+    console.result(table)
+
+
+def _words(row: dict) -> dict[str, str]:
+    from host_tools.times import short
+
+    return {
+        **{name: row[name] or "" for name in ("node", "kit", "state", "technician", "post")},
+        "ticket": (row["ticket"] or "")[:_TICKET],
+        "expires": short(row["expires_s"]) if row["state"] == "issued" else "",
+        "policy": str(row["policy"] or ""),
+        "stores": " ".join(f"{name}:{epoch}" for name, epoch in row["stores"].items()),
+        "mixes": " ".join(f"{one['epoch']}:{one['day']}" for one in row["mixes"][-_SHOWN:]),
+        "claimed": _claimed(row),
+    }
 
 
 def _claimed(row: dict) -> str:

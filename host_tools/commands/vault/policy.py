@@ -35,6 +35,7 @@ def policy(path, nodes, factor, passphrase, policy_path, is_all, kit_name, as_js
     from host_tools.city.sending_policies import nodes_of_kit, send_policy
     from host_tools.commands.vault.refusals import complain_of, first_of
     from host_tools.errors import ToolError
+    from host_tools.policy.figures import count
     from host_tools.policy.signed import read_file
     from host_tools.vault.sealed_file import SealedFile
 
@@ -58,7 +59,8 @@ def policy(path, nodes, factor, passphrase, policy_path, is_all, kit_name, as_js
             "refused": first_of(done.refused), "refused_count": len(done.refused),
         })  # fmt: skip
     else:
-        console.result(f"{rules.id} version {rules.version}: {len(done.nodes)} nodes get it, "
+        going = count(len(done.nodes), "node")
+        console.result(f"{rules.id} version {rules.version}: {going} to get it, "
                        f"{len(done.known)} were to get it before")  # fmt: skip
         next_steps.show(steps)
     return 1 if done.refused else 0

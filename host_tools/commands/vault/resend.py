@@ -34,6 +34,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
         --key-file /media/usb/city.key
     """
     from host_tools.city import resending, store_tells
+    from host_tools.policy.figures import count
     from host_tools.vault.sealed_file import SealedFile
 
     by_hand = log_hex is not None and first is not None and len(nodes) == 1
@@ -55,7 +56,7 @@ def resend(path, nodes, factor, passphrase, store_path, log_hex, first, as_json)
         told = {node_id: {"log": log.hex(), "from": n} for node_id, (log, n) in wanted.items()}
         console.result_json({"file": str(path), "nodes": told, "unheard": unheard})
         return
-    console.result(f"{len(wanted)} nodes are asked")
+    console.result(f"asked: {count(len(wanted), 'node')}")
     if wanted:
         next_steps.show(steps)
 

@@ -37,6 +37,7 @@ def revoke(path, kind, name, factor, passphrase, yes, as_json):
     from host_tools.city.mixing import far_ahead
     from host_tools.city.revoke import ending
     from host_tools.city.revoke import revoke as take_back
+    from host_tools.policy.figures import count
     from host_tools.vault.sealed_file import SealedFile
 
     now_s = int(time.time())
@@ -56,7 +57,8 @@ def revoke(path, kind, name, factor, passphrase, yes, as_json):
         console.result_json({"kind": kind, "name": name, **told})
         return 0
     mixed = f"{len(done.mixed)} get a mix {mix_days.as_text(done.days.values())}".rstrip()
-    console.result(f"{kind} {name} is revoked: {len(done.nodes)} nodes count no more, {mixed}")
+    gone = count(len(done.nodes), "node")
+    console.result(f"{kind} {name} is revoked: {gone} out of service, {mixed}")
     next_steps.show(steps)
     if kind == "technician" and done.mixed:
         console.note("who has a copy of a ticket can still be the node at the broker, and read "

@@ -29,6 +29,7 @@ def roots(path, factor, passphrase, controller, output, as_json):
         -o street.roots --key-file /media/usb/city.key
     """
     from host_tools.city.roots import hand_out_roots
+    from host_tools.policy import figures
     from host_tools.provisioning.controller_key import read_key
     from host_tools.public_file import check_target
     from host_tools.vault.sealed_file import SealedFile
@@ -41,4 +42,5 @@ def roots(path, factor, passphrase, controller, output, as_json):
         console.result_json({"file": str(output), "controller": key.name, "nodes": count,
                              "fingerprint": key.fingerprint()})  # fmt: skip
         return
-    console.result(f"{output}: {count} nodes for {key.name}, fingerprint {key.fingerprint()}")
+    console.result(f"{output}: {figures.count(count, 'node')} for {key.name}, "
+                   f"fingerprint {key.fingerprint()}")  # fmt: skip

@@ -52,4 +52,4 @@ def add(path, card_path, factor, passphrase, is_reader, as_json):
         console.result_json(told)
         return
     known = "" if is_new else ", known"
-    console.result(f"{card.name}: {kind}, fingerprint {told['fingerprint']}{known}")
+    console.result(f"store {card.name}: {kind}, fingerprint {told['fingerprint']}{known}")
