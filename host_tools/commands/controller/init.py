@@ -39,6 +39,7 @@ def init(folder, name, policy_key, office, key_file, new_key_file, use_token, pa
         --policy-key policy.key --office city.office \\
         --new-key-file /media/usb/controller.key
     """
+    from host_tools.controller import key_vault
     from host_tools.controller.folder import PUBLIC, make
     from host_tools.handover.cards import read_office
     from host_tools.policy.signed import read_public_key
@@ -46,7 +47,8 @@ def init(folder, name, policy_key, office, key_file, new_key_file, use_token, pa
 
     policies, card = read_public_key(policy_key), read_office(office)
     options = "--key-file PATH, --new-key-file PATH or --token"
-    with new_factor(folder, key_file, new_key_file, use_token, "", options) as factor:
+    vault = folder / key_vault.FILE
+    with new_factor(vault, key_file, new_key_file, use_token, "", options) as factor:
         passphrase = new_passphrase(passphrase_file or named_file(), "Passphrase")
         public = make(folder, passphrase, factor, name, policies, card.sign)
     path, words = folder / PUBLIC, card.fingerprint()
