@@ -294,7 +294,7 @@ def test_serve_in_a_process(run, office, secret_file, tmp_path):
     authority.issue("energy-office", "requester").save(tls, "energy-office")
     assert run("serve")[0] == 1  # no certificate yet
     authority.issue("deaf", "controller").save(tls, "deaf")
-    for name, said in (("nobody", "there is no such file"), ("energy-office", "role (OU) requester"),
+    for name, said in (("nobody", "no such file"), ("energy-office", "role (OU) requester"),
                        ("deaf", "names no host")):  # fmt: skip
         code, _, err = run("certificate", "--tls-dir", tls, "--cn", name)
         assert code == 1 and said in err
