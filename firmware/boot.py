@@ -15,17 +15,21 @@ is typed before this file begins reaches no program.
 After the window it never raises, because then main.py would not be run.
 """
 
-import gc
-import time
+while True:
+    try:
+        import micropython
 
-import machine
-import micropython
+        micropython.kbd_intr(-1)  # before all else: MicroPython lets Ctrl-C through at each file
+        import gc
+        import time
 
-try:
-    micropython.kbd_intr(-1)  # before all else: MicroPython lets Ctrl-C through at each file anew
-    time.sleep_ms(1)  # a Ctrl-C that was quicker is raised here, and dropped
-except KeyboardInterrupt:
-    pass
+        import machine
+
+        time.sleep_ms(1)  # one that was quicker is raised here, and dropped
+        break
+    except KeyboardInterrupt:
+        pass
+
 if machine.reset_cause() == machine.PWRON_RESET:
     micropython.kbd_intr(3)  # before it is told: an answer may come at once
     print("maintenance: Ctrl-C within 3 s")

@@ -5,16 +5,20 @@ run() ends in a reset. What comes back all the same is code that cannot be loade
 for a minute, which spares the flash a boot count each second, and starts again.
 """
 
-import time
+while True:
+    try:
+        import micropython
 
-import machine
-import micropython
+        micropython.kbd_intr(-1)  # MicroPython has let Ctrl-C through again for this file
+        import time
 
-try:
-    micropython.kbd_intr(-1)  # MicroPython has let Ctrl-C through again for this file
-    time.sleep_ms(1)  # a Ctrl-C that was quicker is raised here, and dropped
-except KeyboardInterrupt:
-    pass
+        import machine
+
+        time.sleep_ms(1)  # one that was quicker is raised here, and dropped
+        break
+    except KeyboardInterrupt:
+        pass
+
 try:
     from node.app import run
 
