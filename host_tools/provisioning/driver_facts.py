@@ -5,6 +5,7 @@ import ast
 import importlib.util
 from pathlib import Path
 
+from host_tools.provisioning.python_tree import python_tree
 from node.drivers.registry import PARTS
 
 # Options of optical particle sensors on a UART, for pipeline/particles.py and not their drivers.
@@ -57,7 +58,7 @@ def drivers_folder() -> Path:
 
 
 def _tree(module: str) -> ast.Module:
-    return ast.parse((drivers_folder() / f"{module}.py").read_bytes())
+    return python_tree((drivers_folder() / f"{module}.py").read_bytes())
 
 
 def _class(module: str, name: str) -> ast.ClassDef:

@@ -10,6 +10,7 @@ import functools
 
 from host_tools.provisioning.driver_facts import DriverFacts, drivers_folder
 from host_tools.provisioning.firmware import compile_tree, firmware_sources
+from host_tools.provisioning.python_tree import python_tree
 
 _NODE_BYTES = 70 * 1024  # without drivers: tests.bench heap, less the drivers of the air kit
 _PER_MPY_BYTE = 2.0
@@ -47,7 +48,7 @@ def driver_modules(part: str) -> frozenset[str]:
 
 
 def _beside(module: str) -> list[str]:
-    tree = ast.parse((drivers_folder() / f"{module}.py").read_bytes())
+    tree = python_tree((drivers_folder() / f"{module}.py").read_bytes())
     names = [item.module for item in ast.walk(tree) if isinstance(item, ast.ImportFrom)]
     return [name.rpartition(".")[2] for name in names if name.startswith("node.drivers.")]
 

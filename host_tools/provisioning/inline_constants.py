@@ -7,13 +7,15 @@ mpy-cross puts the value of `_NAME = const(1)` where the name is used, and drops
 
 import ast
 
+from host_tools.provisioning.python_tree import python_tree
+
 _FITS = range(-(1 << 30), 1 << 30)  # a small integer on a 32-bit board
 
 
 def inline_constants(source: str) -> str:
     """The same module with `const()` around the integers that its private names stand for."""
     try:
-        body = ast.parse(source).body
+        body = python_tree(source).body
     except SyntaxError:
         return source  # mpy-cross says what is wrong
     lines = source.splitlines()

@@ -362,7 +362,7 @@ def test_revoke_shows_what_ends_and_asks(city, monkeypatch):
     assert lamppost(*words)[0] == 1 and city.path.read_bytes() == before
     monkeypatch.setattr(console, "ask_yes", lambda question: True)
     code, out, err = lamppost(*words)
-    assert code == 0 and f"{count} nodes count no more" in out
+    assert code == 0 and f"{count} nodes out of service" in out
     for step in (f"next: lamppost vault update {city.path} --to home -o home.grant",
                  "then: at home: lamppost keyring take home.json home.grant",
                  f"then: lamppost vault commands {city.path} -o city.commands",

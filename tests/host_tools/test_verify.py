@@ -310,7 +310,8 @@ def test_without_a_limit_the_policy_says_how_old_it_may_be(store):
 
 
 def test_a_store_that_a_collector_fills_meanwhile(store):
-    timer = threading.Timer(1, lambda: take(store, sealed(end_s=NOW + 300)()))
+    end_s = int(time.time()) // 300 * 300 + 300
+    timer = threading.Timer(1, lambda: take(store, sealed(end_s=end_s)()))
     timer.start()
     code, (told,), err = at_store(store, "--fresh", within="20s")
     timer.join()

@@ -104,6 +104,6 @@ def test_the_command(capsys, tmp_path, monkeypatch):
     assert run(["kit", "wiring", "air", "--json", "-o", "x.svg"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["drawing"] == "x.svg" and len(told["wires"]) == 13
-    assert run(["kit", "wiring", "air", "-o", "x.png"]) == 1
+    assert run(["kit", "wiring", "air", "-o", "x.png"]) == 2
     assert run(["kit", "wiring", "aire"]) == 1
     assert "did you mean air" in capsys.readouterr().err

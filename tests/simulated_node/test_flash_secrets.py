@@ -6,10 +6,7 @@ import base64
 import dataclasses
 import json
 import tempfile
-import traceback
 from pathlib import Path
-
-import pytest
 
 from host_tools.flashing import flash_board
 from host_tools.flashing.esp_image import parse_image
@@ -95,9 +92,7 @@ def go_wrong(whole: Whole, bench: Bench, tmp_path: Path, monkeypatch):
             raise RuntimeError(f"not foreseen: {parts} {wifi[:0]}")
 
         patch.setattr(flash_board, "regions", broken)
-        with pytest.raises(RuntimeError) as caught:
-            whole.flash(bench.plug_in())
-        whole.told.append("".join(traceback.format_exception(caught.value)).encode())
+        assert whole.flash(bench.plug_in()) == 1
     assert whole.flash(bench.plug_in(), "--wait", 2) == 1  # it is a node, and says nothing
     assert whole.flash(bench.plug_in(), "--json") == 0
 
