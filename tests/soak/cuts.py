@@ -74,12 +74,12 @@ def pair_scenarios() -> dict[str, tuple[list, int, bytes]]:
              ("settle", 2, (1, 0)), ("append", b), ("resend", 3), ("day", 2), ("append", a),
              ("settle", 1), ("append", a, a)]  # fmt: skip
     reset_bench()
-    filling = DataRun([("append", *[c] * 4)] * 18, 2 * 8704)
+    filling = DataRun([("append", *[c] * 4)] * 20, 2 * 8704)
     flash = NotingFlash(blank(), lambda: ())
     insert(flash)
     filling.open()
     filling.play()
-    full = [("append", a), ("settle", 20), ("append", 1400), ("append", b)]
+    full = [("append", a), ("settle", 20), ("append", 1400), ("append", b), ("append", a)]
     return {
         "first hours": (first, 2 * 8704, blank(), {}),
         "outbox full": (full, 2 * 8704, flash.image(), filling),
