@@ -38,7 +38,6 @@ from tests.host_tools.reference_policy import masked, policy, stream
 NODE, OTHER = "0123456789", "abcdefghjk"
 ROOT, WRONG = bytes(range(32)), bytes(32)
 DAY0 = int(time.time()) // 86_400 - 1  # masks begin with it
-NOW = int(time.time()) // 300 * 300  # the end of a window
 POLICY, TERMS = policy(
     stream(1, "temperature_mc", 300, ["mean", "max"], 100, -40_000, 60_000),
     stream(2, "co2_ppm", 300, ["mean"], 10, 350, 5000),
@@ -111,9 +110,15 @@ def sealer(root=ROOT, node_id=NODE, rules=POLICY) -> ref.ReferenceNode:
     return ref.ReferenceNode(root, node_id, DAY0, rules)
 
 
-def sealed(step=50, end_s=NOW, **options):
+def window_end_s() -> int:
+    """When the last window ended."""
+    return int(time.time()) // 300 * 300
+
+
+def sealed(step=50, end_s=None, **options):
     """Makes an envelope whose windows ended at `end_s`."""
     node = sealer(**options)
+    end_s = window_end_s() if end_s is None else end_s
     return lambda: node.seal(node.due(end_s, step), end_s)
 
 
@@ -205,7 +210,7 @@ def test_what_came_before_its_key_opens_when_the_key_comes(tls, address, at_brok
     ({"root": WRONG}, "refused: does not open", "flashed with its present ticket"),
     ({"rules": MASKED, "end_s": int(time.time()) // 60 * 60}, "does not open: unknown policy",
      "lamppost keyring take"),
-    ({"end_s": NOW + 30 * 86_400}, "refused: slot in the future", "set the clock"),
+    ({"end_s": (DAY0 + 31) * 86_400}, "refused: slot in the future", "set the clock"),
 ])  # fmt: skip
 def test_the_most_telling_reason(tls, address, at_broker, options, message, hint):
     step = None if "rules" in options else 50
@@ -230,7 +235,7 @@ def test_an_unknown_node_and_one_without_records(tls, address, at_broker, tmp_pa
 
 
 def test_what_was_measured_before_does_not_count_as_fresh(tls, address, at_broker):
-    with Sender(tls, address, sealed(end_s=NOW - 600)):
+    with Sender(tls, address, sealed(end_s=window_end_s() - 600)):
         code, (told,), _ = at_broker("--fresh", within="2s")
         assert code == 1 and "none had a record yet" in told["error"]
         code, (told,), _ = at_broker(within="20s")
@@ -289,7 +294,8 @@ def at_store(store, *words, nodes=(NODE,), within="1s"):
 
 def test_a_store_shows_the_newest_that_is_young_enough(store):
     node = sealer()
-    for end_s, step in ((NOW - 300, 50), (NOW, 60)):
+    now_s = window_end_s()
+    for end_s, step in ((now_s - 300, 50), (now_s, 60)):
         take(store, node.seal(node.due(end_s, step), end_s))
     code, (told,), err = at_store(store, within="30m")
     assert code == 0 and told["record"]["value"] == 6.0, err
@@ -300,7 +306,7 @@ def test_a_store_shows_the_newest_that_is_young_enough(store):
 
 
 def test_without_a_limit_the_policy_says_how_old_it_may_be(store):
-    node, end_s = sealer(), int(time.time()) // 300 * 300
+    node, end_s = sealer(), window_end_s()
     take(store, node.seal(node.due(end_s, 50), end_s))
     way = ("verify", NODE, "--store", store._file.path, "--json")
     code, out, err = lamppost(*way)
@@ -310,7 +316,7 @@ def test_without_a_limit_the_policy_says_how_old_it_may_be(store):
 
 
 def test_a_store_that_a_collector_fills_meanwhile(store):
-    end_s = int(time.time()) // 300 * 300 + 300
+    end_s = window_end_s() + 300
     timer = threading.Timer(1, lambda: take(store, sealed(end_s=end_s)()))
     timer.start()
     code, (told,), err = at_store(store, "--fresh", within="20s")
