@@ -13,8 +13,6 @@ A factor is any object with
 Here is the key file; fido2_token.py has the FIDO2 token.
 """
 
-import contextlib
-import fcntl
 import hmac
 import os
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from pathlib import Path
 
 from host_tools.errors import ToolError
 from host_tools.private_file import read_private, write_private
+from host_tools.vault.file_lock import folder_turn
 
 KEY_SIZE = 32
 _MOST_BYTES = 1024  # of a key file that somebody may have typed, with spaces
@@ -55,7 +54,7 @@ def make_key_file(path: Path) -> bytes:
     path = Path(path)
     key = os.urandom(KEY_SIZE)
     try:
-        with _turn(path.parent):  # of two commands at once, one would write over the other's key
+        with folder_turn(path.parent):  # of two at once, one would write over the other's key
             if os.path.lexists(path):
                 raise ToolError(f"{path} is there already", "give the name of a new file")
             write_private(path, key.hex().encode() + b"\n")
@@ -63,17 +62,6 @@ def make_key_file(path: Path) -> bytes:
         hint = "give a path on a medium that is there and can be written"
         raise ToolError(f"{path}: {err.strerror}", hint) from err
     return key
-
-
-@contextlib.contextmanager
-def _turn(folder: Path):
-    """Within it the folder is locked, by itself: a medium gets no file for it. OSError."""
-    lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def read_key_file(path: Path) -> bytes:

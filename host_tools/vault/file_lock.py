@@ -37,7 +37,20 @@ def take_lock(path: Path) -> int:
 @contextlib.contextmanager
 def turn(path: Path):
     """Within it PATH.lock is locked; who comes meanwhile waits. OSError."""
-    lock = _open(path)
+    with _held(_open(path)):
+        yield
+
+
+@contextlib.contextmanager
+def folder_turn(folder: Path):
+    """Within it the folder is locked, by itself: a medium gets no file for it. OSError."""
+    with _held(os.open(folder, os.O_RDONLY | os.O_CLOEXEC)):
+        yield
+
+
+@contextlib.contextmanager
+def _held(lock: int):
+    """An open file, locked within it and closed behind it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
