@@ -54,10 +54,7 @@ def version(number: int) -> dict:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     city = City(tmp_path_factory.mktemp("made")).fill()
-    city.issue(3)
-    parts = city.install(*BOARDS)
-    city.take_back()
-    city.ok("keyring", "take", city.home, city.keys)
+    parts = city.put_up(*BOARDS)
     city.tickets_of = {one.ticket.node_id: one.ticket for one in parts}
     return city
 

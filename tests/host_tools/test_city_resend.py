@@ -19,10 +19,7 @@ BOARDS = "24:0a:c4:11:22:33", "24:0a:c4:11:22:34"
 @pytest.fixture(scope="module")
 def city(tmp_path_factory):
     city = City(tmp_path_factory.mktemp("made")).fill()
-    city.issue(3)
-    parts = city.install(*BOARDS)
-    city.take_back()
-    city.ok("keyring", "take", city.home, city.keys)
+    parts = city.put_up(*BOARDS)
     city.parts = sorted(parts, key=lambda one: one.ticket.node_id)
     city.ids = [one.ticket.node_id for one in city.parts]
     city.store = city.folder / "home.sqlite"

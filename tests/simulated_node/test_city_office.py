@@ -4,9 +4,7 @@ which that vault writes, started as its README says: a new policy comes to the s
 the node, and is in force from midnight on; a store that is set back to a backup gets again what
 the node still holds."""
 
-import contextlib
 import shutil
-import sqlite3
 
 import cbor2
 
@@ -18,7 +16,7 @@ from simulator.city_run import CityRun, Plan, choose_kits
 from tests.host_tools.city_broker import city_broker
 from tests.host_tools.city_place import City, published
 from tests.host_tools.vault_place import Place, remember_argon2id
-from tests.simulated_node.test_resend import rows, stored, values
+from tests.simulated_node.test_resend import back_up, rows, stored, values
 
 DAY_S = 86_400
 START_S = 1_780_000_000 // DAY_S * DAY_S + 20 * 3600
@@ -134,12 +132,7 @@ class Story:
             self._pending.pop(0)[1]()
 
     def _back_up(self):
-        shutil.copy(self._office.home, self._backup.with_suffix(".json"))
-        with (
-            contextlib.closing(sqlite3.connect(self._city.store_path)) as db,
-            contextlib.closing(sqlite3.connect(self._backup)) as copy,
-        ):
-            db.backup(copy)
+        back_up(self._city.store_path, self._office.home, self._backup)
 
     def _restore(self):
         city = self._city

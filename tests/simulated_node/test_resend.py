@@ -32,6 +32,16 @@ def values(path):
     return rows(path, query)
 
 
+def back_up(store, keyring, target):
+    """Both are copied while a collector may write: to `target`, and beside it with .json."""
+    shutil.copy(keyring, target.with_suffix(".json"))
+    with (
+        contextlib.closing(sqlite3.connect(store)) as db,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        db.backup(copy)
+
+
 class Disaster:
     """What happens to the city's store, at meetings of the conductor."""
 
@@ -52,12 +62,7 @@ class Disaster:
         return self._city.plan.folder / "keyring.json"
 
     def _back_up(self):
-        shutil.copy(self._keyring, self._backup.with_suffix(".json"))
-        with (
-            contextlib.closing(sqlite3.connect(self._city.store_path)) as db,
-            contextlib.closing(sqlite3.connect(self._backup)) as copy,
-        ):
-            db.backup(copy)
+        back_up(self._city.store_path, self._keyring, self._backup)
 
     def _restore(self):
         city = self._city
